@@ -1,0 +1,136 @@
+package schemas
+
+import (
+	"io"
+	"reflect"
+)
+
+// Contract is one of the APIs this program speaks. It brings the path prefix, the way
+// callers prove who they are and the error envelope.
+type Contract string
+
+// The contracts served so far.
+const (
+	Marketplace Contract = "marketplace" // HumanOps: /api/v1
+	Platform    Contract = "platform"    // our own administration: /platform/v1
+)
+
+// Prefix is the path in front of every endpoint of the contract.
+func (c Contract) Prefix() string {
+	if c == Platform {
+		return "/platform/v1"
+	}
+	return "/api/v1"
+}
+
+// Access says which kinds of caller an endpoint serves; kinds may be or-ed.
+type Access uint8
+
+// The kinds of caller. Anyone needs no credentials at all.
+const (
+	Agent    Access = 1 << iota // an agent's API key
+	Operator                    // a person who does tasks
+	Owner                       // the person who owns the installation
+	Link                        // the bearer of a signed, short-lived link
+	Anyone   Access = 0
+)
+
+// Kind is how an endpoint's body travels.
+type Kind string
+
+// The kinds of endpoint.
+const (
+	JSON      Kind = "json"
+	Multipart Kind = "multipart" // files come up with form fields
+	Binary    Kind = "binary"    // a file goes down
+)
+
+// Info is an endpoint without its type parameters, for whole-surface work: routing
+// tables, OpenAPI, tests.
+type Info struct {
+	Contract Contract
+	Method   string
+	Path     string
+	Summary  string
+	Status   int
+	Access   Access
+	Kind     Kind
+	In, Out  reflect.Type // Out is nil for Binary
+}
+
+// Pattern is the net/http pattern: "POST /api/v1/tasks/{task_id}/cancel".
+func (i Info) Pattern() string { return i.Method + " " + i.Contract.Prefix() + i.Path }
+
+// Endpoint is a JSON endpoint: path, verb, argument and result types, said once.
+type Endpoint[In, Out any] struct {
+	Contract Contract
+	Method   string
+	Path     string // with {name} for each path field of In
+	Summary  string
+	Status   int // of success
+	Access   Access
+}
+
+// Info describes e.
+func (e Endpoint[In, Out]) Info() Info {
+	return Info{e.Contract, e.Method, e.Path, e.Summary, e.Status, e.Access, JSON, reflect.TypeFor[In](), reflect.TypeFor[Out]()}
+}
+
+// Upload is an endpoint that takes multipart/form-data: In's body fields are form
+// fields, and the files travel as parts called "files".
+type Upload[In, Out any] struct {
+	Contract Contract
+	Method   string
+	Path     string
+	Summary  string
+	Status   int
+	Access   Access
+}
+
+// Info describes u.
+func (u Upload[In, Out]) Info() Info {
+	return Info{u.Contract, u.Method, u.Path, u.Summary, u.Status, u.Access, Multipart, reflect.TypeFor[In](), reflect.TypeFor[Out]()}
+}
+
+// Download is an endpoint that answers with a file.
+type Download[In any] struct {
+	Contract Contract
+	Method   string
+	Path     string
+	Summary  string
+	Access   Access
+}
+
+// Info describes d.
+func (d Download[In]) Info() Info {
+	return Info{d.Contract, d.Method, d.Path, d.Summary, 200, d.Access, Binary, reflect.TypeFor[In](), nil}
+}
+
+// File is a file on its way up. Open may be called more than once.
+type File struct {
+	Name string
+	Size int64
+	Open func() (io.ReadCloser, error)
+}
+
+// Content is a file on its way down. The receiver closes Body.
+type Content struct {
+	Name string
+	MIME string
+	Size int64 // -1 when not known beforehand
+	ETag string
+	Body io.ReadCloser
+}
+
+// All lists every endpoint, in the order of the documentation.
+func All() []Info {
+	return []Info{
+		RegisterAgent.Info(), GetBalance.Info(), CreateKey.Info(), ListKeys.Info(), RevokeKey.Info(),
+		PostTask.Info(), ListTasks.Info(), GetTask.Info(), CancelTask.Info(),
+		ApproveEstimate.Info(), RejectEstimate.Info(), PostMessage.Info(), ListMessages.Info(),
+		DecideTask.Info(), GetProof.Info(), Wait.Info(), AcknowledgeTasks.Info(),
+		ListOpenTasks.Info(), GetOpenTask.Info(), AcceptTask.Info(), StartTask.Info(), SubmitProof.Info(), ReleaseTask.Info(),
+		PostOperatorMessage.Info(), GetEarnings.Info(),
+		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(),
+	}
+}

@@ -1,0 +1,39 @@
+package schemas
+
+// PageRequest asks for part of a list: either by offset, as the contract has it, or by
+// the cursor of the page before, which stays exact while rows are added.
+type PageRequest struct {
+	Limit  int    `query:"limit" json:"limit,omitempty" required:"false" minimum:"1" maximum:"100" default:"20" doc:"How many rows, 1 to 100"`
+	Offset int    `query:"offset" json:"offset,omitempty" required:"false" minimum:"0" maximum:"10000" default:"0" doc:"Rows to skip; use cursor for long lists"`
+	Cursor string `query:"cursor" json:"cursor,omitempty" required:"false" maxLength:"200" doc:"pagination.next_cursor of the page before"`
+}
+
+// Pagination tells where a page stands.
+type Pagination struct {
+	Limit      int    `json:"limit"`
+	Offset     int    `json:"offset"`
+	Total      int    `json:"total" doc:"Rows that match, over all pages"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"Empty on the last page"`
+}
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Data       []T        `json:"data"`
+	Pagination Pagination `json:"pagination"`
+	Sandboxed
+}
+
+// Sandboxed marks an answer that concerns test mode: simulated people, no real money.
+type Sandboxed struct {
+	Sandbox       bool   `json:"sandbox,omitempty" doc:"True in test mode: simulated operators, no real money"`
+	SandboxNotice string `json:"sandbox_notice,omitempty"`
+}
+
+// SandboxNotice is what every test-mode answer says.
+const SandboxNotice = "Test mode: operators are simulated and no real money moves. Use a live key to reach people."
+
+// MarkSandbox marks the answer as one of test mode.
+func (s *Sandboxed) MarkSandbox() { s.Sandbox, s.SandboxNotice = true, SandboxNotice }
+
+// Empty is an answer or a request without fields.
+type Empty struct{}
