@@ -1,0 +1,93 @@
+-- Jobs ------------------------------------------------------------------------------
+
+-- name: EnqueueJob :execrows
+INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at)
+VALUES ( @id, @kind, @unique_key, @args, 'ready', @run_at, @created_at)
+ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING;
+
+-- name: ClaimJobs :many
+WITH due AS MATERIALIZED (
+  SELECT jobs.id FROM jobs
+  WHERE jobs.state = 'ready' AND jobs.run_at <= @now
+  ORDER BY jobs.run_at, jobs.id
+  LIMIT CAST(@count AS BIGINT)
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET state = 'running', lease_by = @lease_by, lease_until = @lease_until, attempts = attempts + 1
+WHERE jobs.id IN (SELECT due.id FROM due)
+RETURNING *;
+
+-- name: CompleteJob :execrows
+DELETE FROM jobs WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
+
+-- name: RetryJob :execrows
+UPDATE jobs SET state = 'ready', run_at = @run_at, last_error = @last_error, lease_by = '', lease_until = 0
+WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
+
+-- name: FailJob :execrows
+UPDATE jobs SET state = 'failed', last_error = @last_error, lease_by = '', lease_until = 0
+WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
+
+-- name: ExtendJobLease :execrows
+UPDATE jobs SET lease_until = @lease_until
+WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
+
+-- name: RescueJobs :execrows
+UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0
+WHERE state = 'running' AND lease_until <= @now;
+
+-- name: NextJobTimes :one
+-- When the next job is due and when the next lease ends; 0 where there is none.
+SELECT
+  CAST(COALESCE((SELECT MIN(r.run_at) FROM jobs r WHERE r.state = 'ready'), 0) AS BIGINT) AS run_at,
+  CAST(COALESCE((SELECT MIN(l.lease_until) FROM jobs l WHERE l.state = 'running'), 0) AS BIGINT) AS lease_until;
+
+-- name: GetJob :one
+SELECT * FROM jobs WHERE id = @id;
+
+-- name: CountJobs :one
+SELECT COUNT(*) FROM jobs WHERE state = @state;
+
+-- name: DeleteFailedJobs :execrows
+DELETE FROM jobs WHERE state = 'failed' AND created_at <= @created_before;
+
+-- Events ----------------------------------------------------------------------------
+
+-- name: InsertEvent :exec
+INSERT INTO events (id, kind, subject_id, agent_id, actor, via, data, created_at)
+VALUES ( @id, @kind, @subject_id, @agent_id, @actor, @via, @data, @created_at);
+
+-- name: LastEventSeq :one
+SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS seq FROM events;
+
+-- name: HasUnnumberedEvents :one
+SELECT EXISTS (SELECT 1 FROM events WHERE seq IS NULL) AS waiting;
+
+-- name: NumberEvents :execrows
+WITH fresh AS MATERIALIZED (
+  SELECT e.id, ROW_NUMBER() OVER (ORDER BY e.created_at, e.id) AS n
+  FROM events e WHERE e.seq IS NULL
+  ORDER BY e.created_at, e.id
+  LIMIT CAST(@count AS BIGINT)
+)
+UPDATE events SET seq = CAST(@base AS BIGINT) + fresh.n FROM fresh WHERE events.id = fresh.id;
+
+-- name: ListEventsAfter :many
+SELECT * FROM events WHERE seq > CAST(@after AS BIGINT) ORDER BY seq LIMIT CAST(@count AS BIGINT);
+
+-- name: ListSubjectEvents :many
+SELECT * FROM events WHERE subject_id = @subject_id ORDER BY created_at, id;
+
+-- name: TakeLease :execrows
+INSERT INTO leases (name, holder, expires_at) VALUES ( @name, @holder, @expires_at)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+WHERE leases.holder = excluded.holder OR leases.expires_at <= @now;
+
+-- Facts -----------------------------------------------------------------------------
+
+-- name: GetFact :one
+SELECT value FROM facts WHERE name = @name;
+
+-- name: PutFact :exec
+INSERT INTO facts (name, value) VALUES ( @name, @value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -1,0 +1,68 @@
+-- name: AccountBalance :one
+SELECT balance FROM accounts WHERE id = @id;
+
+-- name: DebitAccount :execrows
+-- Nothing is taken from an account that does not hold enough.
+UPDATE accounts SET balance = balance - CAST(@amount AS BIGINT)
+WHERE id = @id AND balance >= CAST(@amount AS BIGINT);
+
+-- name: CreditAccount :exec
+-- Opens the account on first use. The amount is negative only for an issuer.
+INSERT INTO accounts (id, owner_id, kind, asset, balance, created_at)
+VALUES (@id, @owner_id, @kind, @asset, @amount, @created_at)
+ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance;
+
+-- name: InsertLedgerTransaction :execrows
+-- No row when the subject is already held, or already settled.
+INSERT INTO ledger_transactions (id, kind, subject_id, asset, created_at)
+VALUES (@id, @kind, @subject_id, @asset, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: InsertLedgerEntries :exec
+INSERT INTO ledger_entries (transaction_id, account_id, amount)
+VALUES (@transaction_id, @from_account, @taken), (@transaction_id, @to_account, @given);
+
+-- name: AgentEscrow :one
+SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) AS balance
+FROM tasks t JOIN accounts a ON a.owner_id = t.id AND a.kind = 'escrow' AND a.asset = t.asset
+WHERE t.agent_id = @agent_id AND t.asset = @asset AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
+
+-- name: PersonEarnings :one
+SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance
+FROM accounts WHERE owner_id = @owner_id AND kind = 'earnings' AND asset <> 'test';
+
+-- name: UnbalancedTransaction :many
+-- Entries that do not sum to zero, that are missing, or that cross assets: at most one row.
+SELECT t.id, CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS total, COUNT(e.amount) AS entries,
+  CAST(COALESCE(SUM(CASE WHEN a.asset <> t.asset THEN 1 ELSE 0 END), 0) AS BIGINT) AS foreign_entries
+FROM ledger_transactions t
+LEFT JOIN ledger_entries e ON e.transaction_id = t.id
+LEFT JOIN accounts a ON a.id = e.account_id
+GROUP BY t.id
+HAVING COALESCE(SUM(e.amount), 0) <> 0 OR COUNT(e.amount) < 2
+  OR SUM(CASE WHEN a.asset <> t.asset THEN 1 ELSE 0 END) > 0
+LIMIT 1;
+
+-- name: DriftedAccount :many
+-- A balance that is not the sum of its entries, or is below zero: at most one row.
+SELECT a.id, a.balance, CAST(COALESCE(s.total, 0) AS BIGINT) AS total
+FROM accounts a
+LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM ledger_entries GROUP BY account_id) s ON s.account_id = a.id
+WHERE a.balance <> COALESCE(s.total, 0) OR (a.kind <> 'issuer' AND a.balance < 0)
+LIMIT 1;
+
+-- name: WrongEscrow :many
+-- A finished task that still holds money, or an open one that does not hold its reward: at most one row.
+SELECT t.id, t.status, t.reward, CAST(COALESCE(a.balance, 0) AS BIGINT) AS balance
+FROM tasks t
+LEFT JOIN accounts a ON a.owner_id = t.id AND a.kind = 'escrow' AND a.asset = t.asset
+WHERE COALESCE(a.balance, 0) <> CASE WHEN t.status IN ('PAID', 'CANCELLED', 'EXPIRED') THEN 0 ELSE t.reward END
+LIMIT 1;
+
+-- name: StrayEscrow :many
+-- Money in escrow that belongs to no task of that asset: at most one row.
+SELECT a.id, a.balance
+FROM accounts a
+LEFT JOIN tasks t ON t.id = a.owner_id AND t.asset = a.asset
+WHERE a.kind = 'escrow' AND a.balance <> 0 AND t.id IS NULL
+LIMIT 1;
