@@ -1,0 +1,249 @@
+-- Tasks, submissions, proof files and messages.
+
+-- name: LockAgent :one
+-- Serialises the postings of one agent, so that duplicates and the daily cap are exact.
+SELECT name, tier FROM agents WHERE id = @id FOR UPDATE;
+
+-- name: PostingFacts :one
+-- The newest equal task that is not withdrawn, and what was spent since the day began.
+SELECT
+  CAST(COALESCE((
+    SELECT t.id FROM tasks t
+    WHERE t.agent_id = @agent_id AND t.content_hash = @content_hash AND t.created_at > @duplicates_since
+      AND t.status NOT IN ('CANCELLED', 'EXPIRED')
+    ORDER BY t.created_at DESC LIMIT 1), '') AS TEXT) AS duplicate_id,
+  CAST(COALESCE((
+    SELECT SUM(s.reward) FROM tasks s
+    WHERE CAST(@counts AS BOOLEAN) AND s.agent_id = @agent_id AND s.mode = 'live' AND s.created_at >= @day_start
+      AND s.status NOT IN ('CANCELLED', 'EXPIRED')), 0) AS BIGINT) AS spent,
+  CAST(COALESCE((
+    SELECT COUNT(*) FROM tasks c
+    WHERE CAST(@counts AS BOOLEAN) AND c.agent_id = @agent_id AND c.mode = 'live' AND c.created_at >= @day_start), 0) AS BIGINT) AS posted;
+
+-- name: InsertTask :exec
+INSERT INTO tasks (
+  id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline,
+  proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to,
+  estimate_approval, content_hash, created_at, updated_at)
+VALUES (
+  @id, @agent_id, @mode, 'POSTED', @title, @description, @task_type, @lat, @lng, @address, @reward, @asset, @deadline,
+  @proof_requirements, @digital_instructions, @agent_public_key, @callback_url, @callback_secret, @assign_to,
+  @estimate_approval, @content_hash, @created_at, @created_at);
+
+-- name: LockTask :one
+SELECT * FROM tasks WHERE id = @id FOR UPDATE;
+
+-- name: FindTask :one
+SELECT * FROM tasks WHERE id = @id;
+
+-- name: FindTaskRow :one
+SELECT sqlc.embed(t),
+  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
+  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
+  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
+  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name,
+  g.name AS agent_name
+FROM tasks t
+JOIN agents g ON g.id = t.agent_id
+LEFT JOIN people o ON o.id = t.operator_id
+LEFT JOIN people a ON a.id = t.assign_to
+WHERE t.id = @id;
+
+-- name: SaveTask :execrows
+-- The one conditional update behind every change of a task: nobody else has moved it.
+UPDATE tasks SET
+  status = @status, version = @version, seen_version = @seen_version, updated_at = @updated_at, deadline = @deadline,
+  operator_id = @operator_id, estimate_id = @estimate_id, estimate_minutes = @estimate_minutes,
+  estimate_note = @estimate_note, estimate_state = @estimate_state, submission = @submission,
+  changes_requested = @changes_requested, guardian_rejections = @guardian_rejections, file_count = @file_count,
+  agent_messages = @agent_messages, operator_messages = @operator_messages, accepted_at = @accepted_at,
+  start_by = @start_by, started_at = @started_at, submitted_at = @submitted_at, review_since = @review_since,
+  verified_at = @verified_at, paid_at = @paid_at, ended_at = @ended_at
+WHERE id = @id AND status = @from_status AND version = @from_version;
+
+-- name: ListAgentTasks :many
+SELECT sqlc.embed(t),
+  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
+  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
+  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
+  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name
+FROM tasks t
+LEFT JOIN people o ON o.id = t.operator_id
+LEFT JOIN people a ON a.id = t.assign_to
+WHERE t.agent_id = @agent_id AND t.mode = @mode
+  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!')
+  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: CountAgentTasks :one
+SELECT COUNT(*) FROM tasks t
+WHERE t.agent_id = @agent_id AND t.mode = @mode
+  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!');
+
+-- name: ListOwnerTasks :many
+SELECT sqlc.embed(t),
+  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
+  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
+  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
+  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name
+FROM tasks t
+LEFT JOIN people o ON o.id = t.operator_id
+LEFT JOIN people a ON a.id = t.assign_to
+WHERE t.mode = 'live'
+  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!')
+  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: CountOwnerTasks :one
+SELECT COUNT(*) FROM tasks t
+WHERE t.mode = 'live'
+  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!');
+
+-- name: ListPoolTasks :many
+-- What an operator could take: the pool, and what was meant for them alone.
+SELECT sqlc.embed(t), g.name AS agent_name
+FROM tasks t JOIN agents g ON g.id = t.agent_id
+WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
+  AND (t.assign_to IS NULL OR t.assign_to = CAST(@operator_id AS TEXT))
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
+  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: CountPoolTasks :one
+SELECT COUNT(*) FROM tasks t
+WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
+  AND (t.assign_to IS NULL OR t.assign_to = CAST(@operator_id AS TEXT))
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type);
+
+-- name: ListOperatorTasks :many
+SELECT sqlc.embed(t), g.name AS agent_name
+FROM tasks t JOIN agents g ON g.id = t.agent_id
+WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
+  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: CountOperatorTasks :one
+SELECT COUNT(*) FROM tasks t
+WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
+  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type);
+
+-- name: LockPerson :one
+-- Taken before the task, so that one person's accepts and uploads go one after another.
+SELECT * FROM people WHERE id = @id FOR UPDATE;
+
+-- name: CountActiveTasks :one
+SELECT COUNT(*) FROM tasks
+WHERE operator_id = CAST(@operator_id AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS');
+
+-- name: CountOpenAgentTasks :one
+SELECT COUNT(*) FROM tasks
+WHERE agent_id = @agent_id AND mode = @mode AND status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
+
+-- name: HeldTasks :many
+-- The tasks that a person who leaves gives back.
+SELECT id FROM tasks
+WHERE operator_id = CAST(@operator_id AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
+ORDER BY id;
+
+-- name: SeeTask :exec
+UPDATE tasks SET seen_version = @seen
+WHERE id = @id AND agent_id = @agent_id AND mode = @mode AND seen_version < @seen AND version >= @seen;
+
+-- name: ExtendTasks :execrows
+-- Gives people back the time that the platform was away.
+UPDATE tasks SET
+  deadline = deadline + CAST(@by_micros AS BIGINT),
+  start_by = CASE WHEN start_by = 0 THEN 0 ELSE start_by + CAST(@by_micros AS BIGINT) END,
+  review_since = CASE WHEN review_since = 0 THEN 0 ELSE review_since + CAST(@by_micros AS BIGINT) END
+WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
+
+-- name: InsertSubmission :exec
+INSERT INTO submissions (task_id, number, operator_id, note, lat, lng, accuracy_m, created_at)
+VALUES (@task_id, @number, @operator_id, @note, @lat, @lng, @accuracy_m, @created_at);
+
+-- name: FindSubmission :one
+SELECT * FROM submissions WHERE task_id = @task_id AND number = @number;
+
+-- name: ListSubmissions :many
+SELECT * FROM submissions WHERE task_id = @task_id ORDER BY number;
+
+-- name: SetVerdict :exec
+UPDATE submissions SET verdict = @verdict WHERE task_id = @task_id AND number = @number;
+
+-- name: SetDecision :exec
+UPDATE submissions SET decision = @decision WHERE task_id = @task_id AND number = @number;
+
+-- name: InsertProofFile :exec
+INSERT INTO proof_files (task_id, n, submission, operator_id, sha256, mime, bytes, width, height, taken_at, exif_lat, exif_lng, created_at)
+VALUES (@task_id, @n, @submission, @operator_id, @sha256, @mime, @bytes, @width, @height, @taken_at, @exif_lat, @exif_lng, @created_at);
+
+-- name: ListProofFiles :many
+SELECT * FROM proof_files WHERE task_id = @task_id ORDER BY n;
+
+-- name: ListSubmissionFiles :many
+SELECT * FROM proof_files WHERE task_id = @task_id AND submission = @submission ORDER BY n;
+
+-- name: FindProofFile :one
+SELECT * FROM proof_files WHERE task_id = @task_id AND n = @n;
+
+-- name: SetCopies :exec
+UPDATE proof_files SET large_sha = @large_sha, large_bytes = @large_bytes, thumb_sha = @thumb_sha, thumb_bytes = @thumb_bytes, copy_mime = @copy_mime
+WHERE task_id = @task_id AND n = @n;
+
+-- name: OperatorBytes :one
+SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM proof_files WHERE operator_id = @operator_id;
+
+-- name: BlobInUse :one
+SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = @sha)
+  OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = @sha)
+  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = @sha) AS BOOLEAN);
+
+-- name: InsertMessage :exec
+INSERT INTO messages (id, task_id, sender, author_id, body, reply_to, created_at)
+VALUES (@id, @task_id, @sender, @author_id, @body, @reply_to, @created_at);
+
+-- name: FindMessage :one
+SELECT * FROM messages WHERE id = @id;
+
+-- name: ListTaskMessages :many
+SELECT * FROM messages
+WHERE task_id = @task_id
+  AND (created_at > CAST(@after AS BIGINT) OR (created_at = CAST(@after AS BIGINT) AND id > @after_id))
+ORDER BY created_at, id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OpenQuestions :many
+-- An answer that names a message closes that one; any other closes all before it.
+SELECT * FROM messages m
+WHERE m.task_id = @task_id AND m.sender = 'operator' AND NOT EXISTS (
+  SELECT 1 FROM messages a
+  WHERE a.task_id = m.task_id AND a.sender = 'agent'
+    AND (a.reply_to = m.id OR (a.reply_to IS NULL AND a.created_at >= m.created_at)))
+ORDER BY m.created_at, m.id
+LIMIT 20;
+
+-- name: OwnerIDs :many
+SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id;
+
+-- name: PendingEarnings :one
+SELECT CAST(COALESCE(SUM(reward), 0) AS BIGINT) FROM tasks
+WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED');
+
+-- name: ListEarned :many
+SELECT id, title, reward, status, paid_at FROM tasks
+WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status = 'PAID'
+ORDER BY paid_at DESC, id DESC
+LIMIT 20;
