@@ -1,0 +1,168 @@
+package codec
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"humanops-mcp/schemas"
+)
+
+const (
+	maxProblems = 50 // told at once; more would be an echo
+	maxShown    = 40 // characters of what came
+	maxName     = 64
+)
+
+// report gathers what is wrong.
+type report struct {
+	problems []schemas.FieldError
+	warnings []string
+}
+
+func (r *report) add(path, message string) {
+	if len(r.problems) < maxProblems {
+		r.problems = append(r.problems, schemas.FieldError{Field: path, Message: message})
+	}
+}
+
+func (r *report) warn(message string) {
+	if len(r.warnings) < maxProblems {
+		r.warnings = append(r.warnings, message)
+	}
+}
+
+func (r *report) err(empty bool) error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	e := &schemas.Error{Code: schemas.CodeInvalid, Fields: r.problems}
+	if empty {
+		e.Message = "Nothing was sent, and a JSON object is needed"
+	}
+	return e
+}
+
+// join makes a dotted path; names that are not plain words are quoted and shortened.
+func join(path, name string) string {
+	if len(name) > maxName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+		name = quote(name)
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func shorten(text string) string {
+	if utf8.RuneCountInString(text) <= maxShown {
+		return text
+	}
+	return string([]rune(text[:min(len(text), maxShown*utf8.UTFMax)])[:maxShown]) + "…"
+}
+
+func quote(text string) string { return strconv.Quote(shorten(text)) }
+
+// got describes what came.
+func (n node) got() string {
+	switch n.kind {
+	case '"':
+		return quote(n.text)
+	case '0':
+		return shorten(n.text)
+	case 't':
+		return "true"
+	case 'f':
+		return "false"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	}
+	return "null"
+}
+
+// example is " Example: 15" where the schema has one.
+func example(s *huma.Schema) string {
+	if len(s.Examples) == 0 {
+		return ""
+	}
+	raw, err := Encode(s.Examples[0])
+	if err != nil {
+		return ""
+	}
+	return ". Example: " + string(raw)
+}
+
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// bounds is "between 1 and 100", "at least 1" or "at most 100".
+func bounds(low, high string) string {
+	switch {
+	case low != "" && high != "":
+		return "between " + low + " and " + high
+	case low != "":
+		return "at least " + low
+	}
+	return "at most " + high
+}
+
+func count(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
+}
+
+func number(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	return decimal(*f)
+}
+
+// Nearest is the known name that name was most likely meant to be, or "".
+func Nearest(name string, known []string) string {
+	if len(name) > maxName {
+		return ""
+	}
+	best, limit := "", max(2, len(name)/3)+1
+	for _, candidate := range slices.Sorted(slices.Values(known)) {
+		if d := distance(strings.ToLower(name), candidate); d < limit {
+			best, limit = candidate, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func didYouMean(name string, known []string) string {
+	if nearest := Nearest(name, known); nearest != "" {
+		return fmt.Sprintf("; did you mean %s?", nearest)
+	}
+	return ""
+}
