@@ -1,0 +1,158 @@
+// Package app builds the platform: the only place where every part is known.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/config"
+	"humanops-mcp/internal/daemon"
+	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/guardian"
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/seal"
+	"humanops-mcp/internal/signedlink"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/webhook"
+)
+
+// Options are what a platform gets from outside its configuration.
+type Options struct {
+	Clock   clock.Clock  // System when nil
+	Logger  *slog.Logger // stderr when nil
+	Version string
+	Address string // where the TCP listener is, for status and the loopback rules
+	// Conformance adds the protocol suite's fixtures to the tools.
+	Conformance bool
+}
+
+// App is a platform: storage, services, jobs and the handlers in front of them.
+type App struct {
+	cfg       *config.Config
+	opts      Options
+	store     *store.Store
+	blobs     *blob.Store
+	accounts  *account.Service
+	tasks     *task.Service
+	guardian  *guardian.Guardian
+	feed      *event.Feed
+	runner    *job.Runner
+	startedAt time.Time
+	public    http.Handler
+	local     http.Handler
+}
+
+// New opens the data, makes what a first start needs, and wires everything. The caller
+// holds the data folder's lock.
+func New(ctx context.Context, cfg *config.Config, opts Options) (*App, error) {
+	if opts.Clock == nil {
+		opts.Clock = clock.System()
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	st, err := store.Open(ctx, store.Options{
+		Path: filepath.Join(cfg.DataDir, "humanops.db"), DatabaseURL: cfg.DatabaseURL, Clock: opts.Clock, Logger: opts.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg, opts: opts, store: st, startedAt: opts.Clock.Now()}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return a, nil
+}
+
+func (a *App) build(ctx context.Context) (err error) {
+	if a.blobs, err = blob.Open(filepath.Join(a.cfg.DataDir, "blobs")); err != nil {
+		return fmt.Errorf("open the folder of proof files: %w", err)
+	}
+	a.accounts = account.NewService(account.Config{
+		PublicURL: a.cfg.PublicURL, LocalCredit: a.cfg.Marketplace.LocalCredit, LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
+	})
+	creds, err := a.openHouse(ctx)
+	if err != nil {
+		return err
+	}
+	master, err := creds.Master()
+	if err != nil {
+		return err
+	}
+	a.buildServices(seal.New(master))
+	if err := a.resume(ctx); err != nil {
+		return err
+	}
+	return a.buildHandlers()
+}
+
+func (a *App) buildServices(sealer *seal.Sealer) {
+	a.guardian = guardian.New(guardian.Config{
+		URL: a.cfg.Guardian.URL, Key: a.cfg.Guardian.Key, Model: a.cfg.Guardian.Model,
+		Timeout: a.cfg.Guardian.Timeout, AllowInsecure: a.cfg.AllowInsecureHTTP,
+	})
+	a.feed = event.NewFeed(a.store, a.opts.Clock, a.opts.Logger)
+	a.runner = job.NewRunner(a.store, a.opts.Clock, a.opts.Logger)
+	a.tasks = task.NewService(task.Deps{
+		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Guardian: a.guardian, Feed: a.feed,
+		Clock: a.opts.Clock, Logger: a.opts.Logger, Sealer: sealer,
+		Links: signedlink.New(sealer.Derive("proof links"), a.cfg.PublicURL, a.opts.Clock),
+	}, task.Config{
+		StatusNames: a.cfg.Marketplace.StatusNames, PublicURL: a.cfg.PublicURL, AllowedTypes: a.cfg.Marketplace.AllowedTypes,
+		ReviewSilence: a.cfg.Marketplace.ReviewSilence, DisputeSilence: a.cfg.Marketplace.DisputeSilence,
+		OperatorQuota: a.cfg.Marketplace.OperatorQuota(), LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
+	})
+	a.tasks.RegisterJobs(a.runner)
+	notify.New(a.notices(), a.store, a.opts.Logger).RegisterJobs(a.runner)
+	webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: a.cfg.AllowInsecureHTTP, Clock: a.opts.Clock}, a.opts.Logger).RegisterJobs(a.runner)
+}
+
+// openHouse makes owner, local agent and keys on the first start, and reads the
+// credentials file on the others. A lost file gets new keys; the old ones end.
+func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
+	paths := daemon.Paths(a.cfg.DataDir)
+	onDisk, err := daemon.ReadCredentials(paths.Credentials)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var house *account.Credentials
+	err = a.store.Write(ctx, func(tx *store.Tx) (err error) {
+		house, err = a.accounts.EnsureHouse(ctx, tx)
+		if err == nil && house == nil && onDisk == nil {
+			house, err = a.accounts.RecoverCredentials(ctx, tx)
+		}
+		return err
+	})
+	if err != nil || house == nil {
+		return onDisk, err
+	}
+	return daemon.WriteCredentials(paths.Credentials, onDisk, *house)
+}
+
+// Run does the platform's background work until ctx ends.
+func (a *App) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.feed.Run(ctx) })
+	group.Go(func() error { return a.runner.Run(ctx) })
+	group.Go(func() error { return a.heartbeat(ctx) })
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Close releases the database. Run must have ended.
+func (a *App) Close() error { return a.store.Close() }

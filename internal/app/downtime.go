@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"humanops-mcp/internal/store"
+)
+
+const (
+	heartbeatFact     = "heartbeat"
+	heartbeatInterval = 20 * time.Second
+	// A shorter gap is a restart, not an outage that cost people time.
+	downtimeThreshold = 2 * time.Minute
+)
+
+// resume gives people back the time that the platform itself was down.
+func (a *App) resume(ctx context.Context) error {
+	return a.store.Write(ctx, func(tx *store.Tx) error {
+		last, err := tx.GetFact(ctx, heartbeatFact)
+		switch {
+		case store.NotFound(err):
+		case err != nil:
+			return err
+		default:
+			if err := a.extend(ctx, tx, last); err != nil {
+				return err
+			}
+		}
+		return beat(ctx, tx)
+	})
+}
+
+func (a *App) extend(ctx context.Context, tx *store.Tx, last string) error {
+	micros, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return err
+	}
+	down := tx.Now().Sub(store.Time(micros))
+	if down < downtimeThreshold {
+		return nil
+	}
+	a.opts.Logger.Info("deadlines moved by the time the platform was down", "downtime", down.Round(time.Second).String())
+	return a.tasks.ExtendDeadlines(ctx, tx, down)
+}
+
+func (a *App) heartbeat(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.opts.Clock.After(heartbeatInterval):
+		}
+		err := a.store.Write(ctx, func(tx *store.Tx) error { return beat(ctx, tx) })
+		if err != nil && ctx.Err() == nil {
+			a.opts.Logger.Error("heartbeat not written", "error", err)
+		}
+	}
+}
+
+func beat(ctx context.Context, tx *store.Tx) error {
+	return tx.SetFact(ctx, heartbeatFact, strconv.FormatInt(store.Micros(tx.Now()), 10))
+}

@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// nodeBinary is the pinned Node of the protocol tools, which need a newer one than
+// most machines have.
+func nodeBinary(t *testing.T) string {
+	t.Helper()
+	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
+	bin, err := filepath.Abs(filepath.Join("node", "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node"))
+	require.NoError(t, err)
+	_, err = os.Stat(bin)
+	required(t, err == nil, "the pinned Node of internal/e2e/node")
+	return bin
+}
+
+// npx runs one of the pinned protocol tools.
+func npx(t *testing.T, env []string, tool string, args ...string) (string, error) {
+	t.Helper()
+	node := nodeBinary(t)
+	script, err := filepath.Abs(filepath.Join("node", "node_modules", ".bin", tool))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, append([]string{script}, args...)...)
+	cmd.Env = append(env, "PATH="+filepath.Dir(node)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestInspector(t *testing.T) {
+	p := serve(t)
+	bearer := "Authorization: Bearer " + p.cred.TestKey
+	targets := map[string][]string{
+		"stdio":           {binary, "stdio"},
+		"streamable HTTP": {"--server-url", p.url + "/mcp", "--transport", "http", "--protocol-era", "legacy", "--header", bearer},
+		"modern HTTP":     {"--server-url", p.url + "/mcp", "--transport", "http", "--protocol-era", "modern", "--header", bearer},
+		"SSE":             {"--server-url", p.url + "/sse", "--transport", "sse", "--header", bearer},
+	}
+	for name, target := range targets {
+		t.Run(name+" lists the tools", func(t *testing.T) {
+			out := inspect(t, p, target, "--method", "tools/list", "--strict", "--format", "json")
+			for _, tool := range []string{"post_task", "check_status", "get_task_result", "review_proof", "reply_to_operator", "cancel_task", "list_tasks", "get_balance"} {
+				require.Contains(t, out, `"`+tool+`"`)
+			}
+		})
+		t.Run(name+" calls a tool", func(t *testing.T) {
+			out := inspect(t, p, target, "--method", "tools/call", "--tool-name", "get_balance", "--format", "json")
+			require.Contains(t, out, "deposit_balance")
+		})
+	}
+}
+
+func inspect(t *testing.T, p *platform, target []string, args ...string) string {
+	t.Helper()
+	command := append([]string{"--cli"}, args...)
+	if target[0] == binary { // the server's own arguments follow a double dash
+		command = append([]string{"--cli", target[0]}, append(args, append([]string{"--"}, target[1:]...)...)...)
+	} else {
+		command = append(command, target...)
+	}
+	out, err := npx(t, p.env, "mcp-inspector", command...)
+	require.NoError(t, err, out)
+	return out
+}
+
+func TestConformance(t *testing.T) {
+	p := serve(t, "HUMANOPS_TEST_CONFORMANCE=1")
+	dir := t.TempDir()
+	out, err := npx(t, p.env, "conformance", "server", "--url", p.url+"/mcp", "--suite", "active", "-o", dir)
+	require.NoError(t, err, out)
+	passed, failed := countChecks(t, dir)
+	require.Zero(t, failed, out)
+	require.GreaterOrEqual(t, passed, 39, "the suite shrank: %s", out)
+}
+
+func countChecks(t *testing.T, dir string) (passed, failed int) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*", "checks.json"))
+	require.NoError(t, err)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var checks []struct{ Status string }
+		require.NoError(t, json.Unmarshal(raw, &checks))
+		for _, check := range checks {
+			switch strings.ToUpper(check.Status) {
+			case "SUCCESS":
+				passed++
+			case "FAILURE":
+				failed++
+			}
+		}
+	}
+	return passed, failed
+}
