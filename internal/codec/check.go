@@ -113,18 +113,21 @@ func fromGo(v any) (node, bool) {
 }
 
 func (c *checker) unknown(path string, s *huma.Schema, name string) {
-	known := slices.Sorted(maps.Keys(s.Properties))
-	for _, k := range known {
-		if strings.EqualFold(k, name) {
-			c.report.add(join(path, name), "must be spelt "+k+": names are case-sensitive")
+	for known := range s.Properties {
+		if strings.EqualFold(known, name) {
+			c.report.add(join(path, name), "must be spelt "+known+": names are case-sensitive")
 			return
 		}
 	}
+	if c.report.full(c.strict) {
+		return // comparing names costs, and nobody would read the result
+	}
+	hint := didYouMean(name, slices.Collect(maps.Keys(s.Properties)))
 	if c.strict {
-		c.report.add(join(path, name), "is not a known field"+didYouMean(name, known))
+		c.report.add(join(path, name), "is not a known field"+hint)
 		return
 	}
-	c.report.warn(join(path, name) + " is not a known field and was ignored" + didYouMean(name, known))
+	c.report.warn(join(path, name) + " is not a known field and was ignored" + hint)
 }
 
 func (c *checker) array(path string, s *huma.Schema, n node) node {

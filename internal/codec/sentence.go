@@ -36,6 +36,14 @@ func (r *report) warn(message string) {
 	}
 }
 
+// full tells whether one more problem, or warning, would not be kept.
+func (r *report) full(problems bool) bool {
+	if problems {
+		return len(r.problems) >= maxProblems
+	}
+	return len(r.warnings) >= maxProblems
+}
+
 func (r *report) err(empty bool) error {
 	if len(r.problems) == 0 {
 		return nil
