@@ -19,9 +19,6 @@ SELECT * FROM people WHERE name_key = @name_key AND removed_at = 0 AND simulated
 -- name: PersonOwner :one
 SELECT * FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id LIMIT 1;
 
--- name: CountOwners :one
-SELECT COUNT(*) FROM people WHERE is_owner = TRUE AND removed_at = 0;
-
 -- name: LockOwners :many
 -- Removals of owners queue here, so that two at once cannot remove the last two.
 SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY id FOR UPDATE;

@@ -1,0 +1,109 @@
+package account
+
+import (
+	"context"
+	"strings"
+
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/ledger"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// The tiers of agents. House is the installation's own agent.
+const (
+	TierSandbox  = "SANDBOX"
+	TierVerified = "VERIFIED"
+	TierStandard = "STANDARD"
+	TierHouse    = "HOUSE"
+)
+
+// maxReward is the most that any task may pay.
+const maxReward = 10_000 * schemas.USD
+
+// RegisterAgent makes an agent with a test key, which is shown only here.
+func (s *Service) RegisterAgent(ctx context.Context, tx *store.Tx, in schemas.RegisterAgentRequest) (schemas.RegisterAgentResponse, error) {
+	var none schemas.RegisterAgentResponse
+	name, err := checkedName(in.Name, 100)
+	if err != nil {
+		return none, err
+	}
+	email, err := checkedEmail(in.Email)
+	if err != nil {
+		return none, err
+	}
+	if email == "" {
+		return none, schemas.Invalid("email", "is required. Example: bot@example.com")
+	}
+	id, err := addAgent(ctx, tx, db.InsertAgentParams{Name: name, Email: email, Company: cleanName(in.Company), Tier: TierSandbox})
+	if err != nil {
+		return none, err
+	}
+	_, secret, err := addKey(ctx, tx, id, "default", Test)
+	if err != nil {
+		return none, err
+	}
+	return registered(id, secret), nil
+}
+
+func registered(agentID, secret string) schemas.RegisterAgentResponse {
+	out := schemas.RegisterAgentResponse{
+		AgentID:              agentID,
+		APIKey:               secret,
+		Tier:                 TierSandbox,
+		VerificationRequired: true,
+		SandboxInfo: schemas.SandboxInfo{
+			What:         "A new agent works in test mode: simulated operators take its tasks and no real money moves.",
+			Why:          "So that you can try everything at once, and nobody is sent out by mistake.",
+			HowToUpgrade: "Ask the owner of this installation for a live key.",
+			Limits:       tierLimits(TierSandbox),
+		},
+		Message: "Agent registered. Keep the API key now: it is shown only once.",
+	}
+	out.MarkSandbox()
+	return out
+}
+
+// addAgent also gives the agent its first play money, so that its test balance is never
+// an empty one.
+func addAgent(ctx context.Context, tx *store.Tx, p db.InsertAgentParams) (string, error) {
+	p.ID = ident.New("ag_")
+	p.EmailKey = strings.ToLower(p.Email)
+	p.CreatedAt = store.Micros(tx.Now())
+	n, err := tx.InsertAgent(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	if n == 0 {
+		return "", schemas.NewError(schemas.CodeConflict, "An agent with this email already exists")
+	}
+	return p.ID, ledger.Issue(ctx, tx, p.ID, ledger.Test, ledger.TestFloat)
+}
+
+// tierLimits is the contract's table. A limit of zero tasks means no limit.
+func tierLimits(tier string) schemas.TierLimits {
+	switch tier {
+	case TierVerified:
+		return schemas.TierLimits{MaxDailyTasks: 10, MaxTaskValue: 100 * schemas.USD, MaxDailySpend: 200 * schemas.USD}
+	case TierStandard:
+		return schemas.TierLimits{MaxDailyTasks: 100, MaxTaskValue: maxReward, MaxDailySpend: 50_000 * schemas.USD}
+	}
+	return schemas.TierLimits{MaxDailyTasks: 50, MaxTaskValue: 10 * schemas.USD, MaxDailySpend: 10 * schemas.USD}
+}
+
+// Limits is what an agent may spend on live tasks in a day. The house's own agent has the
+// configured cap and no limit (zero) on the number of tasks.
+func (s *Service) Limits(ctx context.Context, tx *store.Tx, agentID string) (schemas.TierLimits, error) {
+	agent, err := tx.AgentByID(ctx, agentID)
+	if store.NotFound(err) {
+		return schemas.TierLimits{}, schemas.NewError(schemas.CodeNotFound, "Agent not found")
+	}
+	if err != nil {
+		return schemas.TierLimits{}, err
+	}
+	if agent.Tier == TierHouse {
+		return schemas.TierLimits{MaxTaskValue: maxReward, MaxDailySpend: s.config.LocalDailyCap}, nil
+	}
+	return tierLimits(agent.Tier), nil
+}

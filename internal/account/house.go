@@ -1,0 +1,117 @@
+package account
+
+import (
+	"context"
+	"fmt"
+
+	"humanops-mcp/internal/ledger"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// simulatedPeople is how many operators test mode has.
+const simulatedPeople = 3
+
+// Credentials are the house's own secrets. They exist in clear only here and in the
+// credentials file.
+type Credentials struct {
+	LiveKey    string // of the local agent
+	TestKey    string // of the local agent
+	OwnerToken string // the owner's, for this program's commands
+}
+
+// EnsureHouse makes the owner, the local agent with its credit, and the simulated
+// operators on first start, and returns the secrets. Afterwards, and on a replica that
+// came second, it returns nil.
+func (s *Service) EnsureHouse(ctx context.Context, tx *store.Tx) (*Credentials, error) {
+	n, err := tx.EstablishHouse(ctx, store.Time(store.Micros(tx.Now())).Format("2006-01-02T15:04:05Z"))
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	owner, _, err := addOrFind(ctx, tx, schemas.AddPersonRequest{Name: "Owner", Roles: []string{roleOwner}})
+	if err != nil {
+		return nil, err
+	}
+	agent, err := addAgent(ctx, tx, db.InsertAgentParams{Name: "local", Tier: TierHouse})
+	if err != nil {
+		return nil, err
+	}
+	if err := ledger.Issue(ctx, tx, agent, ledger.House, s.config.LocalCredit); err != nil {
+		return nil, err
+	}
+	if err := s.EnsureSimulated(ctx, tx); err != nil {
+		return nil, err
+	}
+	return s.newCredentials(ctx, tx, agent, owner.ID)
+}
+
+// RecoverCredentials replaces the house's secrets, for when the credentials file was
+// lost: the old keys and the old session of the commands end at once.
+func (s *Service) RecoverCredentials(ctx context.Context, tx *store.Tx) (*Credentials, error) {
+	owner, err := s.OwnerID(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	agent, err := s.LocalAgentID(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	err = tx.RevokeKeysNamed(ctx, db.RevokeKeysNamedParams{AgentID: agent, Name: defaultNamed, RevokedAt: store.Micros(tx.Now())})
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.DeleteSessionsOf(ctx, db.DeleteSessionsOfParams{PersonID: owner, Kind: SessionCLI}); err != nil {
+		return nil, err
+	}
+	return s.newCredentials(ctx, tx, agent, owner)
+}
+
+func (s *Service) newCredentials(ctx context.Context, tx *store.Tx, agentID, ownerID string) (*Credentials, error) {
+	_, live, err := addKey(ctx, tx, agentID, defaultNamed, Live)
+	if err != nil {
+		return nil, err
+	}
+	_, test, err := addKey(ctx, tx, agentID, defaultNamed, Test)
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.CreateSession(ctx, tx, ownerID, SessionCLI)
+	return &Credentials{LiveKey: live, TestKey: test, OwnerToken: token}, err
+}
+
+// OwnerID is the id of the owner, the first where there are several.
+func (s *Service) OwnerID(ctx context.Context, tx *store.Tx) (string, error) {
+	owner, err := tx.PersonOwner(ctx)
+	if store.NotFound(err) {
+		return "", errNoHouse
+	}
+	return owner.ID, err
+}
+
+// LocalAgentID is the id of the house's own agent.
+func (s *Service) LocalAgentID(ctx context.Context, tx *store.Tx) (string, error) {
+	id, err := tx.HouseAgentID(ctx)
+	if store.NotFound(err) {
+		return "", errNoHouse
+	}
+	return id, err
+}
+
+var errNoHouse = schemas.NewError(schemas.CodeUnavailable, "This installation is not set up yet. Start it once with: humanops-mcp serve")
+
+// EnsureSimulated makes the operators of test mode, once. Their ids are fixed, so that
+// test runs repeat.
+func (s *Service) EnsureSimulated(ctx context.Context, tx *store.Tx) error {
+	for i := 1; i <= simulatedPeople; i++ {
+		name := fmt.Sprintf("Simulated operator %d", i)
+		_, err := tx.InsertPerson(ctx, db.InsertPersonParams{
+			ID: fmt.Sprintf("op_simulated%07d", i), Name: name, NameKey: nameKey(name),
+			IsOperator: true, Simulated: true, CreatedAt: store.Micros(tx.Now()),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

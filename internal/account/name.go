@@ -1,0 +1,57 @@
+package account
+
+import (
+	"fmt"
+	"net/mail"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"humanops-mcp/schemas"
+)
+
+// cleanName makes a name safe to show on one line: control and direction characters go,
+// runs of space become one. The joiners stay, because some scripts need them.
+func cleanName(name string) string {
+	const joiners = "\u200c\u200d"
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r), unicode.IsControl(r):
+			return ' '
+		case r == utf8.RuneError, unicode.Is(unicode.Cf, r) && !strings.ContainsRune(joiners, r):
+			return -1
+		}
+		return r
+	}, name)
+	return norm.NFC.String(strings.Join(strings.Fields(name), " "))
+}
+
+// nameKey is the form in which names are compared: lower case, without joiners.
+func nameKey(name string) string {
+	return strings.ToLower(strings.NewReplacer("\u200c", "", "\u200d", "").Replace(cleanName(name)))
+}
+
+// checkedName cleans a name and refuses one that is empty or too long after that.
+func checkedName(name string, most int) (string, error) {
+	clean := cleanName(name)
+	n := utf8.RuneCountInString(clean)
+	if nameKey(clean) == "" || n > most {
+		return "", schemas.Invalid("name", fmt.Sprintf("must have 1 to %d visible characters; got %d. Example: Ada", most, n))
+	}
+	return clean, nil
+}
+
+// checkedEmail refuses what is not a plain address. An empty one passes.
+func checkedEmail(email string) (string, error) {
+	email = strings.TrimSpace(email)
+	if email == "" {
+		return "", nil
+	}
+	parsed, err := mail.ParseAddress(email)
+	if err != nil || parsed.Address != email || len(email) > 254 {
+		return "", schemas.Invalid("email", fmt.Sprintf("must be an email address; got %.80q. Example: ada@example.com", email))
+	}
+	return email, nil
+}

@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"humanops-mcp/internal/store"
+	"humanops-mcp/schemas"
+)
+
+// Check proves every invariant of the ledger over all rows, and names the first that is
+// broken: each transaction sums to zero within one asset, each balance is the sum of its
+// entries and none but an issuer's is below zero, a finished task holds nothing, an open
+// one exactly its reward, and no escrow is without a task.
+func Check(ctx context.Context, tx *store.Tx) error {
+	for _, check := range []func(context.Context, *store.Tx) error{
+		checkTransactions, checkAccounts, checkTasks, checkStrays,
+	} {
+		if err := check(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkTransactions(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.UnbalancedTransaction(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	r := rows[0]
+	if r.ForeignEntries > 0 {
+		return fmt.Errorf("ledger: transaction %s crosses assets in %d of its entries", r.ID, r.ForeignEntries)
+	}
+	return fmt.Errorf("ledger: the %d entries of transaction %s sum to %s, not to zero", r.Entries, r.ID, dollars(r.Total))
+}
+
+func checkAccounts(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.DriftedAccount(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	r := rows[0]
+	if r.Balance == r.Total {
+		return fmt.Errorf("ledger: account %s is at %s, below zero", r.ID, dollars(r.Balance))
+	}
+	return fmt.Errorf("ledger: account %s is at %s, but its entries sum to %s", r.ID, dollars(r.Balance), dollars(r.Total))
+}
+
+func checkTasks(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.WrongEscrow(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	r := rows[0]
+	return fmt.Errorf("ledger: task %s is %s with a reward of %s and holds %s in escrow", r.ID, r.Status, dollars(r.Reward), dollars(r.Balance))
+}
+
+func checkStrays(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.StrayEscrow(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return fmt.Errorf("ledger: account %s holds %s for no task", rows[0].ID, dollars(rows[0].Balance))
+}
+
+func dollars(micros int64) string { return schemas.Money(micros).Dollars() }
