@@ -131,6 +131,6 @@ func All() []Info {
 		DecideTask.Info(), GetProof.Info(), Wait.Info(), AcknowledgeTasks.Info(),
 		ListOpenTasks.Info(), GetOpenTask.Info(), AcceptTask.Info(), StartTask.Info(), SubmitProof.Info(), ReleaseTask.Info(),
 		PostOperatorMessage.Info(), GetEarnings.Info(),
-		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(),
+		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(), GetCheck.Info(),
 	}
 }

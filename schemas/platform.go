@@ -63,9 +63,19 @@ type PlatformStatus struct {
 	Guardian      string         `json:"guardian" enum:"vision,completeness"`
 	PeopleInReach int            `json:"people_in_reach"`
 	Tasks         map[string]int `json:"tasks" doc:"How many live tasks in each status"`
-	JobsWaiting   int            `json:"jobs_waiting"`
+	JobsWaiting   int            `json:"jobs_waiting" doc:"Due now or later"`
+	JobsDue       int            `json:"jobs_due" doc:"Due now and not done"`
 	JobsFailed    int            `json:"jobs_failed"`
 }
 
 // GetBackup streams a consistent copy of database and files as a tar archive.
 var GetBackup = Download[Empty]{Platform, "GET", "/backup", "Back up everything", Owner}
+
+// GetCheck checks every invariant of the ledger; on a large installation it takes a while.
+var GetCheck = Endpoint[Empty, CheckReport]{Platform, "GET", "/check", "Check the ledger", 200, Owner}
+
+// CheckReport is what the check found.
+type CheckReport struct {
+	Exact   bool   `json:"exact" doc:"True when every invariant of the ledger holds"`
+	Problem string `json:"problem,omitempty" doc:"The first invariant that does not hold"`
+}
