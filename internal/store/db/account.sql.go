@@ -28,17 +28,6 @@ func (q *Queries) AgentByID(ctx context.Context, id string) (Agent, error) {
 	return i, err
 }
 
-const countOwners = `-- name: CountOwners :one
-SELECT COUNT(*) FROM people WHERE is_owner = TRUE AND removed_at = 0
-`
-
-func (q *Queries) CountOwners(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwners)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :exec
 DELETE FROM sessions WHERE person_id = $1 AND expires_at <= $2
 `
