@@ -1,0 +1,60 @@
+package store
+
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Everything in which the two databases' SQL differs stands in this file.
+
+// PostgreSQL's codes for errors that callers act on.
+const (
+	pgUniqueViolation      = "23505"
+	pgSerializationFailure = "40001"
+	pgDeadlockDetected     = "40P01"
+)
+
+var rewritten sync.Map // PostgreSQL's text → SQLite's
+
+// sqliteText turns a query into SQLite's dialect: numbered placeholders are written ?1,
+// and rows need no locks because there is one writer. Queries hold no $ in literals.
+func sqliteText(text string) string {
+	if out, ok := rewritten.Load(text); ok {
+		return out.(string)
+	}
+	out := strings.NewReplacer(
+		"$", "?",
+		"FOR UPDATE SKIP LOCKED", "",
+		"FOR UPDATE", "",
+	).Replace(strings.TrimSpace(text))
+	rewritten.Store(text, out)
+	return out
+}
+
+// IsUnique tells whether err is the refusal of a value that must be unique and is taken.
+func IsUnique(err error) bool {
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	return pgCode(err) == pgUniqueViolation
+}
+
+// worthRetrying tells whether the same transaction may succeed when run again.
+func worthRetrying(err error) bool {
+	code := pgCode(err)
+	return code == pgSerializationFailure || code == pgDeadlockDetected
+}
+
+func pgCode(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}

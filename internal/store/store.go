@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/store/db"
+)
+
+// Options say which database to open. DatabaseURL wins over Path.
+type Options struct {
+	Path        string // SQLite file
+	DatabaseURL string // postgres://…
+	Clock       clock.Clock
+	Logger      *slog.Logger
+}
+
+// Store is an open database.
+type Store struct {
+	engine  engine
+	clock   clock.Clock
+	signals *signals
+}
+
+// engine is what differs between the two databases beyond the SQL text.
+type engine interface {
+	kind() string
+	write(ctx context.Context, unit func(db.DBTX) error) error
+	read(ctx context.Context, unit func(db.DBTX) error) error
+	backupTo(ctx context.Context, path string) error
+	// notify makes a committed transaction wake the watchers of other processes.
+	notify(ctx context.Context, tx db.DBTX, topic string) error
+	// listen delivers what other processes notify, until ctx ends.
+	listen(ctx context.Context, wake func(topic string)) error
+	close() error
+}
+
+// ErrClosed is what a store answers after Close.
+var ErrClosed = errors.New("the store is closed")
+
+// Open opens the database and brings its schema up to date. It refuses a database
+// that a newer program has written.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	e, err := openEngine(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{engine: e, clock: o.Clock, signals: newSignals(e, o.Clock, o.Logger)}, nil
+}
+
+func openEngine(ctx context.Context, o Options) (engine, error) {
+	if o.DatabaseURL != "" {
+		return openPostgres(ctx, o)
+	}
+	if o.Path == "" {
+		return nil, errors.New("no database is configured: set a data folder, or database_url")
+	}
+	return openSQLite(ctx, o)
+}
+
+// Kind is "sqlite" or "postgres".
+func (s *Store) Kind() string { return s.engine.kind() }
+
+// Write runs unit in a transaction of its own: when it fails or panics, none of it
+// happened; when Write returns nil, all of it is durable. Units are run one after the
+// other on SQLite, so a unit does nothing slow besides its SQL, and never calls Write.
+// On PostgreSQL a unit may run again after a deadlock, so it has no effects besides
+// its SQL; those belong in jobs or AfterCommit.
+func (s *Store) Write(ctx context.Context, unit func(tx *Tx) error) error {
+	var tx *Tx
+	err := s.engine.write(ctx, func(dbtx db.DBTX) error {
+		tx = s.newTx(dbtx)
+		return unit(tx)
+	})
+	if err != nil {
+		return err
+	}
+	for _, hook := range tx.hooks {
+		hook()
+	}
+	return nil
+}
+
+// Read runs unit in a read-only transaction: all its queries see the same moment.
+func (s *Store) Read(ctx context.Context, unit func(tx *Tx) error) error {
+	return s.engine.read(ctx, func(dbtx db.DBTX) error { return unit(s.newTx(dbtx)) })
+}
+
+// BackupTo writes a whole, consistent copy of the database to a new file.
+func (s *Store) BackupTo(ctx context.Context, path string) error {
+	return s.engine.backupTo(ctx, path)
+}
+
+// Close waits for the writes under way and closes the database.
+func (s *Store) Close() error {
+	s.signals.close()
+	return s.engine.close()
+}
+
+// Tx is a transaction: every query, the transaction's time, and hooks for after it.
+type Tx struct {
+	*db.Queries
+	db     db.DBTX
+	store  *Store
+	now    time.Time
+	hooks  []func()
+	topics map[string]bool
+}
+
+func (s *Store) newTx(dbtx db.DBTX) *Tx {
+	return &Tx{Queries: db.New(dbtx), db: dbtx, store: s, now: s.clock.Now()}
+}
+
+// Now is the time of the transaction: the same for all of it.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// AfterCommit runs hook once the transaction is durable, and never when it is not.
+func (tx *Tx) AfterCommit(hook func()) { tx.hooks = append(tx.hooks, hook) }
+
+// Signal wakes whoever watches topic once the transaction is durable, in every process.
+func (tx *Tx) Signal(ctx context.Context, topic string) error {
+	if tx.topics[topic] {
+		return nil
+	}
+	if tx.topics == nil {
+		tx.topics = map[string]bool{}
+	}
+	tx.topics[topic] = true
+	tx.AfterCommit(func() { tx.store.signals.wake(topic) })
+	return tx.store.engine.notify(ctx, tx.db, topic)
+}
+
+// Exec runs a statement put together at run time, in the one text for both databases.
+func (tx *Tx) Exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	return tx.db.ExecContext(ctx, text, args...)
+}
+
+// Query runs a query put together at run time, in the one text for both databases.
+func (tx *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	return tx.db.QueryContext(ctx, text, args...)
+}
+
+// Watch delivers a wake-up whenever a committed transaction signalled topic, here or in
+// another process. Wake-ups coalesce; one may come without cause.
+func (s *Store) Watch(topic string) (wake <-chan struct{}, cancel func()) {
+	return s.signals.watch(topic)
+}
+
+// Micros is how the database keeps a time: microseconds since 1970, 0 for none.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time is the time that Micros made a number of.
+func Time(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// NotFound tells whether a query for one row found none.
+func NotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// wrap says during what an error happened.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
