@@ -1,0 +1,206 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/schemas"
+)
+
+// maxRetryWait is the longest pause before another attempt; who asks for more gets
+// the error at once.
+const maxRetryWait = 5 * time.Second
+
+// call sends in to e and reads the answer, within the client's ordinary time limit.
+func call[In, Out any](ctx context.Context, c *Client, e schemas.Endpoint[In, Out], in In) (Out, error) {
+	return callWithin(ctx, c, e, in, c.timeout)
+}
+
+func callWithin[In, Out any](ctx context.Context, c *Client, e schemas.Endpoint[In, Out], in In, limit time.Duration) (Out, error) {
+	var out Out
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	p, err := takeApart(in)
+	if err != nil {
+		return out, err
+	}
+	r := c.request(ctx, e.Info())
+	if len(p.body) > 0 {
+		r.SetBody(p.body).SetHeader("Content-Type", "application/json")
+	}
+	resp, err := c.send(r.SetResponseBodyLimit(maxJSON), e.Info(), p)
+	if err != nil {
+		return out, err
+	}
+	if err := c.decode(resp.Body(), &out); err != nil {
+		return out, err
+	}
+	normalise(&out)
+	return out, nil
+}
+
+// upload sends in as a form with its files.
+func upload[In, Out any](ctx context.Context, c *Client, e schemas.Upload[In, Out], in In, files []schemas.File) (Out, error) {
+	var out Out
+	ctx, cancel := context.WithTimeout(ctx, uploadTimeout)
+	defer cancel()
+	p, err := takeApart(in)
+	if err != nil {
+		return out, err
+	}
+	r := c.request(ctx, e.Info()).SetMultipartFormData(p.form())
+	for _, f := range files {
+		opened, err := f.Open()
+		if err != nil {
+			return out, schemas.Invalid("files", "cannot read "+strconv.Quote(f.Name)+": "+err.Error())
+		}
+		defer opened.Close()
+		r.SetFileReader("files", f.Name, opened)
+	}
+	resp, err := c.send(r.SetResponseBodyLimit(maxJSON), e.Info(), p)
+	if err != nil {
+		return out, err
+	}
+	err = c.decode(resp.Body(), &out)
+	normalise(&out)
+	return out, err
+}
+
+// download asks for a file of at most max bytes (0: any size). The receiver closes it.
+func download[In any](ctx context.Context, c *Client, e schemas.Download[In], in In, limit time.Duration, max int64) (schemas.Content, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	p, err := takeApart(in)
+	if err != nil {
+		cancel()
+		return schemas.Content{}, err
+	}
+	r := c.request(ctx, e.Info()).SetHeader("Accept", "*/*").SetDoNotParseResponse(true)
+	resp, err := c.send(r, e.Info(), p)
+	if err != nil {
+		cancel()
+		return schemas.Content{}, err
+	}
+	raw := resp.RawResponse
+	content := schemas.Content{MIME: raw.Header.Get("Content-Type"), Size: raw.ContentLength, ETag: raw.Header.Get("ETag"), Body: body{capped(raw.Body, max), cancel}}
+	if _, params, err := mime.ParseMediaType(raw.Header.Get("Content-Disposition")); err == nil {
+		content.Name = params["filename"]
+	}
+	if max > 0 && content.Size > max {
+		content.Body.Close()
+		return schemas.Content{}, schemas.NewError(schemas.CodeTooLarge, "The file is larger than this client takes.")
+	}
+	return content, nil
+}
+
+// capped fails a read that goes beyond max bytes.
+func capped(r io.ReadCloser, max int64) io.ReadCloser {
+	if max <= 0 {
+		return r
+	}
+	return http.MaxBytesReader(nil, r, max)
+}
+
+// request prepares a call: who calls, what makes it safe to repeat, when to repeat it.
+func (c *Client) request(ctx context.Context, e schemas.Info) *resty.Request {
+	r := c.http.R().SetContext(ctx)
+	c.authenticate(r, e)
+	key, _ := ctx.Value(idempotencyKey{}).(string)
+	creates := e.Method == http.MethodPost && e.Status == http.StatusCreated
+	if key == "" && creates {
+		key = ident.New("idem_")
+	}
+	if key != "" && e.Method != http.MethodGet {
+		r.SetHeader("Idempotency-Key", key)
+	}
+	repeatable := e.Method != http.MethodPost || key != ""
+	if e.Kind == schemas.Multipart {
+		repeatable = false // its files have been read by then
+	}
+	return r.AddRetryCondition(func(resp *resty.Response, err error) bool {
+		if e.Kind == schemas.Binary && err == nil {
+			return false // its body is still open
+		}
+		return repeatable && worthRetrying(resp, err)
+	})
+}
+
+// authenticate shows the agent's key to the marketplace and the person's token to the
+// platform; either stands in where the other is missing.
+func (c *Client) authenticate(r *resty.Request, e schemas.Info) {
+	if e.Access == schemas.Anyone {
+		return
+	}
+	if c.key != "" && (e.Contract == schemas.Marketplace || c.token == "") {
+		r.SetHeader("X-API-Key", c.key)
+		return
+	}
+	if c.token != "" {
+		r.SetHeader("Authorization", "Bearer "+c.token)
+	}
+}
+
+func worthRetrying(resp *resty.Response, err error) bool {
+	var ours *schemas.Error
+	if err != nil {
+		return !errors.As(err, &ours) && !errors.Is(err, resty.ErrResponseBodyTooLarge)
+	}
+	switch resp.StatusCode() {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return retryAfter(resp.Header()) <= maxRetryWait
+	}
+	return false
+}
+
+// waitAsTold honours Retry-After; zero leaves the pause to resty.
+func waitAsTold(_ *resty.Client, resp *resty.Response) (time.Duration, error) {
+	return retryAfter(resp.Header()), nil
+}
+
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	return 0
+}
+
+func (c *Client) send(r *resty.Request, e schemas.Info, p parts) (*resty.Response, error) {
+	address, err := p.address(c.base, e.Contract.Prefix()+e.Path)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.Execute(e.Method, address)
+	if resp != nil && resp.RawResponse != nil {
+		c.noteServer(resp.Header())
+	}
+	if err != nil {
+		return nil, c.unreachable(r.Context(), err)
+	}
+	if resp.StatusCode() < 200 || resp.StatusCode() > 299 {
+		return nil, c.refusal(resp)
+	}
+	return resp, nil
+}
+
+// decode reads an answer. The hosted marketplace's answers are only partly documented,
+// so from it a field of another type is passed over; its other fields are read.
+func (c *Client) decode(raw []byte, out any) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	err := json.Unmarshal(raw, out)
+	var otherType *json.UnmarshalTypeError
+	if err == nil || (errors.As(err, &otherType) && otherType.Field != "" && c.server.Load() != serverOurs) {
+		return nil
+	}
+	return schemas.NewError(schemas.CodeUnavailable, "The marketplace at "+c.base+" sent an answer that cannot be read: "+err.Error()+". Check that its address is right.")
+}
