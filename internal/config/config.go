@@ -31,7 +31,6 @@ type Config struct {
 	TrustedProxies    []string `key:"trusted_proxies" flag:"serve" doc:"Networks of reverse proxies whose X-Forwarded-For is believed" example:"[127.0.0.1/32]"`
 	DataDir           string   `key:"data_dir" flag:"all" path:"true" doc:"Folder of database, files and credentials. Empty: humanops-mcp in the user's data folder (XDG_DATA_HOME, else ~/.local/share)" example:"/var/lib/humanops-mcp"`
 	DatabaseURL       string   `key:"database_url" secret:"true" doc:"PostgreSQL instead of the SQLite file in data_dir" example:"postgres://humanops:password@localhost/humanops"`
-	MasterKey         string   `key:"master_key" secret:"true" doc:"32 bytes in base64 that encrypt stored secrets; needed when several platforms share a database. Empty: made on first start, kept in data_dir"`
 	AllowInsecureHTTP bool     `key:"allow_insecure_http" default:"false" flag:"all" doc:"Allow plain http:// to hosts other than this one, for the addresses below"`
 	Sandbox           bool     `key:"sandbox" default:"false" flag:"stdio" front:"true" doc:"Use the local test key: simulated people, no real money. Against a remote: accept only ho_test_ keys"`
 	ReadOnly          bool     `key:"read_only" default:"false" flag:"serve,stdio" front:"true" doc:"Offer only tools that change nothing"`
@@ -64,8 +63,11 @@ type Marketplace struct {
 	GuardianSilence time.Duration `key:"guardian_silence" default:"15m" doc:"A submission Guardian does not answer goes to people after this"`
 	SimulatedStep   time.Duration `key:"simulated_step" default:"1s" doc:"Pause between the steps of a simulated operator, in test mode"`
 	AllowedTypes    []string      `key:"allowed_types" doc:"Task types that may be posted. Empty: all" example:"[PHOTO, DELIVERY]"`
-	OperatorQuota   int           `key:"operator_quota_mb" default:"2000" doc:"Proof files kept for each operator, MB"`
+	OperatorQuotaMB int           `key:"operator_quota_mb" default:"2000" doc:"Proof files kept for each operator, MB"`
 }
+
+// OperatorQuota is the room for one operator's proof files, in bytes.
+func (m Marketplace) OperatorQuota() int64 { return int64(m.OperatorQuotaMB) * 1_000_000 }
 
 // Reviews says which review service serves the tools.
 type Reviews struct {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net"
 	"net/netip"
@@ -75,11 +74,6 @@ func (c *Config) checkStorage(v *checker) {
 	if c.DatabaseURL != "" {
 		if u, err := url.Parse(c.DatabaseURL); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
 			v.fail("database_url", "must begin with postgres://, or be empty for SQLite. Example: postgres://humanops@localhost/humanops")
-		}
-	}
-	if c.MasterKey != "" {
-		if raw, err := base64.StdEncoding.DecodeString(c.MasterKey); err != nil || len(raw) != 32 {
-			v.fail("master_key", "must be 32 bytes in base64. Make one with: openssl rand -base64 32")
 		}
 	}
 }
@@ -165,7 +159,7 @@ func (c *Config) checkNumbers(v *checker) {
 	if c.Marketplace.LocalDailyCap < 0 {
 		v.fail("marketplace.local_daily_cap_usd", "must not be negative; got %s. Example: 100", c.Marketplace.LocalDailyCap)
 	}
-	if quota := c.Marketplace.OperatorQuota; quota < 1 || quota > 10_000_000 {
+	if quota := c.Marketplace.OperatorQuotaMB; quota < 1 || quota > 10_000_000 {
 		v.fail("marketplace.operator_quota_mb", "must be between 1 and 10000000; got %d. Example: 2000", quota)
 	}
 	if c.RateLimit < 0 {
