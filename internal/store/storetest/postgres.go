@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/ident"
+)
+
+const (
+	serverEnv  = "HUMANOPS_TEST_POSTGRES" // a running server's address
+	requireEnv = "HUMANOPS_TEST_REQUIRE"  // "1": a missing server fails the test
+	startLimit = 60 * time.Second
+)
+
+var errNoServer = errors.New("no PostgreSQL: neither " + serverEnv + " nor initdb and postgres in PATH or /usr/lib/postgresql/*/bin")
+
+// server is the one that this process's tests share.
+var server = sync.OnceValues(startServer)
+
+type running struct {
+	address *url.URL
+	admin   *sql.DB
+	leash   io.Closer // the server ends when this closes: with the process, at the latest
+}
+
+// PostgresURL makes an empty database under a random name, and drops it after the test.
+func PostgresURL(t testing.TB) string {
+	t.Helper()
+	srv, err := server()
+	if errors.Is(err, errNoServer) && os.Getenv(requireEnv) != "1" {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	name := strings.ToLower(ident.New("test_")) + strings.ToLower(ident.New(""))
+	_, err = srv.admin.Exec("CREATE DATABASE " + name + " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := srv.admin.Exec("DROP DATABASE " + name + " WITH (FORCE)")
+		require.NoError(t, err)
+	})
+	u := *srv.address
+	u.Path = "/" + name
+	return u.String()
+}
+
+func startServer() (*running, error) {
+	if address := os.Getenv(serverEnv); address != "" {
+		u, err := url.Parse(address)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no address", serverEnv)
+		}
+		return connect(u, nil)
+	}
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	return launch(bin)
+}
+
+// binaries finds the folder that has both programs.
+func binaries() (string, error) {
+	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if initdb, err := exec.LookPath("initdb"); err == nil {
+		folders = append(folders, filepath.Dir(initdb))
+	}
+	for i := len(folders) - 1; i >= 0; i-- {
+		_, missing1 := os.Stat(filepath.Join(folders[i], "initdb"))
+		_, missing2 := os.Stat(filepath.Join(folders[i], "postgres"))
+		if missing1 == nil && missing2 == nil {
+			return folders[i], nil
+		}
+	}
+	return "", errNoServer
+}
+
+// supervise runs the server until its input closes, as it does when the tests end
+// however they end, and then removes everything.
+const supervise = `
+"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+  -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB >"$2/log" 2>&1 &
+read -r _
+kill -QUIT $!
+wait $!
+rm -rf "$2"`
+
+func launch(bin string) (*running, error) {
+	dir, err := os.MkdirTemp("", "hopg")
+	if err != nil {
+		return nil, err
+	}
+	if err := giveAway(dir); err != nil {
+		return nil, err
+	}
+	initdb := command(dir, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "-U", "humanops", "-A", "trust",
+		"-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	postgres := command(dir, "sh", "-c", supervise, "sh", bin, dir)
+	leash, err := postgres.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := postgres.Start(); err != nil {
+		return nil, err
+	}
+	return connect(&url.URL{
+		Scheme: "postgres", User: url.User("humanops"), Path: "/postgres",
+		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode(),
+	}, leash)
+}
+
+// connect waits until the server answers.
+func connect(address *url.URL, leash io.Closer) (*running, error) {
+	admin, err := sql.Open("pgx", address.String())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	for {
+		err := admin.PingContext(ctx)
+		if err == nil {
+			return &running{address: address, admin: admin, leash: leash}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("PostgreSQL did not start: %w", err)
+		case <-clock.System().After(20 * time.Millisecond):
+		}
+	}
+}

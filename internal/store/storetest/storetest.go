@@ -1,0 +1,53 @@
+// Package storetest opens fresh databases for tests.
+package storetest
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/store"
+)
+
+// Start is what a test's clock shows at first.
+var Start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// Open makes a SQLite database in the test's own folder, with a fake clock.
+func Open(t testing.TB) *store.Store {
+	return OpenAt(t, clock.NewFake(Start))
+}
+
+// OpenAt is Open with the test's clock.
+func OpenAt(t testing.TB, clk clock.Clock) *store.Store {
+	return open(t, store.Options{Path: filepath.Join(t.TempDir(), "humanops.db"), Clock: clk})
+}
+
+// OpenPostgres is OpenAt on a fresh PostgreSQL database; it skips the test where there
+// is no server to be had.
+func OpenPostgres(t testing.TB, clk clock.Clock) *store.Store {
+	return open(t, store.Options{DatabaseURL: PostgresURL(t), Clock: clk})
+}
+
+func open(t testing.TB, o store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// Each runs a test on SQLite, and on PostgreSQL where there is a server to be had.
+func Each(t *testing.T, test func(t *testing.T, s *store.Store, clk *clock.Fake)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		clk := clock.NewFake(Start)
+		test(t, OpenAt(t, clk), clk)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		clk := clock.NewFake(Start)
+		test(t, OpenPostgres(t, clk), clk)
+	})
+}
