@@ -9,6 +9,25 @@ import (
 	"context"
 )
 
+const advanceSlot = `-- name: AdvanceSlot :execrows
+INSERT INTO facts (name, value) VALUES ( $1, $2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE facts.value < excluded.value
+`
+
+type AdvanceSlotParams struct {
+	Name string
+	Slot string
+}
+
+// One caller gets a row for each slot of a periodic job; slots are digits of one length.
+func (q *Queries) AdvanceSlot(ctx context.Context, arg AdvanceSlotParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, advanceSlot, arg.Name, arg.Slot)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const claimJobs = `-- name: ClaimJobs :many
 WITH due AS MATERIALIZED (
   SELECT jobs.id FROM jobs
@@ -141,19 +160,17 @@ func (q *Queries) EnqueueJob(ctx context.Context, arg EnqueueJobParams) (int64, 
 	return result.RowsAffected()
 }
 
-const extendJobLease = `-- name: ExtendJobLease :execrows
-UPDATE jobs SET lease_until = $1
-WHERE id = $2 AND state = 'running' AND lease_by = $3
+const extendLease = `-- name: ExtendLease :execrows
+UPDATE jobs SET lease_until = $1 WHERE state = 'running' AND lease_by = $2
 `
 
-type ExtendJobLeaseParams struct {
+type ExtendLeaseParams struct {
 	LeaseUntil int64
-	ID         string
 	LeaseBy    string
 }
 
-func (q *Queries) ExtendJobLease(ctx context.Context, arg ExtendJobLeaseParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, extendJobLease, arg.LeaseUntil, arg.ID, arg.LeaseBy)
+func (q *Queries) ExtendLease(ctx context.Context, arg ExtendLeaseParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, extendLease, arg.LeaseUntil, arg.LeaseBy)
 	if err != nil {
 		return 0, err
 	}

@@ -28,9 +28,13 @@ WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
 UPDATE jobs SET state = 'failed', last_error = @last_error, lease_by = '', lease_until = 0
 WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
 
--- name: ExtendJobLease :execrows
-UPDATE jobs SET lease_until = @lease_until
-WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
+-- name: ExtendLease :execrows
+UPDATE jobs SET lease_until = @lease_until WHERE state = 'running' AND lease_by = @lease_by;
+
+-- name: AdvanceSlot :execrows
+-- One caller gets a row for each slot of a periodic job; slots are digits of one length.
+INSERT INTO facts (name, value) VALUES ( @name, @slot)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE facts.value < excluded.value;
 
 -- name: RescueJobs :execrows
 UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0

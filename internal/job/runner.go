@@ -1,0 +1,408 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+const (
+	batchSize = 32
+	workers   = 8
+	// lease is how long a runner may be silent before its jobs go to another one.
+	// Runners extend it while they work, so a long job keeps its claim.
+	lease = time.Minute
+	poll  = 500 * time.Millisecond
+	// maxAttempts is for handlers that only write to the database: what fails so often
+	// fails for good.
+	maxAttempts = 20
+	// periodicAttempts is few, because the next slot comes anyway.
+	periodicAttempts = 3
+	// pace is the least time between two looks, so that jobs coming one by one share
+	// their claim's transaction.
+	pace         = 5 * time.Millisecond
+	firstBackoff = 2 * time.Second
+	maxBackoff   = 15 * time.Minute
+	maxErrorText = 1000
+	keepFailed   = 30 * 24 * time.Hour
+)
+
+type (
+	// Effect does what a job asks for inside the transaction that completes it.
+	Effect func(ctx context.Context, tx *store.Tx, j Job) error
+	// Outside does what cannot be undone, and returns what to record about it in the
+	// completing transaction.
+	Outside func(ctx context.Context, j Job) (finish func(ctx context.Context, tx *store.Tx) error, err error)
+	// GiveUp records that a job failed for good.
+	GiveUp func(ctx context.Context, tx *store.Tx, j Job, cause error) error
+)
+
+type handler struct {
+	effect      Effect
+	outside     Outside
+	giveUp      GiveUp
+	maxAttempts int
+}
+
+type periodic struct {
+	name     string
+	interval time.Duration
+}
+
+// Runner claims and runs jobs. Any number of runners share a database.
+type Runner struct {
+	store    *store.Store
+	clock    clock.Clock
+	log      *slog.Logger
+	handlers map[string]handler
+	periodic []periodic
+	slots    map[string]int64 // the last slot written, by name
+	wake     chan struct{}
+	rng      func(n time.Duration) time.Duration
+}
+
+// NewRunner makes a runner; handlers are added before it runs.
+func NewRunner(s *store.Store, clk clock.Clock, log *slog.Logger) *Runner {
+	r := &Runner{
+		store: s, clock: clk, log: log, handlers: map[string]handler{}, slots: map[string]int64{},
+		wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
+	}
+	r.Every("job.sweep", 24*time.Hour, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.DeleteFailedJobs(ctx, store.Micros(tx.Now().Add(-keepFailed)))
+		return err
+	})
+	return r
+}
+
+// Handle runs jobs of a kind inside the transaction that completes them: the effect
+// happens exactly once.
+func (r *Runner) Handle(kind string, effect Effect) {
+	r.add(kind, handler{effect: effect, maxAttempts: maxAttempts})
+}
+
+// HandleEffect runs jobs of a kind that reach outside the database: at least once, so
+// outside needs an idempotency key of its own. After so many attempts giveUp, which may
+// be nil, records the failure.
+func (r *Runner) HandleEffect(kind string, attempts int, outside Outside, giveUp GiveUp) {
+	r.add(kind, handler{outside: outside, giveUp: giveUp, maxAttempts: attempts})
+}
+
+// Every runs effect once in each slot of interval, whatever the number of runners.
+func (r *Runner) Every(name string, interval time.Duration, effect func(ctx context.Context, tx *store.Tx) error) {
+	r.periodic = append(r.periodic, periodic{name, interval})
+	r.add(name, handler{maxAttempts: periodicAttempts, effect: func(ctx context.Context, tx *store.Tx, _ Job) error {
+		return effect(ctx, tx)
+	}})
+}
+
+func (r *Runner) add(kind string, h handler) {
+	if _, taken := r.handlers[kind]; taken {
+		panic("job: two handlers for " + kind)
+	}
+	r.handlers[kind] = h
+}
+
+// Wake makes the runner look for due jobs now.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends, and lets the jobs under way finish their transaction.
+func (r *Runner) Run(ctx context.Context) error {
+	enqueued, cancel := r.store.Watch(topic)
+	defer cancel()
+	for ctx.Err() == nil {
+		if _, err := r.RunDue(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("Jobs could not be run; trying again", "error", err)
+		}
+		r.rest(ctx, enqueued)
+	}
+	return nil
+}
+
+// rest waits for the next reason to look. The pace is no point in time that anybody
+// could observe, so it follows the system's clock even in tests.
+func (r *Runner) rest(ctx context.Context, enqueued <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-clock.System().After(pace):
+	}
+	select {
+	case <-ctx.Done():
+	case <-enqueued:
+	case <-r.wake:
+	case <-r.clock.After(r.pause(ctx)):
+	}
+}
+
+// pause is until the next job is due, but no longer than the poll that is the safety net.
+func (r *Runner) pause(ctx context.Context) time.Duration {
+	next, err := r.next(ctx)
+	if err != nil || next == 0 {
+		return poll
+	}
+	return min(poll, max(time.Millisecond, store.Time(next).Sub(r.clock.Now())))
+}
+
+// next is when there is something to do, 0 for never.
+func (r *Runner) next(ctx context.Context) (int64, error) {
+	var times db.NextJobTimesRow
+	err := r.store.Read(ctx, func(tx *store.Tx) (err error) {
+		times, err = tx.NextJobTimes(ctx)
+		return err
+	})
+	if times.RunAt == 0 || (times.LeaseUntil != 0 && times.LeaseUntil < times.RunAt) {
+		return times.LeaseUntil, err
+	}
+	return times.RunAt, err
+}
+
+// RunDue runs jobs until none is due, and says how many runs that were. A look that
+// finds nothing writes nothing.
+func (r *Runner) RunDue(ctx context.Context) (int, error) {
+	if err := r.schedule(ctx); err != nil {
+		return 0, err
+	}
+	for total := 0; ; {
+		next, err := r.next(ctx)
+		if err != nil || next == 0 || next > store.Micros(r.clock.Now()) {
+			return total, err
+		}
+		jobs, token, err := r.claim(ctx)
+		if err != nil {
+			return total, err
+		}
+		if len(jobs) == 0 && !r.stillDue(ctx, next) {
+			return total, nil
+		}
+		r.runAll(ctx, jobs, token)
+		total += len(jobs)
+	}
+}
+
+// stillDue tells whether a fruitless claim is worth repeating: not while other runners
+// hold the rows that are due.
+func (r *Runner) stillDue(ctx context.Context, before int64) bool {
+	next, err := r.next(ctx)
+	return err == nil && next != before && next != 0 && next <= store.Micros(r.clock.Now())
+}
+
+// schedule writes the periodic jobs of the present slot. Their unique keys make one of
+// them of all that the runners write.
+func (r *Runner) schedule(ctx context.Context) error {
+	now := r.clock.Now()
+	due := map[string]int64{}
+	for _, p := range r.periodic {
+		if slot := now.UnixMicro() / p.interval.Microseconds(); r.slots[p.name] != slot {
+			due[p.name] = slot
+		}
+	}
+	if len(due) == 0 {
+		return nil
+	}
+	err := r.store.Write(ctx, func(tx *store.Tx) error {
+		for name, slot := range due {
+			if err := r.enqueueSlot(ctx, tx, name, slot); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		for name, slot := range due {
+			r.slots[name] = slot
+		}
+	}
+	return err
+}
+
+// enqueueSlot writes one periodic job, unless its slot was served already: the row of a
+// finished job is gone, so the slot is kept as a fact.
+func (r *Runner) enqueueSlot(ctx context.Context, tx *store.Tx, name string, slot int64) error {
+	advanced, err := tx.AdvanceSlot(ctx, db.AdvanceSlotParams{Name: "slot:" + name, Slot: fmt.Sprintf("%020d", slot)})
+	if err != nil || advanced == 0 {
+		return err
+	}
+	return Enqueue(ctx, tx, name, struct{}{}, Options{UniqueKey: fmt.Sprintf("%s:%d", name, slot)})
+}
+
+// claim leases a batch of due jobs under a token of its own: what a claim lost to
+// another one, it can no longer complete.
+func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err error) {
+	token = ident.New("lease_")
+	err = r.store.Write(ctx, func(tx *store.Tx) error {
+		now := r.clock.Now()
+		if _, err := tx.RescueJobs(ctx, store.Micros(now)); err != nil {
+			return err
+		}
+		jobs, err = tx.ClaimJobs(ctx, db.ClaimJobsParams{
+			LeaseBy: token, LeaseUntil: store.Micros(now.Add(lease)), Now: store.Micros(now), Count: batchSize,
+		})
+		return err
+	})
+	slices.SortFunc(jobs, func(a, b db.Job) int {
+		return cmp.Or(cmp.Compare(a.RunAt, b.RunAt), cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return jobs, token, err
+}
+
+// runAll works through a batch with a few workers, extending its lease meanwhile.
+func (r *Runner) runAll(ctx context.Context, jobs []db.Job, token string) {
+	if len(jobs) == 0 {
+		return
+	}
+	stop := r.keepLease(ctx, token)
+	defer stop()
+	queue := make(chan db.Job, len(jobs))
+	for _, j := range jobs {
+		queue <- j
+	}
+	close(queue)
+	var wg sync.WaitGroup
+	for range min(workers, len(jobs)) {
+		wg.Go(func() {
+			for j := range queue {
+				r.runOne(ctx, j)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// keepLease extends the claim while the batch is worked on.
+func (r *Runner) keepLease(ctx context.Context, token string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.clock.After(lease / 3):
+			}
+			err := r.store.Write(ctx, func(tx *store.Tx) error {
+				_, err := tx.ExtendLease(ctx, db.ExtendLeaseParams{LeaseBy: token, LeaseUntil: store.Micros(r.clock.Now().Add(lease))})
+				return err
+			})
+			if err != nil && ctx.Err() == nil {
+				r.log.Warn("The lease of running jobs could not be extended", "error", err)
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}
+
+// errLost means that the lease ran out and the job is somebody else's by now.
+var errLost = errors.New("the job's lease was lost")
+
+func (r *Runner) runOne(ctx context.Context, row db.Job) {
+	j := Job{ID: row.ID, Kind: row.Kind, Args: []byte(row.Args), Attempt: int(row.Attempts)}
+	err := r.attempt(ctx, row, j)
+	switch {
+	case err == nil, errors.Is(err, errLost):
+		return
+	case ctx.Err() != nil:
+		r.giveBack(row)
+		return
+	}
+	if err := r.failed(ctx, row, j, err); err != nil && !errors.Is(err, errLost) {
+		r.log.Error("A job's failure could not be recorded; its lease will run out", "job", j.ID, "kind", j.Kind, "error", err)
+	}
+}
+
+// attempt runs the handler and completes the job, in one transaction.
+func (r *Runner) attempt(ctx context.Context, row db.Job, j Job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			r.log.Error("A job panicked", "job", j.ID, "kind", j.Kind, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	h, known := r.handlers[j.Kind]
+	if !known {
+		return schemas.NewError(schemas.CodeInternal, "no handler is registered for jobs of kind "+j.Kind)
+	}
+	finish := func(ctx context.Context, tx *store.Tx) error { return h.effect(ctx, tx, j) }
+	if h.outside != nil {
+		if finish, err = h.outside(ctx, j); err != nil {
+			return err
+		}
+	}
+	return r.store.Write(ctx, func(tx *store.Tx) error {
+		// First the fence: it locks the row, so that nobody else claims it meanwhile.
+		if err := owned(tx.CompleteJob(ctx, db.CompleteJobParams{ID: row.ID, LeaseBy: row.LeaseBy})); err != nil {
+			return err
+		}
+		if finish == nil {
+			return nil
+		}
+		return finish(ctx, tx)
+	})
+}
+
+// failed plans the next attempt, or gives up.
+func (r *Runner) failed(ctx context.Context, row db.Job, j Job, cause error) error {
+	h, known := r.handlers[j.Kind]
+	text := cause.Error()
+	text = strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), maxErrorText)], ""), "\x00", "")
+	return r.store.Write(ctx, func(tx *store.Tx) error {
+		if !known || j.Attempt < h.maxAttempts {
+			at := r.clock.Now().Add(r.backoff(j.Attempt))
+			r.log.Warn("A job failed and will be tried again", "job", j.ID, "kind", j.Kind, "attempt", j.Attempt, "at", at, "error", text)
+			return owned(tx.RetryJob(ctx, db.RetryJobParams{ID: row.ID, LeaseBy: row.LeaseBy, RunAt: store.Micros(at), LastError: text}))
+		}
+		r.log.Error("A job failed for good", "job", j.ID, "kind", j.Kind, "attempts", j.Attempt, "error", text)
+		if err := owned(tx.FailJob(ctx, db.FailJobParams{ID: row.ID, LeaseBy: row.LeaseBy, LastError: text})); err != nil || h.giveUp == nil {
+			return err
+		}
+		return h.giveUp(ctx, tx, j, cause)
+	})
+}
+
+// giveBack makes a job ready again when the process stops in the middle of it.
+func (r *Runner) giveBack(row db.Job) {
+	ctx := context.Background()
+	err := r.store.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.RetryJob(ctx, db.RetryJobParams{ID: row.ID, LeaseBy: row.LeaseBy, RunAt: row.RunAt, LastError: row.LastError})
+		return err
+	})
+	if err != nil {
+		r.log.Warn("A job could not be given back; its lease will run out", "job", row.ID, "error", err)
+	}
+}
+
+// backoff doubles with each attempt, less up to a half at random, so that what failed
+// together does not come back together.
+func (r *Runner) backoff(attempt int) time.Duration {
+	d := maxBackoff
+	if attempt < 20 {
+		d = min(maxBackoff, firstBackoff<<(attempt-1))
+	}
+	return d/2 + r.rng(d/2)
+}
+
+// owned turns "no row was mine" into errLost.
+func owned(rows int64, err error) error {
+	if err == nil && rows == 0 {
+		return errLost
+	}
+	return err
+}
