@@ -119,15 +119,23 @@ func (f *Feed) Sequence(ctx context.Context) error {
 	return f.wakeNew(ctx)
 }
 
-// start looks where the numbers stand: nobody waits for what happened before.
+// start looks where the numbers stand, and wakes everybody once, because what they wait
+// for may be before that.
 func (f *Feed) start(ctx context.Context) error {
-	return f.store.Read(ctx, func(tx *store.Tx) error {
-		last, err := tx.LastEventSeq(ctx)
-		if err == nil {
-			f.seen = last
-		}
+	err := f.store.Read(ctx, func(tx *store.Tx) (err error) {
+		f.seen, err = tx.LastEventSeq(ctx)
 		return err
 	})
+	if err != nil {
+		f.seen = -1
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, channels := range f.subscribers {
+		wakeAll(channels)
+	}
+	return nil
 }
 
 // number gives every committed event its place. Without any it writes nothing.
@@ -194,12 +202,16 @@ func (f *Feed) wake(events []db.Event) {
 	defer f.mu.Unlock()
 	for _, e := range events {
 		for _, id := range []string{e.SubjectID, ""} {
-			for ch := range f.subscribers[id] {
-				select {
-				case ch <- struct{}{}:
-				default:
-				}
-			}
+			wakeAll(f.subscribers[id])
+		}
+	}
+}
+
+func wakeAll(channels map[chan struct{}]bool) {
+	for ch := range channels {
+		select {
+		case ch <- struct{}{}:
+		default: // a wake-up is waiting already
 		}
 	}
 }
