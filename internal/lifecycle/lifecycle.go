@@ -10,17 +10,27 @@ import (
 	"humanops-mcp/schemas"
 )
 
-// Rule is one row: in From, on Event, when the guard holds, the next state is To.
+// Rule is one row: in From, on Event, when the guard holds, the next state is To. Of
+// several rules for a state and an event the first whose guard holds is taken.
 type Rule[S, E ~string, G any] struct {
 	From  S
 	Event E
 	To    S
-	// When is the guard; nil always holds. Of several rules for a state and an event the
-	// first whose guard holds is taken.
-	When func(G) bool
-	// Label tells the guard in the drawing: "fits before the deadline".
-	Label string
+	Guard Guard[G] // the zero guard always holds
 }
+
+// Guard is a condition on what is known besides the state, with its words in the drawing.
+type Guard[G any] struct {
+	Label string
+	Holds func(G) bool
+}
+
+// When makes a guard: When("fits before the deadline", func(f Facts) bool { … }).
+func When[G any](label string, holds func(G) bool) Guard[G] {
+	return Guard[G]{Label: label, Holds: holds}
+}
+
+func (g Guard[G]) holds(given G) bool { return g.Holds == nil || g.Holds(given) }
 
 // Table is a whole life. It is a pure value: who stores the state makes the change
 // conditional on the state that the table was asked about.
@@ -31,26 +41,31 @@ type Table[S, E ~string, G any] struct {
 	rules  []Rule[S, E, G]
 }
 
-// New makes the table of a noun ("task"). States and events are drawn and tested in the
-// order given; the first state is where a life begins. It panics on a rule about an
-// unknown state or event, and on one that can never be taken.
-func New[S, E ~string, G any](noun string, states []S, events []E, rules ...Rule[S, E, G]) *Table[S, E, G] {
-	type row struct {
-		state S
-		event E
-	}
-	settled := map[row]bool{}
-	for _, r := range rules {
-		if !slices.Contains(states, r.From) || !slices.Contains(states, r.To) || !slices.Contains(events, r.Event) {
-			panic(fmt.Sprintf("lifecycle: unknown word in %s: %s --%s--> %s", noun, r.From, r.Event, r.To))
-		}
-		at := row{r.From, r.Event}
-		if settled[at] {
+// New makes the table of a noun ("task"). A life begins in the first rule's state; states
+// and events are listed and drawn in the order in which rules start from them. It panics
+// on a rule that can never be taken, because an earlier one always wins.
+func New[S, E ~string, G any](noun string, rules []Rule[S, E, G]) *Table[S, E, G] {
+	t := &Table[S, E, G]{noun: noun, rules: rules}
+	for i, r := range rules {
+		if slices.ContainsFunc(rules[:i], func(o Rule[S, E, G]) bool {
+			return o.From == r.From && o.Event == r.Event && o.Guard.Holds == nil
+		}) {
 			panic(fmt.Sprintf("lifecycle: in %s an earlier rule always wins over %s --%s--> %s", noun, r.From, r.Event, r.To))
 		}
-		settled[at] = r.When == nil
+		t.states = add(t.states, r.From)
+		t.events = add(t.events, r.Event)
 	}
-	return &Table[S, E, G]{noun: noun, states: states, events: events, rules: rules}
+	for _, r := range rules {
+		t.states = add(t.states, r.To)
+	}
+	return t
+}
+
+func add[T comparable](list []T, item T) []T {
+	if slices.Contains(list, item) {
+		return list
+	}
+	return append(list, item)
 }
 
 // States lists every state.
@@ -62,7 +77,7 @@ func (t *Table[S, E, G]) Events() []E { return slices.Clone(t.events) }
 // Next is the state after event, or a conflict that names the state it is in.
 func (t *Table[S, E, G]) Next(state S, event E, given G) (S, error) {
 	for _, r := range t.rules {
-		if r.From == state && r.Event == event && (r.When == nil || r.When(given)) {
+		if r.From == state && r.Event == event && r.Guard.holds(given) {
 			return r.To, nil
 		}
 	}
@@ -125,8 +140,8 @@ func (t *Table[S, E, G]) Mermaid() string {
 				continue
 			}
 			label := string(r.Event)
-			if r.Label != "" {
-				label += " (" + r.Label + ")"
+			if r.Guard.Label != "" {
+				label += " (" + r.Guard.Label + ")"
 			}
 			fmt.Fprintf(&b, "    %s --> %s: %s\n", r.From, r.To, label)
 		}

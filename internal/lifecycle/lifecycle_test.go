@@ -17,19 +17,16 @@ type (
 )
 
 var (
-	states = []state{"POSTED", "PENDING", "ACCEPTED", "DONE"}
-	events = []event{"accept", "approve_estimate", "finish"}
-	rules  = []rule{
-		{From: "POSTED", Event: "accept", To: "ACCEPTED", When: func(g given) bool { return g.fits }, Label: "fits"},
-		{From: "POSTED", Event: "accept", To: "PENDING", Label: "does not fit"},
-		{From: "PENDING", Event: "approve_estimate", To: "ACCEPTED", When: func(g given) bool { return g.fits }},
+	fits  = lifecycle.When("fits", func(g given) bool { return g.fits })
+	rules = []rule{
+		{From: "POSTED", Event: "accept", To: "ACCEPTED", Guard: fits},
+		{From: "POSTED", Event: "accept", To: "PENDING", Guard: lifecycle.When[given]("does not fit", nil)},
+		{From: "PENDING", Event: "approve_estimate", To: "ACCEPTED", Guard: fits},
 		{From: "ACCEPTED", Event: "finish", To: "DONE"},
 	}
 )
 
-func table() *lifecycle.Table[state, event, given] {
-	return lifecycle.New("task", states, events, rules...)
-}
+func table() *lifecycle.Table[state, event, given] { return lifecycle.New("task", rules) }
 
 func TestNext(t *testing.T) {
 	t.Run("follows the table and refuses all else, over the full product", func(t *testing.T) {
@@ -77,13 +74,14 @@ func TestNext(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	t.Run("refuses a rule about an unknown state", func(t *testing.T) {
-		require.Panics(t, func() { lifecycle.New("task", states, events, rule{From: "LOST", Event: "accept", To: "DONE"}) })
-	})
 	t.Run("refuses a rule that an earlier one always wins over", func(t *testing.T) {
 		require.Panics(t, func() {
-			lifecycle.New("task", states, events, rules[3], rule{From: "ACCEPTED", Event: "finish", To: "POSTED"})
+			lifecycle.New("task", append(rules[:4:4], rule{From: "ACCEPTED", Event: "finish", To: "POSTED"}))
 		})
+	})
+	t.Run("lists states and events in the order of the rules", func(t *testing.T) {
+		require.Equal(t, []state{"POSTED", "PENDING", "ACCEPTED", "DONE"}, table().States())
+		require.Equal(t, []event{"accept", "approve_estimate", "finish"}, table().Events())
 	})
 }
 
@@ -101,7 +99,7 @@ func TestMermaid(t *testing.T) {
     [*] --> POSTED
     POSTED --> ACCEPTED: accept (fits)
     POSTED --> PENDING: accept (does not fit)
-    PENDING --> ACCEPTED: approve_estimate
+    PENDING --> ACCEPTED: approve_estimate (fits)
     ACCEPTED --> DONE: finish
     DONE --> [*]
 `, table().Mermaid())
