@@ -168,6 +168,8 @@ func (c *checker) text(path string, s *huma.Schema, n node) {
 	}
 	length := utf8.RuneCountInString(n.text)
 	switch {
+	case strings.ContainsRune(n.text, 0):
+		c.report.add(path, "must not hold the character U+0000")
 	case length == 0 && s.MinLength != nil && *s.MinLength > 0:
 		c.report.add(path, "must not be empty"+example(s))
 	case outside(length, s.MinLength, s.MaxLength):

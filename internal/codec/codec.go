@@ -41,7 +41,7 @@ func Decode(raw []byte, v any, o Options) (warnings []string, err error) {
 	}
 	c := checker{report: &rep, strict: o.Strict, defaults: true}
 	root = c.value("", plan.schema, root)
-	if err := rep.err(len(bytes.TrimSpace(raw)) == 0 && plan.hasBody); err != nil {
+	if err := rep.err(len(bytes.TrimSpace(raw)) == 0 && len(plan.body) > 0); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(root.append(nil), v); err != nil {

@@ -122,7 +122,7 @@ func parameters(info schemas.Info) []object {
 }
 
 func requestBody(info schemas.Info) object {
-	if !HasBody(info.In) || info.Method == http.MethodGet {
+	if len(BodyNames(info.In)) == 0 || info.Method == http.MethodGet {
 		return nil
 	}
 	s := *planFor(info.In).schema

@@ -1,12 +1,14 @@
 package codec
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,9 +46,9 @@ type Param struct {
 
 // plan is what Decode knows of a type.
 type plan struct {
-	schema  *huma.Schema // no references in it
-	params  []Param
-	hasBody bool // some field travels in the body
+	schema *huma.Schema // no references in it
+	params []Param
+	body   []string // names of the fields that travel in the body
 }
 
 var plans sync.Map
@@ -56,7 +58,7 @@ func planFor(t reflect.Type) *plan {
 		return found.(*plan)
 	}
 	p := &plan{schema: inlineSchema(t)}
-	p.params, p.hasBody = fieldsOf(t)
+	p.params, p.body = fieldsOf(t)
 	made, _ := plans.LoadOrStore(t, p)
 	return made.(*plan)
 }
@@ -64,8 +66,8 @@ func planFor(t reflect.Type) *plan {
 // Params lists the fields of t that travel in the path or the query.
 func Params(t reflect.Type) []Param { return planFor(t).params }
 
-// HasBody tells whether some field of t travels in the body.
-func HasBody(t reflect.Type) bool { return planFor(t).hasBody }
+// BodyNames lists the members of t that travel in the body.
+func BodyNames(t reflect.Type) []string { return planFor(t).body }
 
 // Schema is the JSON Schema of t: one flat object, references resolved. Body, path and
 // query fields are all members of it.
@@ -148,9 +150,9 @@ func withoutWidths(s *huma.Schema) *huma.Schema {
 }
 
 // fieldsOf sorts t's fields by the way they travel.
-func fieldsOf(t reflect.Type) (params []Param, hasBody bool) {
+func fieldsOf(t reflect.Type) (params []Param, body []string) {
 	if t.Kind() != reflect.Struct {
-		return nil, true
+		return nil, nil
 	}
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -163,10 +165,10 @@ func fieldsOf(t reflect.Type) (params []Param, hasBody bool) {
 		case f.Tag.Get("query") != "":
 			params = append(params, Param{Name: f.Tag.Get("query"), JSON: name, In: "query"})
 		default:
-			hasBody = true
+			body = append(body, cmp.Or(name, f.Name))
 		}
 	}
-	return params, hasBody
+	return params, body
 }
 
 // overlay puts values that came as text (path, query, form) into the object. What the
@@ -184,6 +186,10 @@ func (p *plan) overlay(root *node, params map[string]string, rep *report) {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		property, ok := p.schema.Properties[name]
 		if !ok || params[name] == "" && property.Type != huma.TypeString {
+			continue
+		}
+		if !utf8.ValidString(params[name]) {
+			rep.add(name, "must be valid UTF-8")
 			continue
 		}
 		root.members = append(root.members, member{name, fromText(property, params[name])})
