@@ -32,7 +32,7 @@ func (s *Service) AddPerson(ctx context.Context, tx *store.Tx, in schemas.AddPer
 	var person db.Person
 	created := false
 	if in.Me {
-		person, err = tx.PersonOwner(ctx)
+		person, err = theOwner(ctx, tx)
 	} else {
 		person, created, err = addOrFind(ctx, tx, in)
 	}
@@ -238,8 +238,16 @@ func (s *Service) shutOut(ctx context.Context, tx *store.Tx, personID string) er
 	return nil
 }
 
-// FindPerson finds a person of the house by id or by name; "me" is the owner. The error
-// for one who is not known lists those who are.
+// theOwner is the owner who calls, or else the first one.
+func theOwner(ctx context.Context, tx *store.Tx) (db.Person, error) {
+	if c := From(ctx); c.Owner {
+		return tx.PersonByID(ctx, c.PersonID)
+	}
+	return tx.PersonOwner(ctx)
+}
+
+// FindPerson finds a person of the house by id or by name; "me" is the owner who calls,
+// or for an agent the first one. The error for one who is not known lists those who are.
 func (s *Service) FindPerson(ctx context.Context, tx *store.Tx, idOrName string) (db.Person, error) {
 	person, err := tx.PersonByID(ctx, idOrName)
 	if err == nil && (person.RemovedAt != 0 || person.Simulated) {
@@ -249,7 +257,7 @@ func (s *Service) FindPerson(ctx context.Context, tx *store.Tx, idOrName string)
 		person, err = tx.PersonByName(ctx, nameKey(idOrName))
 	}
 	if store.NotFound(err) && nameKey(idOrName) == me {
-		person, err = tx.PersonOwner(ctx)
+		person, err = theOwner(ctx, tx)
 	}
 	if store.NotFound(err) {
 		return db.Person{}, s.unknown(ctx, tx, idOrName)

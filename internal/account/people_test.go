@@ -53,6 +53,10 @@ func TestAddPerson(t *testing.T) {
 			_, err := try(b, account.Caller{}, b.AddPerson, schemas.AddPersonRequest{Me: true, Name: "ada lovelace"})
 			requireCode(t, schemas.CodeConflict, err)
 		})
+		t.Run("me is the owner who asks, where there are several", func(t *testing.T) {
+			out := write(b, account.Caller{PersonID: ada.OperatorID, Owner: true}, b.AddPerson, schemas.AddPersonRequest{Me: true})
+			require.Equal(t, ada.OperatorID, out.OperatorID)
+		})
 		t.Run("tells every problem at once", func(t *testing.T) {
 			_, err := try(b, account.Caller{}, b.AddPerson, schemas.AddPersonRequest{
 				Name: "\t", Email: "nowhere", Phone: strings.Repeat("1", 41), Roles: []string{"operator", "king"},
