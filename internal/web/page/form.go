@@ -1,0 +1,96 @@
+package page
+
+import (
+	"slices"
+
+	"github.com/a-h/templ"
+)
+
+// Form is what a person sent and what is wrong with it, so that nothing they typed is lost.
+type Form struct {
+	Name   string            // which form of the page it is
+	Alert  string            // what went wrong as a whole
+	Values map[string]string // by field
+	Errors map[string]string // by field
+}
+
+// Wrong tells whether there is anything to say about the form.
+func (f Form) Wrong() bool { return f.Alert != "" || len(f.Errors) > 0 }
+
+// of is the form when it is the named one, else an empty form of that name.
+func (f Form) of(name string) Form {
+	if f.Name == name {
+		return f
+	}
+	return Form{Name: name}
+}
+
+func (f Form) id(field string) string      { return f.Name + "-" + field }
+func (f Form) errorID(field string) string { return f.id(field) + "-error" }
+func (f Form) hintID(field string) string  { return f.id(field) + "-hint" }
+
+func (f Form) describedBy(field, hint string) string {
+	switch wrong := f.Errors[field] != ""; {
+	case wrong && hint != "":
+		return f.errorID(field) + " " + f.hintID(field)
+	case wrong:
+		return f.errorID(field)
+	case hint != "":
+		return f.hintID(field)
+	}
+	return ""
+}
+
+func (f Form) invalid(field string) string {
+	if f.Errors[field] != "" {
+		return "true"
+	}
+	return ""
+}
+
+// describe is the set of attributes that ties a control to its hint and its error.
+func (f Form) describe(field, hint string) templ.Attributes {
+	out := templ.Attributes{}
+	if by := f.describedBy(field, hint); by != "" {
+		out["aria-describedby"] = by
+	}
+	if f.invalid(field) != "" {
+		out["aria-invalid"] = "true"
+	}
+	return out
+}
+
+// fieldsOf lists, in the order they stand on the page, the fields of each form.
+var fieldsOf = map[string][]string{
+	"accept":  {"estimate_days", "estimate_hours", "estimate_minutes", "estimate_note"},
+	"proof":   {"files", "note", "lat", "lng", "accuracy_m"},
+	"message": {"text"},
+	"release": {"reason"},
+	"decide":  {"decision", "reasons", "submission"},
+}
+
+// target is the control that the summary's link leads to; hidden fields have none.
+func (f Form) target(field string) string {
+	switch field {
+	case "lat", "lng", "accuracy_m", "submission":
+		return ""
+	case "decision":
+		return f.id("approve")
+	}
+	return f.id(field)
+}
+
+type problem struct{ target, message string }
+
+func (f Form) problems() []problem {
+	var out []problem
+	for _, field := range fieldsOf[f.Name] {
+		if m := f.Errors[field]; m != "" {
+			out = append(out, problem{f.target(field), m})
+		}
+	}
+	return out
+}
+
+// HasField tells whether the named form shows the field, and so a word about it.
+func HasField(form, field string) bool { return slices.Contains(fieldsOf[form], field) }

@@ -1,0 +1,137 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/web/page"
+	"humanops-mcp/schemas"
+)
+
+// How many open tasks, and how many that were paid, the start page lists.
+const (
+	openShown = 20
+	paidShown = 5
+)
+
+func (s *server) start(w http.ResponseWriter, r *http.Request) error {
+	caller := account.From(r.Context())
+	if caller.PersonID == "" {
+		return s.render(w, r, http.StatusOK, page.Welcome(page.WelcomeView{Frame: s.frame(w, r, "")}))
+	}
+	v := page.StartView{Operator: caller.Operator, Owner: caller.Owner}
+	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
+		if err := s.fillOperator(r.Context(), tx, caller, &v); err != nil {
+			return err
+		}
+		return s.fillOwner(r.Context(), tx, caller, &v)
+	})
+	if err != nil {
+		return err
+	}
+	v.Frame = s.frame(w, r, "Start")
+	return s.render(w, r, http.StatusOK, page.Start(v))
+}
+
+func (s *server) fillOperator(ctx context.Context, tx *store.Tx, caller account.Caller, v *page.StartView) (err error) {
+	if !caller.Operator {
+		return nil
+	}
+	if v.Earnings, err = s.Tasks.GetEarnings(ctx, tx, schemas.Empty{}); err != nil {
+		return err
+	}
+	v.Done = v.Earnings.RecentTasks[:min(len(v.Earnings.RecentTasks), paidShown)]
+	mine, err := s.Tasks.ListOpenTasks(ctx, tx, schemas.ListOpenTasksRequest{Mine: true, PageRequest: schemas.PageRequest{Limit: 100}})
+	if err != nil {
+		return err
+	}
+	v.Active, v.Waiting = s.split(mine.Data)
+	open, err := s.Tasks.ListOpenTasks(ctx, tx, schemas.ListOpenTasksRequest{PageRequest: schemas.PageRequest{Limit: openShown}})
+	if err != nil {
+		return err
+	}
+	for _, t := range open.Data {
+		if !t.Mine {
+			v.Open = append(v.Open, s.operatorRow(t))
+		}
+	}
+	v.MoreOpen = max(0, open.Pagination.Total-len(open.Data))
+	return nil
+}
+
+// split sorts an operator's tasks into those that are in their hands and those that wait
+// for somebody else. Finished ones are left out.
+func (s *server) split(list []schemas.OperatorTask) (active, waiting []page.TaskRow) {
+	for _, t := range list {
+		status, _ := schemas.ParseTaskStatus(t.Status)
+		switch status {
+		case schemas.EstimatePending, schemas.Accepted, schemas.InProgress:
+			active = append(active, s.operatorRow(t))
+		case schemas.Submitted, schemas.ManualReview, schemas.Disputed, schemas.Verified:
+			waiting = append(waiting, s.operatorRow(t))
+		}
+	}
+	return active, waiting
+}
+
+func (s *server) operatorRow(t schemas.OperatorTask) page.TaskRow {
+	row := page.TaskRow{
+		Href: "/tasks/" + t.TaskID, Title: t.Title, Status: t.Status, Kind: t.TaskType, Place: t.Location, Reward: t.RewardUSD,
+		Deadline: page.Stamp{At: t.Deadline, Now: s.Clock.Now()}, Assigned: t.Assigned,
+	}
+	if status, _ := schemas.ParseTaskStatus(t.Status); status == schemas.Accepted {
+		row.ToStart = page.Stamp{At: t.StartBy, Now: s.Clock.Now()}
+	}
+	return row
+}
+
+func (s *server) fillOwner(ctx context.Context, tx *store.Tx, caller account.Caller, v *page.StartView) error {
+	if !caller.Owner {
+		return nil
+	}
+	waiting := strings.Join([]string{string(schemas.ManualReview), string(schemas.Disputed)}, ",")
+	list, err := s.Tasks.ListTasks(ctx, tx, schemas.ListTasksRequest{Status: waiting, PageRequest: schemas.PageRequest{Limit: 100}})
+	if err != nil {
+		return err
+	}
+	for _, t := range list.Data {
+		v.Decide = append(v.Decide, s.ownerRow(t))
+	}
+	people, err := s.Accounts.InReach(ctx, tx, "live")
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		v.People = append(v.People, p.Name)
+	}
+	v.Connect = s.connect()
+	return nil
+}
+
+func (s *server) ownerRow(t schemas.TaskView) page.TaskRow {
+	row := page.TaskRow{
+		Href: "/decide/" + t.TaskID, Title: t.Title, Status: t.Status, Kind: t.TaskType, Place: t.Location, Reward: t.RewardUSD,
+		Deadline: page.Stamp{At: t.Deadline, Now: s.Clock.Now()},
+	}
+	if t.Operator != nil {
+		row.By = t.Operator.Name
+	}
+	return row
+}
+
+// connect lists the commands that set up each client, and the address for all others.
+func (s *server) connect() page.Connect {
+	c := page.Connect{}
+	for _, client := range [][2]string{
+		{"Claude Desktop", "claude-desktop"}, {"Claude Code", "claude-code"}, {"Cursor", "cursor"}, {"VS Code", "vscode"},
+	} {
+		c.Commands = append(c.Commands, page.Command{What: client[0], Line: s.Config.Command + " install " + client[1]})
+	}
+	if s.Config.PublicURL != "" {
+		c.Endpoint = strings.TrimSuffix(s.Config.PublicURL, "/") + "/mcp"
+	}
+	return c
+}

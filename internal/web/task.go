@@ -1,0 +1,174 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/web/page"
+	"humanops-mcp/schemas"
+)
+
+func (s *server) showTask(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.taskView(r)
+	if err != nil {
+		return s.ownersView(w, r, err)
+	}
+	return s.renderTask(w, r, http.StatusOK, v)
+}
+
+// ownersView sends an owner, who cannot do the task, to the page on which they see it.
+func (s *server) ownersView(w http.ResponseWriter, r *http.Request, cause error) error {
+	code := schemas.ErrorCode(cause)
+	if !account.From(r.Context()).Owner || (code != schemas.CodeNotFound && code != schemas.CodeForbidden) {
+		return cause
+	}
+	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
+		_, err := s.Tasks.GetTask(r.Context(), tx, schemas.TaskRequest{TaskID: r.PathValue("task")})
+		return err
+	})
+	if err != nil {
+		return cause
+	}
+	http.Redirect(w, r, "/decide/"+url.PathEscape(r.PathValue("task")), http.StatusSeeOther)
+	return nil
+}
+
+func (s *server) taskView(r *http.Request) (page.TaskPage, error) {
+	v := page.TaskPage{Now: s.now()}
+	ctx, id := r.Context(), r.PathValue("task")
+	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		if v.Task, err = s.Tasks.GetOpenTask(ctx, tx, schemas.TaskRequest{TaskID: id}); err != nil || !v.Task.Mine {
+			return err
+		}
+		list, err := s.Tasks.ListMessages(ctx, tx, schemas.ListMessagesRequest{TaskID: id, PageRequest: schemas.PageRequest{Limit: 100}})
+		v.Messages = list.Data
+		return err
+	})
+	status, _ := schemas.ParseTaskStatus(v.Task.Status)
+	v.Decide = account.From(ctx).Owner && (status == schemas.ManualReview || status == schemas.Disputed)
+	return v, err
+}
+
+func (s *server) renderTask(w http.ResponseWriter, r *http.Request, status int, v page.TaskPage) error {
+	v.Frame = s.frame(w, r, v.Task.Title)
+	if v.Form.Wrong() {
+		v.Title = "Error: " + v.Title
+	}
+	v.Proof = true
+	return s.render(w, r, status, page.TaskDetails(v))
+}
+
+// settle ends a POST about a task: on with a word, or the page again with everything that
+// was typed and what to mend.
+func (s *server) settle(w http.ResponseWriter, r *http.Request, f *form, done string, err error) error {
+	if err == nil {
+		s.done(w, r, done, "/tasks/"+url.PathEscape(r.PathValue("task")))
+		return nil
+	}
+	var e *schemas.Error
+	if !errors.As(err, &e) || !mendable(e.Code) {
+		return err
+	}
+	v, readErr := s.taskView(r)
+	if readErr != nil {
+		return moved(e, readErr)
+	}
+	f.blame(e)
+	v.Form = f.Form
+	return s.renderTask(w, r, statusOf(e.Code), v)
+}
+
+// mendable tells whether the person can do something about it on the same page.
+func mendable(code schemas.Code) bool {
+	switch code {
+	case schemas.CodeInternal, schemas.CodeNotFound, schemas.CodeUnauthenticated:
+		return false
+	}
+	return true
+}
+
+// moved is the error to show when the page cannot be shown again: the task has gone to
+// somebody else meanwhile, say.
+func moved(cause *schemas.Error, read error) error {
+	if schemas.ErrorCode(read) == schemas.CodeNotFound || schemas.ErrorCode(read) == schemas.CodeForbidden {
+		return cause
+	}
+	return read
+}
+
+func (s *server) accept(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(w, r, "accept")
+	if err != nil {
+		return err
+	}
+	in := schemas.AcceptTaskRequest{
+		TaskID:          r.PathValue("task"),
+		EstimateDays:    f.number("estimate_days", 60),
+		EstimateHours:   f.number("estimate_hours", 1000),
+		EstimateMinutes: f.number("estimate_minutes", 10_000),
+		EstimateNote:    f.text("estimate_note", 500),
+	}
+	done := "accepted"
+	if err = f.wrong(); err == nil {
+		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
+			out, err := s.Tasks.AcceptTask(r.Context(), tx, in)
+			if status, _ := schemas.ParseTaskStatus(out.Status); status == schemas.EstimatePending {
+				done = "estimated"
+			}
+			return err
+		})
+	}
+	return s.settle(w, r, f, done, err)
+}
+
+func (s *server) startWork(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(w, r, "start")
+	if err != nil {
+		return err
+	}
+	err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
+		_, err := s.Tasks.StartTask(r.Context(), tx, schemas.TaskRequest{TaskID: r.PathValue("task")})
+		return err
+	})
+	return s.settle(w, r, f, "started", err)
+}
+
+func (s *server) ask(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(w, r, "message")
+	if err != nil {
+		return err
+	}
+	in := schemas.PostMessageRequest{TaskID: r.PathValue("task"), Text: f.text("text", 500)}
+	if in.Text == "" {
+		f.mark("text", "Write something before you send it.")
+	}
+	if err = f.wrong(); err == nil {
+		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
+			_, err := s.Tasks.PostOperatorMessage(r.Context(), tx, in)
+			return err
+		})
+	}
+	return s.settle(w, r, f, "asked", err)
+}
+
+func (s *server) giveBack(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(w, r, "release")
+	if err != nil {
+		return err
+	}
+	in := schemas.ReleaseTaskRequest{TaskID: r.PathValue("task"), Reason: f.text("reason", 500)}
+	if err = f.wrong(); err == nil {
+		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
+			_, err := s.Tasks.ReleaseTask(r.Context(), tx, in)
+			return err
+		})
+	}
+	if err == nil { // the task may not be theirs to see any more
+		s.done(w, r, "released", "/")
+		return nil
+	}
+	return s.settle(w, r, f, "", err)
+}
