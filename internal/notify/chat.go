@@ -1,0 +1,55 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/nicholas-fedor/shoutrrr"
+
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/store"
+)
+
+// calls are words that chat services turn into a call to everybody; an agent's title
+// must not do that.
+var calls = strings.NewReplacer("@everyone", "@\u200beveryone", "@here", "@\u200bhere", "@channel", "@\u200bchannel", "@all", "@\u200ball", "<!", "<\u200b!")
+
+// deliverChat sends one notice to one chat address.
+func (n *Notifier) deliverChat(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+	var a chatArgs
+	if err := j.Decode(&a); err != nil {
+		return nil, err
+	}
+	for _, address := range n.config.ChatURLs {
+		if fingerprint(address) == a.Channel {
+			return nil, sendChat(address, calls.Replace(strings.TrimSpace(a.Subject+"\n"+a.plain())))
+		}
+	}
+	return nil, nil // taken out of the configuration since
+}
+
+// sendChat keeps the address out of its errors, because it holds a token.
+func sendChat(address, text string) error {
+	service, _, _ := strings.Cut(address, ":")
+	router, err := shoutrrr.CreateSender(address)
+	if err != nil {
+		return fmt.Errorf("a %s address in notify_urls cannot be used; compare it with the service's documentation", service)
+	}
+	for _, err := range router.Send(text, nil) {
+		if err != nil {
+			return fmt.Errorf("send a notice by %s: %s", service, cause(err))
+		}
+	}
+	return nil
+}
+
+func cause(err error) string {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err.Error()
+	}
+	return "the service did not take it"
+}

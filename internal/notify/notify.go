@@ -1,0 +1,221 @@
+// Package notify tells people by mail and chat that something waits for them.
+//
+// A notice becomes one delivery for each person with a mail address and one for each
+// configured chat address, so that a failing channel is retried alone. Where nothing is
+// configured a notice ends quietly: the pages show the same things.
+package notify
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"strings"
+	"time"
+
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+)
+
+// The kinds of job: a notice, and its deliveries.
+const (
+	Kind     = "notify"
+	mailKind = "notify.mail"
+	chatKind = "notify.chat"
+)
+
+// The channels, as pages name them.
+const (
+	Mail = "mail"
+	Chat = "chat"
+)
+
+const (
+	attempts   = 8
+	maxSubject = 150  // letters
+	maxBody    = 4000 // letters
+)
+
+// Args is a notice. Subject and Body may hold an agent's words; they go out as plain
+// text, cut to a bearable length.
+type Args struct {
+	PersonIDs []string `json:"person_ids,omitempty"`
+	ToOwner   bool     `json:"to_owner,omitempty"` // every owner, beside PersonIDs
+	Subject   string   `json:"subject"`
+	Body      string   `json:"body"`
+	Link      string   `json:"link,omitempty"`
+	Kind      string   `json:"kind,omitempty"` // what it is about, such as task.posted
+}
+
+// Config names the channels. Each may be empty.
+type Config struct {
+	SMTP     SMTP
+	From     string   // sender of mail: an address, with or without a name
+	ChatURLs []string // shoutrrr URLs, set by the owner; they hold tokens
+}
+
+// Notifier sends notices.
+type Notifier struct {
+	config Config
+	store  *store.Store
+	log    *slog.Logger
+}
+
+// New makes a notifier.
+func New(c Config, s *store.Store, log *slog.Logger) *Notifier {
+	return &Notifier{config: c, store: s, log: log}
+}
+
+// Configured lists the channels that exist.
+func (n *Notifier) Configured() []string {
+	channels := []string{}
+	if n.mails() {
+		channels = append(channels, Mail)
+	}
+	if len(n.config.ChatURLs) > 0 {
+		channels = append(channels, Chat)
+	}
+	return channels
+}
+
+// Reaches lists the channels by which a person hears of a notice. Chat goes to everyone
+// who reads it, so it counts for each person.
+func (n *Notifier) Reaches(p db.Person) []string {
+	channels := []string{}
+	if !tellable(p) {
+		return channels
+	}
+	for _, c := range n.Configured() {
+		if c == Chat || p.Email != "" {
+			channels = append(channels, c)
+		}
+	}
+	return channels
+}
+
+func (n *Notifier) mails() bool { return n.config.SMTP.Host != "" && n.config.From != "" }
+
+func tellable(p db.Person) bool { return p.RemovedAt == 0 && !p.Simulated }
+
+// RegisterJobs makes the runner send notices.
+func (n *Notifier) RegisterJobs(r *job.Runner) {
+	r.Handle(Kind, n.fanOut)
+	r.HandleEffect(mailKind, attempts, n.deliverMail, n.giveUp)
+	r.HandleEffect(chatKind, attempts, n.deliverChat, n.giveUp)
+}
+
+// notice is what a delivery carries.
+type notice struct {
+	Subject string    `json:"subject"`
+	Body    string    `json:"body"`
+	Link    string    `json:"link,omitempty"`
+	Kind    string    `json:"kind,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+type mailArgs struct {
+	To   string `json:"to"`
+	Name string `json:"name"`
+	notice
+}
+
+// chatArgs names the address by its fingerprint: the database holds no tokens.
+type chatArgs struct {
+	Channel string `json:"channel"`
+	notice
+}
+
+// fanOut plans one delivery for each person and channel, in one transaction.
+func (n *Notifier) fanOut(ctx context.Context, tx *store.Tx, j job.Job) error {
+	var a Args
+	if err := j.Decode(&a); err != nil {
+		return err
+	}
+	text := notice{Subject: oneLine(a.Subject, maxSubject), Body: shorten(a.Body, maxBody), Link: a.Link, Kind: a.Kind, At: tx.Now()}
+	if n.mails() {
+		if err := n.planMail(ctx, tx, a, text); err != nil {
+			return err
+		}
+	}
+	for _, address := range n.config.ChatURLs {
+		if err := job.Enqueue(ctx, tx, chatKind, chatArgs{fingerprint(address), text}, job.Options{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Notifier) planMail(ctx context.Context, tx *store.Tx, a Args, text notice) error {
+	people, err := n.recipients(ctx, tx, a)
+	if err != nil {
+		return err
+	}
+	told := map[string]bool{}
+	for _, p := range people {
+		key := strings.ToLower(p.Email)
+		if key == "" || told[key] || !tellable(p) {
+			continue
+		}
+		told[key] = true
+		if err := job.Enqueue(ctx, tx, mailKind, mailArgs{p.Email, p.Name, text}, job.Options{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Notifier) recipients(ctx context.Context, tx *store.Tx, a Args) ([]db.Person, error) {
+	var people []db.Person
+	for _, id := range a.PersonIDs {
+		p, err := tx.PersonByID(ctx, id)
+		if store.NotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, p)
+	}
+	if !a.ToOwner {
+		return people, nil
+	}
+	owners, err := tx.NotifyOwners(ctx)
+	return append(people, owners...), err
+}
+
+func (n *Notifier) giveUp(_ context.Context, _ *store.Tx, j job.Job, cause error) error {
+	var text notice
+	if err := j.Decode(&text); err != nil {
+		return err
+	}
+	n.log.Warn("A notice could not be delivered; check the smtp and notify_urls settings", "channel", j.Kind, "about", cmp.Or(text.Kind, "-"), "job", j.ID, "error", cause)
+	return nil
+}
+
+func fingerprint(address string) string {
+	sum := sha256.Sum256([]byte(address))
+	return hex.EncodeToString(sum[:8])
+}
+
+// plain is the text of a notice, as mail and chat show it.
+func (t notice) plain() string {
+	if t.Link == "" {
+		return t.Body
+	}
+	return strings.TrimSpace(t.Body + "\n\n" + t.Link)
+}
+
+// oneLine keeps somebody's words from becoming another header or another message.
+func oneLine(text string, most int) string {
+	return shorten(strings.Join(strings.Fields(text), " "), most)
+}
+
+func shorten(text string, most int) string {
+	text = strings.ToValidUTF8(text, "?")
+	if letters := []rune(text); len(letters) > most {
+		return string(letters[:most]) + "…"
+	}
+	return text
+}
