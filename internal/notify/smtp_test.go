@@ -1,0 +1,79 @@
+package notify_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// mailServer is the least of an SMTP server. It refuses the first `refuse` mails.
+type mailServer struct {
+	port int
+
+	mu     sync.Mutex
+	refuse int
+	mails  []string
+}
+
+func serveMail(t *testing.T, refuse int) *mailServer {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	s := &mailServer{port: l.Addr().(*net.TCPAddr).Port, refuse: refuse}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go s.talk(conn)
+		}
+	}()
+	return s
+}
+
+func (s *mailServer) talk(conn net.Conn) {
+	defer conn.Close()
+	in := bufio.NewScanner(conn)
+	say := func(line string) { fmt.Fprintf(conn, "%s\r\n", line) }
+	say("220 loopback")
+	for in.Scan() {
+		verb, _, _ := strings.Cut(strings.ToUpper(in.Text()), " ")
+		switch verb {
+		case "DATA":
+			say("354 go on")
+			say(s.take(in))
+		case "QUIT":
+			say("221 bye")
+			return
+		default:
+			say("250 ok")
+		}
+	}
+}
+
+func (s *mailServer) take(in *bufio.Scanner) (answer string) {
+	var lines []string
+	for in.Scan() && in.Text() != "." {
+		lines = append(lines, in.Text())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse > 0 {
+		s.refuse--
+		return "451 come back later"
+	}
+	s.mails = append(s.mails, strings.Join(lines, "\n"))
+	return "250 taken"
+}
+
+func (s *mailServer) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.mails...)
+}
