@@ -35,10 +35,10 @@ type Source struct {
 	Flags *pflag.FlagSet // flags made by AddFlags; may be nil
 }
 
-// AddFlags adds the flags of a command: "serve", "stdio", or "all" for the rest.
+// AddFlags adds the flags of one command ("serve", "stdio") or of every command ("all").
 func AddFlags(flags *pflag.FlagSet, command string) {
 	for _, k := range Keys() {
-		if !slices.Contains(k.flags, "all") && !slices.Contains(k.flags, command) {
+		if !slices.Contains(k.flags, command) {
 			continue
 		}
 		switch k.kind.Kind() {

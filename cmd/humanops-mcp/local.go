@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"humanops-mcp/client"
+	"humanops-mcp/internal/config"
+	"humanops-mcp/internal/daemon"
+)
+
+// local connects to the platform of the data folder, on first use, and brings it up
+// again whenever it is gone.
+type local struct {
+	cfg     *config.Config
+	options func(*daemon.Credentials) client.Options
+
+	mu     sync.Mutex
+	client *client.Client
+}
+
+// connect returns the client; the first call finds or starts the platform.
+func (l *local) connect(ctx context.Context) (*client.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != nil {
+		return l.client, nil
+	}
+	_, credentials, err := daemon.Ensure(ctx, l.cfg)
+	if err != nil {
+		return nil, err
+	}
+	options := l.options(credentials)
+	options.BaseURL = "http://localhost"
+	options.HTTPClient = &http.Client{Transport: &http.Transport{
+		DialContext: l.dial, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
+	}}
+	l.client, err = client.New(options)
+	return l.client, err
+}
+
+// dial connects to the socket. When nobody answers, the platform was stopped or killed:
+// it is started again, and since nothing has been sent yet, nothing can happen twice.
+func (l *local) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	files := daemon.Paths(l.cfg.DataDir)
+	if conn, err := files.Dial(ctx, network, address); err == nil {
+		return conn, nil
+	}
+	if _, _, err := daemon.Ensure(ctx, l.cfg); err != nil {
+		return nil, err
+	}
+	return files.Dial(ctx, network, address)
+}
+
+// owner is the client of the person who owns the installation.
+func (p *program) owner(ctx context.Context, cfg *config.Config) (*client.Client, error) {
+	l := &local{cfg: cfg, options: func(c *daemon.Credentials) client.Options { return client.Options{Token: c.OwnerToken} }}
+	return l.connect(ctx)
+}
+
+// agent is the source of the agent's client: the remote marketplace, or the platform of
+// the data folder with its live or test key.
+func agent(cfg *config.Config) func(context.Context) (*client.Client, error) {
+	if cfg.Remote() {
+		remote := sync.OnceValues(func() (*client.Client, error) { return dialRemote(cfg) })
+		return func(context.Context) (*client.Client, error) { return remote() }
+	}
+	l := &local{cfg: cfg, options: func(c *daemon.Credentials) client.Options { return client.Options{APIKey: c.Key(cfg.Sandbox)} }}
+	return l.connect
+}
+
+func dialRemote(cfg *config.Config) (*client.Client, error) {
+	return client.New(client.Options{
+		BaseURL: cfg.Marketplace.URL, APIKey: cfg.Marketplace.APIKey, AllowInsecure: cfg.AllowInsecureHTTP, Sandbox: cfg.Sandbox,
+	})
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"humanops-mcp/internal/config"
+	"humanops-mcp/internal/edge"
+	"humanops-mcp/tools"
+)
+
+func (p *program) stdioCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "stdio",
+		Aliases: []string{"mcp"},
+		Short:   "Speak MCP on standard input and output, for MCP clients",
+		Long: `Speak MCP on standard input and output. MCP clients start this; see install.
+
+It finds the platform of the data folder, or starts it in the background, where it stays
+when the client is closed, so that people can go on with their tasks.`,
+		Example: `  humanops-mcp stdio
+  humanops-mcp stdio --sandbox
+  humanops-mcp stdio --read-only`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.runStdio(cmd) },
+	}
+	config.AddFlags(cmd.Flags(), "stdio")
+	return cmd
+}
+
+// startDelay lets the client's first messages be answered before the platform is started.
+const startDelay = 200 * time.Millisecond
+
+func (p *program) runStdio(cmd *cobra.Command) error {
+	cfg, err := p.load(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	connect := agent(cfg)
+	s, err := tools.New(tools.Options{
+		Client: connect, ReadOnly: cfg.ReadOnly, Toolsets: cfg.Toolsets, Version: version(), Conformance: cfg.Conformance,
+	})
+	if err != nil {
+		return err
+	}
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-p.clock.After(startDelay):
+			if _, err := connect(ctx); err != nil && ctx.Err() == nil {
+				p.logger(cfg).Warn("the platform is not up yet; the next call tries again", "error", err)
+			}
+		}
+	}()
+	return ignoreCanceled(edge.Stdio(ctx, s, p.stdin, p.stdout))
+}
