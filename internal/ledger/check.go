@@ -14,7 +14,7 @@ import (
 // one exactly its reward, and no escrow is without a task.
 func Check(ctx context.Context, tx *store.Tx) error {
 	for _, check := range []func(context.Context, *store.Tx) error{
-		checkTransactions, checkAccounts, checkTasks, checkStrays,
+		checkSums, checkEmpty, checkAssets, checkAccounts, checkTasks, checkStrays,
 	} {
 		if err := check(ctx, tx); err != nil {
 			return err
@@ -23,16 +23,29 @@ func Check(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-func checkTransactions(ctx context.Context, tx *store.Tx) error {
+func checkSums(ctx context.Context, tx *store.Tx) error {
 	rows, err := tx.UnbalancedTransaction(ctx)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
 	r := rows[0]
-	if r.ForeignEntries > 0 {
-		return fmt.Errorf("ledger: transaction %s crosses assets in %d of its entries", r.ID, r.ForeignEntries)
+	return fmt.Errorf("ledger: the %d entries of transaction %s sum to %s, not to zero", r.Entries, r.TransactionID, dollars(r.Total))
+}
+
+func checkEmpty(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.EmptyTransaction(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
 	}
-	return fmt.Errorf("ledger: the %d entries of transaction %s sum to %s, not to zero", r.Entries, r.ID, dollars(r.Total))
+	return fmt.Errorf("ledger: transaction %s has no entries", rows[0])
+}
+
+func checkAssets(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.CrossingEntry(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return fmt.Errorf("ledger: transaction %s crosses assets with its entry in account %s", rows[0].TransactionID, rows[0].AccountID)
 }
 
 func checkAccounts(ctx context.Context, tx *store.Tx) error {

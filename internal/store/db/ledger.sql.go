@@ -66,6 +66,44 @@ func (q *Queries) CreditAccount(ctx context.Context, arg CreditAccountParams) er
 	return err
 }
 
+const crossingEntry = `-- name: CrossingEntry :many
+SELECT e.transaction_id, e.account_id
+FROM ledger_entries e
+JOIN ledger_transactions t ON t.id = e.transaction_id
+JOIN accounts a ON a.id = e.account_id
+WHERE a.asset <> t.asset
+LIMIT 1
+`
+
+type CrossingEntryRow struct {
+	TransactionID string
+	AccountID     string
+}
+
+// An entry whose account and transaction have different assets: at most one row.
+func (q *Queries) CrossingEntry(ctx context.Context) ([]CrossingEntryRow, error) {
+	rows, err := q.db.QueryContext(ctx, crossingEntry)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CrossingEntryRow{}
+	for rows.Next() {
+		var i CrossingEntryRow
+		if err := rows.Scan(&i.TransactionID, &i.AccountID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const debitAccount = `-- name: DebitAccount :execrows
 UPDATE accounts SET balance = balance - CAST($1 AS BIGINT)
 WHERE id = $2 AND balance >= CAST($1 AS BIGINT)
@@ -113,6 +151,36 @@ func (q *Queries) DriftedAccount(ctx context.Context) ([]DriftedAccountRow, erro
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const emptyTransaction = `-- name: EmptyTransaction :many
+SELECT t.id FROM ledger_transactions t
+WHERE NOT EXISTS (SELECT 1 FROM ledger_entries e WHERE e.transaction_id = t.id)
+LIMIT 1
+`
+
+// At most one row.
+func (q *Queries) EmptyTransaction(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, emptyTransaction)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -226,25 +294,19 @@ func (q *Queries) StrayEscrow(ctx context.Context) ([]StrayEscrowRow, error) {
 }
 
 const unbalancedTransaction = `-- name: UnbalancedTransaction :many
-SELECT t.id, CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS total, COUNT(e.amount) AS entries,
-  CAST(COALESCE(SUM(CASE WHEN a.asset <> t.asset THEN 1 ELSE 0 END), 0) AS BIGINT) AS foreign_entries
-FROM ledger_transactions t
-LEFT JOIN ledger_entries e ON e.transaction_id = t.id
-LEFT JOIN accounts a ON a.id = e.account_id
-GROUP BY t.id
-HAVING COALESCE(SUM(e.amount), 0) <> 0 OR COUNT(e.amount) < 2
-  OR SUM(CASE WHEN a.asset <> t.asset THEN 1 ELSE 0 END) > 0
+SELECT transaction_id, CAST(SUM(amount) AS BIGINT) AS total, COUNT(*) AS entries
+FROM ledger_entries GROUP BY transaction_id
+HAVING SUM(amount) <> 0
 LIMIT 1
 `
 
 type UnbalancedTransactionRow struct {
-	ID             string
-	Total          int64
-	Entries        int64
-	ForeignEntries int64
+	TransactionID string
+	Total         int64
+	Entries       int64
 }
 
-// Entries that do not sum to zero, that are missing, or that cross assets: at most one row.
+// Entries that do not sum to zero: at most one row.
 func (q *Queries) UnbalancedTransaction(ctx context.Context) ([]UnbalancedTransactionRow, error) {
 	rows, err := q.db.QueryContext(ctx, unbalancedTransaction)
 	if err != nil {
@@ -254,12 +316,7 @@ func (q *Queries) UnbalancedTransaction(ctx context.Context) ([]UnbalancedTransa
 	items := []UnbalancedTransactionRow{}
 	for rows.Next() {
 		var i UnbalancedTransactionRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Total,
-			&i.Entries,
-			&i.ForeignEntries,
-		); err != nil {
+		if err := rows.Scan(&i.TransactionID, &i.Total, &i.Entries); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

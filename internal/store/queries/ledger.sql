@@ -32,15 +32,25 @@ SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance
 FROM accounts WHERE owner_id = @owner_id AND kind = 'earnings' AND asset <> 'test';
 
 -- name: UnbalancedTransaction :many
--- Entries that do not sum to zero, that are missing, or that cross assets: at most one row.
-SELECT t.id, CAST(COALESCE(SUM(e.amount), 0) AS BIGINT) AS total, COUNT(e.amount) AS entries,
-  CAST(COALESCE(SUM(CASE WHEN a.asset <> t.asset THEN 1 ELSE 0 END), 0) AS BIGINT) AS foreign_entries
-FROM ledger_transactions t
-LEFT JOIN ledger_entries e ON e.transaction_id = t.id
-LEFT JOIN accounts a ON a.id = e.account_id
-GROUP BY t.id
-HAVING COALESCE(SUM(e.amount), 0) <> 0 OR COUNT(e.amount) < 2
-  OR SUM(CASE WHEN a.asset <> t.asset THEN 1 ELSE 0 END) > 0
+-- Entries that do not sum to zero: at most one row.
+SELECT transaction_id, CAST(SUM(amount) AS BIGINT) AS total, COUNT(*) AS entries
+FROM ledger_entries GROUP BY transaction_id
+HAVING SUM(amount) <> 0
+LIMIT 1;
+
+-- name: EmptyTransaction :many
+-- At most one row.
+SELECT t.id FROM ledger_transactions t
+WHERE NOT EXISTS (SELECT 1 FROM ledger_entries e WHERE e.transaction_id = t.id)
+LIMIT 1;
+
+-- name: CrossingEntry :many
+-- An entry whose account and transaction have different assets: at most one row.
+SELECT e.transaction_id, e.account_id
+FROM ledger_entries e
+JOIN ledger_transactions t ON t.id = e.transaction_id
+JOIN accounts a ON a.id = e.account_id
+WHERE a.asset <> t.asset
 LIMIT 1;
 
 -- name: DriftedAccount :many
