@@ -60,5 +60,5 @@ func (a *App) heartbeat(ctx context.Context) error {
 }
 
 func beat(ctx context.Context, tx *store.Tx) error {
-	return tx.SetFact(ctx, heartbeatFact, strconv.FormatInt(store.Micros(tx.Now()), 10))
+	return tx.PutFact(ctx, heartbeatFact, strconv.FormatInt(store.Micros(tx.Now()), 10))
 }
