@@ -131,9 +131,6 @@ func (f *form) blame(e *schemas.Error) {
 		}
 		rest = append(rest, said(problem))
 	}
-	if e.State != "" {
-		rest = append(rest, "The task is now: "+page.StatusWords(e.State)+".")
-	}
 	f.Alert = strings.TrimSpace(strings.Join(append([]string{f.Alert}, rest...), " "))
 }
 

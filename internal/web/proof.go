@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"humanops-mcp/schemas"
@@ -41,13 +42,13 @@ func (s *server) submitProof(w http.ResponseWriter, r *http.Request) error {
 		TaskID: r.PathValue("task"), Note: f.text("note", 2000), Files: up.files,
 		Lat: f.decimal("lat", -90, 90), Lng: f.decimal("lng", -180, 180), AccuracyM: f.decimal("accuracy_m", 0, 1_000_000),
 	}
-	if len(in.Files) == 0 {
-		f.mark("files", "Add at least one photo.")
+	if len(in.Files) == 0 && in.Note == "" {
+		f.mark("files", "Add at least one photo, or write a note where there is nothing to photograph.")
 	}
 	if err = f.wrong(); err == nil {
 		_, err = s.Tasks.SubmitProof(r.Context(), in)
 	}
-	if err != nil && schemas.ErrorCode(err) != schemas.CodeConflict {
+	if err != nil && len(in.Files) > 0 && schemas.ErrorCode(err) != schemas.CodeConflict {
 		f.mark("files", "Choose the photos again: a browser does not keep them.")
 	}
 	return s.settle(w, r, f, "submitted", err)
@@ -187,7 +188,7 @@ func serve(w http.ResponseWriter, r *http.Request, c schemas.Content) {
 		h.Set("Content-Disposition", "attachment")
 	}
 	if c.ETag != "" {
-		h.Set("ETag", c.ETag)
+		h.Set("ETag", strconv.Quote(strings.Trim(c.ETag, `"`)))
 	}
 	if seeker, ok := c.Body.(io.ReadSeeker); ok {
 		http.ServeContent(w, r, "", time.Time{}, seeker)

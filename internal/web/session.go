@@ -37,7 +37,15 @@ func (s *server) identify(r *http.Request) (*http.Request, error) {
 		return r, nil
 	}
 	caller.Via = "page"
-	return r.WithContext(account.With(r.Context(), caller)), nil
+	return r.WithContext(account.With(r.Context(), caller)), s.touch(r, caller)
+}
+
+// touch keeps the session of somebody who only reads from running out.
+func (s *server) touch(r *http.Request, caller account.Caller) error {
+	if !caller.Stale {
+		return nil
+	}
+	return s.Store.Write(r.Context(), func(tx *store.Tx) error { return s.Accounts.Touch(r.Context(), tx, caller) })
 }
 
 func (s *server) cookie(name, value string, life time.Duration) *http.Cookie {

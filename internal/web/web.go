@@ -57,8 +57,8 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /static/", s.static)
 	mux.HandleFunc("GET /{$}", s.open(s.start))
-	mux.HandleFunc("GET /in/{token}", s.open(s.showSignIn))
-	mux.HandleFunc("POST /in/{token}", s.open(s.signIn))
+	mux.HandleFunc("GET "+account.LinkPath+"{token}", s.open(s.showSignIn))
+	mux.HandleFunc("POST "+account.LinkPath+"{token}", s.open(s.signIn))
 	mux.HandleFunc("POST /sign-out", s.open(s.signOut))
 
 	mux.HandleFunc("GET /tasks/{task}", s.signedIn(s.showTask))
@@ -221,7 +221,7 @@ var headings = map[schemas.Code]string{
 	schemas.CodeForbidden:       "That is not allowed",
 	schemas.CodeNotFound:        "This page is not here",
 	schemas.CodeConflict:        "Things have moved on",
-	schemas.CodeGone:            "This link cannot be used any more",
+	schemas.CodeGone:            "It is too late for that",
 	schemas.CodeTooLarge:        "That is too much at once",
 	schemas.CodeRateLimited:     "Too many tries",
 	schemas.CodeUnavailable:     "Not possible right now",

@@ -53,9 +53,6 @@ var chips = map[schemas.TaskStatus]chip{
 	schemas.Expired:         {"Expired", ""},
 }
 
-// StatusWords is a status in a reader's words, "open" or "waiting for a decision".
-func StatusWords(status string) string { return strings.ToLower(chipOf(status).word) }
-
 func chipOf(status string) chip {
 	s, _ := schemas.ParseTaskStatus(status)
 	if c, ok := chips[s]; ok {
@@ -166,15 +163,25 @@ func accuracy(p schemas.ClaimedPlace) string {
 func verdictWords(v schemas.Verdict) string {
 	switch v.Method {
 	case "vision":
-		return fmt.Sprintf("A vision model looked at the photos and found: %s, %d of 100 sure.", v.Decision, v.Confidence)
+		return fmt.Sprintf("A vision model looked at the photos and gives %d of 100: %s.", v.Confidence, findingWords(v.Decision))
 	case "completeness":
 		return "Only completeness was checked: that the files came in. Nothing has looked at what the photos show."
 	case "simulated":
-		return fmt.Sprintf("Simulated check of test mode: %s, %d of 100.", v.Decision, v.Confidence)
+		return fmt.Sprintf("A simulated check of test mode gives %d of 100: %s.", v.Confidence, findingWords(v.Decision))
 	case "timeout":
 		return "The automatic check did not answer in time, so a person must look."
 	}
-	return fmt.Sprintf("%s, %d of 100 sure.", v.Decision, v.Confidence)
+	return fmt.Sprintf("The check gives %d of 100: %s.", v.Confidence, findingWords(v.Decision))
+}
+
+func findingWords(decision string) string {
+	switch decision {
+	case "approved":
+		return "they show what was asked"
+	case "rejected":
+		return "they do not show what was asked"
+	}
+	return "it cannot tell for sure"
 }
 
 func decisionWords(d schemas.Decision) string {

@@ -1,0 +1,249 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/guardian"
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/seal"
+	"humanops-mcp/internal/signedlink"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/web"
+	"humanops-mcp/schemas"
+)
+
+const publicURL = "https://house.example"
+
+// house is a whole installation without its network: real storage, services and jobs.
+type house struct {
+	t        *testing.T
+	server   *httptest.Server
+	store    *store.Store
+	clock    *clock.Fake
+	accounts *account.Service
+	tasks    *task.Service
+	runner   *job.Runner
+	agent    account.Caller
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	clk := clock.NewFake(time.Date(2030, 2, 7, 14, 0, 0, 0, time.UTC))
+	log := slog.New(slog.DiscardHandler)
+	h := &house{t: t, clock: clk, store: storetest.OpenAt(t, clk)}
+	h.accounts = account.NewService(account.Config{PublicURL: publicURL, LocalCredit: 1000 * schemas.USD, LocalDailyCap: 100 * schemas.USD})
+	blobs, err := blob.Open(t.TempDir())
+	require.NoError(t, err)
+	sealer := seal.New(bytes.Repeat([]byte{7}, 32))
+	h.tasks = task.NewService(task.Deps{
+		Store: h.store, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{}), Clock: clk, Logger: log,
+		Feed: event.NewFeed(h.store, clk, log), Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk), Sealer: sealer,
+	}, task.Config{PublicURL: publicURL})
+	h.runner = job.NewRunner(h.store, clk, log)
+	h.tasks.RegisterJobs(h.runner)
+	for _, kind := range []string{"notify", "webhook"} {
+		h.runner.Handle(kind, func(context.Context, *store.Tx, job.Job) error { return nil })
+	}
+	h.write(func(ctx context.Context, tx *store.Tx) error {
+		if _, err := h.accounts.EnsureHouse(ctx, tx); err != nil {
+			return err
+		}
+		id, err := h.accounts.LocalAgentID(ctx, tx)
+		h.agent = account.Caller{AgentID: id, Mode: account.Live, Via: "api"}
+		return err
+	})
+	h.server = httptest.NewServer(web.New(web.Deps{
+		Store: h.store, Accounts: h.accounts, Tasks: h.tasks, Clock: clk, Logger: log, Config: web.Config{PublicURL: publicURL},
+	}))
+	t.Cleanup(h.server.Close)
+	return h
+}
+
+func (h *house) write(do func(ctx context.Context, tx *store.Tx) error) {
+	h.t.Helper()
+	require.NoError(h.t, h.store.Write(h.t.Context(), func(tx *store.Tx) error { return do(h.t.Context(), tx) }))
+}
+
+// work runs the jobs that are due.
+func (h *house) work() {
+	h.t.Helper()
+	_, err := h.runner.RunDue(h.t.Context())
+	require.NoError(h.t, err)
+}
+
+// invite makes a person's one-time link, as a path.
+func (h *house) invite(name string) string {
+	h.t.Helper()
+	var link string
+	h.write(func(ctx context.Context, tx *store.Tx) error {
+		p, err := h.accounts.AddPerson(ctx, tx, schemas.AddPersonRequest{Name: name, Roles: []string{"operator"}})
+		link = strings.TrimPrefix(p.URL, publicURL)
+		return err
+	})
+	return link
+}
+
+func (h *house) post(change func(in *schemas.PostTaskRequest)) string {
+	h.t.Helper()
+	in := schemas.PostTaskRequest{
+		Title: "Photo of storefront", Description: "Take 2 clear photos.\nBe polite.", TaskType: "PHOTO", RewardUSD: 15 * schemas.USD,
+		Deadline: h.clock.Now().Add(4 * time.Hour), ProofRequirements: []string{"Full facade photo", "Close-up of signage"},
+		Location: &schemas.Location{Address: "123 Main St, Austin, TX"}, AllowDuplicate: true,
+	}
+	if change != nil {
+		change(&in)
+	}
+	var id string
+	h.write(func(ctx context.Context, tx *store.Tx) error {
+		out, err := h.tasks.PostTask(account.With(ctx, h.agent), tx, in)
+		id = out.TaskID
+		return err
+	})
+	return id
+}
+
+func (h *house) task(id string) (out schemas.TaskView) {
+	h.t.Helper()
+	h.write(func(ctx context.Context, tx *store.Tx) (err error) {
+		out, err = h.tasks.GetTask(account.With(ctx, h.agent), tx, schemas.TaskRequest{TaskID: id})
+		return err
+	})
+	return out
+}
+
+// browser keeps cookies and follows nothing.
+type browser struct {
+	t      *testing.T
+	base   string
+	client *http.Client
+}
+
+// answer is what came back.
+type answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+func (h *house) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	require.NoError(h.t, err)
+	return &browser{h.t, h.server.URL, &http.Client{
+		Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// person is a browser in which somebody has signed in.
+func (h *house) person(name string) *browser {
+	h.t.Helper()
+	b := h.browser()
+	require.Equal(h.t, http.StatusSeeOther, b.post(h.invite(name), nil).Status)
+	return b
+}
+
+func (b *browser) do(method, path, kind string, body io.Reader, header ...string) answer {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), method, b.base+path, body)
+	require.NoError(b.t, err)
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := b.client.Do(r)
+	require.NoError(b.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(b.t, err)
+	return answer{resp.StatusCode, resp.Header, string(text)}
+}
+
+func (b *browser) get(path string) answer {
+	b.t.Helper()
+	return b.do(http.MethodGet, path, "", nil)
+}
+
+func (b *browser) post(path string, form url.Values, header ...string) answer {
+	b.t.Helper()
+	return b.do(http.MethodPost, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()), header...)
+}
+
+// file is one part of an upload.
+type file struct {
+	name string
+	data []byte
+}
+
+func (b *browser) upload(path string, fields map[string]string, files ...file) answer {
+	b.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for name, value := range fields {
+		require.NoError(b.t, form.WriteField(name, value))
+	}
+	for _, f := range files {
+		part, err := form.CreateFormFile("files", f.name)
+		require.NoError(b.t, err)
+		_, err = part.Write(f.data)
+		require.NoError(b.t, err)
+	}
+	require.NoError(b.t, form.Close())
+	return b.do(http.MethodPost, path, form.FormDataContentType(), &body)
+}
+
+// jpegOf is a real photo, its own for each seed.
+func jpegOf(t *testing.T, seed uint8) []byte {
+	t.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, 640, 480))
+	for y := range 480 {
+		for x := range 640 {
+			img.Set(x, y, color.RGBA{uint8(x / 3), uint8(y / 2), seed, 255})
+		}
+	}
+	var out bytes.Buffer
+	require.NoError(t, jpeg.Encode(&out, img, nil))
+	return out.Bytes()
+}
+
+// started is a task that the person in the browser is at work on.
+func (h *house) started(b *browser) string {
+	h.t.Helper()
+	id := h.post(nil)
+	require.Equal(h.t, http.StatusSeeOther, b.post("/tasks/"+id+"/accept", nil).Status)
+	require.Equal(h.t, http.StatusSeeOther, b.post("/tasks/"+id+"/start", nil).Status)
+	return id
+}
+
+// submitted is a task with two photos that waits for a decision.
+func (h *house) submitted(b *browser, note string) string {
+	h.t.Helper()
+	id := h.started(b)
+	got := b.upload("/tasks/"+id+"/proof", map[string]string{"note": note}, file{"facade.jpg", jpegOf(h.t, 1)}, file{"sign.jpg", jpegOf(h.t, 2)})
+	require.Equal(h.t, http.StatusSeeOther, got.Status, got.Body)
+	h.work()
+	require.Equal(h.t, string(schemas.ManualReview), h.task(id).Status)
+	return id
+}
