@@ -196,6 +196,15 @@ func TestChat(t *testing.T) {
 		require.NotContains(t, w.log.String(), "secret-token")
 	})
 
+	t.Run("keeps its address out of the log when nobody answers", func(t *testing.T) {
+		server := httptest.NewServer(http.NotFoundHandler())
+		server.Close()
+		w := newWorld(t, notify.Config{ChatURLs: []string{"generic+" + server.URL + "/secret-token"}})
+		w.tell(t, posted())
+		require.Contains(t, w.log.String(), "send a notice by generic+http")
+		require.NotContains(t, w.log.String(), "secret-token")
+	})
+
 	t.Run("answers a wrong address with a hint, without repeating it", func(t *testing.T) {
 		w := newWorld(t, notify.Config{ChatURLs: []string{"slack://secret-token"}})
 		w.tell(t, posted())

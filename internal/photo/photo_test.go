@@ -251,6 +251,27 @@ func TestCopies(t *testing.T) {
 	})
 }
 
+// explosive panics where a decoder might.
+type explosive struct{ *bytes.Reader }
+
+func (e explosive) Read(p []byte) (int, error) {
+	if e.Len() < int(e.Size()) {
+		panic("index out of range")
+	}
+	return e.Reader.Read(p)
+}
+
+func TestPanic(t *testing.T) {
+	t.Run("becomes an error about the photo", func(t *testing.T) {
+		content := make([]byte, 10000)
+		copy(content, "\xff\xd8\xff\xe0\x20\x00")
+		_, err := photo.Inspect(explosive{bytes.NewReader(content)}, "a.jpg")
+		require.ErrorContains(t, err, "damaged")
+		_, _, _, err = photo.Copies(explosive{bytes.NewReader(content)}, photo.Info{MIME: "image/jpeg", Orientation: 1})
+		require.ErrorContains(t, err, "damaged")
+	})
+}
+
 func FuzzCopies(f *testing.F) {
 	picture := corners(16, 16)
 	var out bytes.Buffer

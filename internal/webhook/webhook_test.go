@@ -185,6 +185,16 @@ func TestDelivery(t *testing.T) {
 		require.NotContains(t, w.log.String(), "in-the-query")
 	})
 
+	t.Run("keeps the address out of the log when nobody answers", func(t *testing.T) {
+		w := newWorld(t, true)
+		server := httptest.NewServer(http.NotFoundHandler())
+		server.Close()
+		w.enqueue(t, change(server.URL+"/hook?token=in-the-query"))
+		w.run(t)
+		require.Contains(t, w.log.String(), "send a callback to 127.0.0.1")
+		require.NotContains(t, w.log.String(), "in-the-query")
+	})
+
 	t.Run("reads no more than it must of a large answer", func(t *testing.T) {
 		w := newWorld(t, true)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
