@@ -204,3 +204,19 @@ func (c *Client) decode(raw []byte, out any) error {
 	}
 	return schemas.NewError(schemas.CodeUnavailable, "The marketplace at "+c.base+" sent an answer that cannot be read: "+err.Error()+". Check that its address is right.")
 }
+
+// TaskDocument is a task as the server words it, for what its documentation leaves open.
+func (c *Client) TaskDocument(ctx context.Context, taskID string) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	e := schemas.GetTask.Info()
+	p, err := takeApart(schemas.TaskRequest{TaskID: taskID})
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.send(c.request(ctx, e).SetResponseBodyLimit(maxJSON), e, p)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body(), nil
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-resty/resty/v2"
 
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/schemas"
 )
 
@@ -163,6 +164,9 @@ func redirectPolicy(allowed bool) func(*http.Request, []*http.Request) error {
 
 // Address is the marketplace's address, for messages.
 func (c *Client) Address() string { return c.base }
+
+// Caller tells callers apart without giving their key away.
+func (c *Client) Caller() string { return ident.Hash(c.key + "\n" + c.token) }
 
 type idempotencyKey struct{}
 

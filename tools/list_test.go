@@ -1,0 +1,130 @@
+package tools_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	mcpclient "github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/client"
+	"humanops-mcp/tools"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// published lists the tools as a client gets them.
+func published(t *testing.T, o tools.Options) []mcp.Tool {
+	t.Helper()
+	if o.Client == nil {
+		o.Client = func(context.Context) (*client.Client, error) { return client.New(client.Options{BaseURL: "http://127.0.0.1:1"}) }
+	}
+	out, err := connect(t, o).ListTools(t.Context(), mcp.ListToolsRequest{})
+	require.NoError(t, err)
+	return out.Tools
+}
+
+// connect makes a server and an initialized client of it, in process.
+func connect(t *testing.T, o tools.Options) *mcpclient.Client {
+	t.Helper()
+	s, err := tools.New(o)
+	require.NoError(t, err)
+	c, err := mcpclient.NewInProcessClient(s)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.NoError(t, c.Start(t.Context()))
+	_, err = c.Initialize(t.Context(), mcp.InitializeRequest{Params: mcp.InitializeParams{ProtocolVersion: mcp.LATEST_LEGACY_PROTOCOL_VERSION, ClientInfo: mcp.Implementation{Name: "test", Version: "1"}}})
+	require.NoError(t, err)
+	return c
+}
+
+func names(list []mcp.Tool) []string {
+	var out []string
+	for _, tool := range list {
+		out = append(out, tool.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestList(t *testing.T) {
+	t.Run("stays under 12 KiB of JSON", func(t *testing.T) {
+		raw, err := json.Marshal(mcp.ListToolsResult{Tools: published(t, tools.Options{})})
+		require.NoError(t, err)
+		t.Logf("tools/list is %d bytes", len(raw))
+		require.Less(t, len(raw), 12<<10)
+	})
+	t.Run("has the eight tools by default", func(t *testing.T) {
+		require.Equal(t, []string{"cancel_task", "check_status", "get_balance", "get_task_result", "list_tasks", "post_task", "reply_to_operator", "review_proof"}, names(published(t, tools.Options{})))
+	})
+	t.Run("offers register_agent only without a key", func(t *testing.T) {
+		require.Contains(t, names(published(t, tools.Options{Keyless: true})), "register_agent")
+	})
+	t.Run("only looks in read-only mode", func(t *testing.T) {
+		require.Equal(t, []string{"check_status", "get_balance", "get_task_result", "list_tasks"}, names(published(t, tools.Options{ReadOnly: true, Keyless: true})))
+	})
+	t.Run("is limited to toolsets", func(t *testing.T) {
+		require.Equal(t, []string{"get_balance", "reply_to_operator", "review_proof"}, names(published(t, tools.Options{Toolsets: []string{"review", "account"}})))
+	})
+	t.Run("refuses an unknown toolset by naming the known ones", func(t *testing.T) {
+		_, err := tools.New(tools.Options{Client: func(context.Context) (*client.Client, error) { return nil, nil }, Toolsets: []string{"task"}})
+		require.EqualError(t, err, `there is no toolset "task"; choose from tasks, review, account`)
+	})
+}
+
+func TestSchemas(t *testing.T) {
+	all := published(t, tools.Options{Keyless: true})
+	for _, tool := range all {
+		raw, err := json.MarshalIndent(tool, "", "  ")
+		require.NoError(t, err)
+		golden(t, tool.Name+".json", append(raw, '\n'))
+
+		t.Run(tool.Name+" writes every hint and a short description", func(t *testing.T) {
+			a := tool.Annotations
+			for _, hint := range []*bool{a.ReadOnlyHint, a.DestructiveHint, a.IdempotentHint, a.OpenWorldHint} {
+				require.NotNil(t, hint)
+			}
+			require.NotEmpty(t, tool.Description)
+			require.Less(t, len(tool.Description), 300)
+		})
+		t.Run(tool.Name+" has plain objects for schemas", func(t *testing.T) {
+			var published struct{ InputSchema, OutputSchema map[string]any }
+			require.NoError(t, json.Unmarshal(raw, &published))
+			for _, schema := range []map[string]any{published.InputSchema, published.OutputSchema} {
+				require.Equal(t, "object", schema["type"])
+				for _, union := range []string{"anyOf", "oneOf", "allOf", "$ref", "$defs"} {
+					require.NotContains(t, schema, union)
+				}
+			}
+			require.Equal(t, false, published.InputSchema["additionalProperties"])
+			for name, property := range published.InputSchema["properties"].(map[string]any) {
+				if tool.Name != "register_agent" { // its arguments are the contract's
+					require.Contains(t, property, "description", name)
+				}
+			}
+		})
+	}
+}
+
+func TestTable(t *testing.T) {
+	golden(t, "table.md", []byte(tools.Table()))
+}
+
+// golden compares with a file, or writes it.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", file)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "run go test ./tools -update and look at the difference")
+}
