@@ -208,12 +208,30 @@ func TestLease(t *testing.T) {
 			require.Equal(t, 1, due(t, r))
 			require.True(t, noted(t, s, "worked"))
 		})
-		t.Run("is a fence: what came back from the dead completes nothing", func(t *testing.T) {
-			require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
-				n, err := tx.CompleteJob(ctx, db.CompleteJobParams{ID: claimed[0].ID, LeaseBy: "the dead"})
-				require.Zero(t, n)
-				return err
-			}))
+		t.Run("is a fence: what another one has claimed meanwhile stays its own", func(t *testing.T) {
+			var finished, retried bool
+			r.HandleEffect("fenced", 5, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+				expire(t, s)
+				require.NoError(t, s.Write(ctx, func(tx *store.Tx) error { _, err := tx.RescueJobs(ctx, store.Micros(clk.Now())); return err }))
+				claim(t)
+				var fails bool
+				require.NoError(t, j.Decode(&fails))
+				if retried = fails; fails {
+					return nil, errBroken
+				}
+				return func(context.Context, *store.Tx) error { finished = true; return nil }, nil
+			}, nil)
+			for _, fails := range []bool{false, true} {
+				enqueue(t, s, "fenced", fails, job.Options{})
+				require.Equal(t, 1, due(t, r))
+				require.Equal(t, fails, retried)
+				require.False(t, finished)
+				require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
+					n, err := tx.CompleteJob(ctx, db.CompleteJobParams{ID: claimed[0].ID, LeaseBy: "the dead"})
+					require.EqualValues(t, 1, n, "it still has the claim")
+					return err
+				}))
+			}
 		})
 		t.Run("lost in the middle of an effect leaves the completion to the other runner", func(t *testing.T) {
 			other := runner(s, clk)
