@@ -83,6 +83,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.accounts = account.NewService(account.Config{
 		PublicURL: a.cfg.PublicURL, LocalCredit: a.cfg.Marketplace.LocalCredit, LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
+		LinkTTL: a.cfg.People.LinkTTL, SessionTTL: a.cfg.People.SessionTTL, NoMail: a.cfg.SMTP.Host == "",
 	})
 	creds, err := a.openHouse(ctx)
 	if err != nil {
@@ -113,11 +114,20 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 	}, task.Config{
 		StatusNames: a.cfg.Marketplace.StatusNames, PublicURL: a.cfg.PublicURL, AllowedTypes: a.cfg.Marketplace.AllowedTypes,
 		ReviewSilence: a.cfg.Marketplace.ReviewSilence, DisputeSilence: a.cfg.Marketplace.DisputeSilence,
+		GuardianSilence: a.cfg.Marketplace.GuardianSilence, SimulatedStep: a.cfg.Marketplace.SimulatedStep,
 		OperatorQuota: a.cfg.Marketplace.OperatorQuota(), LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
 	})
 	a.tasks.RegisterJobs(a.runner)
 	notify.New(a.notices(), a.store, a.opts.Logger).RegisterJobs(a.runner)
-	webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: a.cfg.AllowInsecureHTTP, Clock: a.opts.Clock}, a.opts.Logger).RegisterJobs(a.runner)
+	webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: a.cfg.WebhooksPrivate, Clock: a.opts.Clock}, a.opts.Logger).RegisterJobs(a.runner)
+}
+
+func (a *App) notices() notify.Config {
+	mail := a.cfg.SMTP
+	return notify.Config{
+		SMTP: notify.SMTP{Host: mail.Host, Port: mail.Port, Username: mail.Username, Password: mail.Password, TLS: mail.TLS},
+		From: mail.From, ChatURLs: a.cfg.NotifyURLs,
+	}
 }
 
 // openHouse makes owner, local agent and keys on the first start, and reads the
@@ -139,7 +149,7 @@ func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 	if err != nil || house == nil {
 		return onDisk, err
 	}
-	return daemon.WriteCredentials(paths.Credentials, onDisk, *house)
+	return daemon.WriteCredentials(paths.Credentials, onDisk, daemon.Keys(*house))
 }
 
 // Run does the platform's background work until ctx ends.

@@ -77,7 +77,7 @@ func inspect(t *testing.T, p *platform, target []string, args ...string) string 
 }
 
 func TestConformance(t *testing.T) {
-	p := serve(t, "HUMANOPS_TEST_CONFORMANCE=1")
+	p := serve(t, "HUMANOPS_CONFORMANCE=true")
 	dir := t.TempDir()
 	out, err := npx(t, p.env, "conformance", "server", "--url", p.url+"/mcp", "--suite", "active", "-o", dir)
 	require.NoError(t, err, out)

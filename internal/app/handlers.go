@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"humanops-mcp/client"
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api"
+	"humanops-mcp/internal/edge"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/web"
+	"humanops-mcp/schemas"
+	"humanops-mcp/tools"
+)
+
+// Handler serves the TCP port: REST, pages, and MCP over HTTP.
+func (a *App) Handler() http.Handler { return a.public }
+
+// LocalHandler serves the owner-only socket and the tools in this process: REST alone.
+func (a *App) LocalHandler() http.Handler { return a.local }
+
+func (a *App) buildHandlers() error {
+	config := a.apiConfig()
+	routes := api.Routes(api.Deps{
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
+		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check},
+	})
+	local := config
+	local.Local = false // a socket has no host name to check
+	a.local = api.Front(local, a.opts.Logger, routes)
+	mcp, err := a.mcpHandlers()
+	if err != nil {
+		return err
+	}
+	a.public = api.Front(config, a.opts.Logger, a.router(routes, mcp))
+	return nil
+}
+
+func (a *App) apiConfig() api.Config {
+	return api.Config{
+		Version: a.opts.Version, PublicURL: a.cfg.PublicURL, AllowedHosts: a.cfg.AllowedHosts, Local: isLoopback(a.opts.Address),
+		TrustedProxies: prefixes(a.cfg.TrustedProxies), RateLimitPerMinute: a.cfg.RateLimit,
+	}
+}
+
+func isLoopback(address string) bool {
+	addr, err := netip.ParseAddrPort(address)
+	if err != nil {
+		host, _, splitErr := net.SplitHostPort(address)
+		return splitErr == nil && host == "localhost"
+	}
+	return addr.Addr().IsLoopback()
+}
+
+// prefixes reads what the configuration has checked already.
+func prefixes(list []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range list {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, prefix)
+		}
+	}
+	return out
+}
+
+// router sends each path to the part that serves it.
+func (a *App) router(rest http.Handler, mcp map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for _, path := range []string{schemas.Marketplace.Prefix() + "/", schemas.Platform.Prefix() + "/", "/healthz", "/readyz", "/openapi.json"} {
+		mux.Handle(path, rest)
+	}
+	for path, handler := range mcp {
+		mux.Handle(path, handler)
+	}
+	mux.Handle("/", web.New(web.Deps{
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Clock: a.opts.Clock, Logger: a.opts.Logger,
+		Config: web.Config{PublicURL: a.cfg.PublicURL, Secure: strings.HasPrefix(a.cfg.PublicURL, "https://")},
+	}))
+	return mux
+}
+
+// mcpHandlers serve the tools over HTTP, each call with its caller's own key.
+func (a *App) mcpHandlers() (map[string]http.Handler, error) {
+	options := tools.Options{
+		Client: a.clientOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
+		Clock: a.opts.Clock, Logger: a.opts.Logger, Conformance: a.opts.Conformance,
+	}
+	server, err := tools.New(options)
+	if err != nil {
+		return nil, err
+	}
+	guard := edge.Options{PublicURL: a.cfg.PublicURL, Authenticate: a.admit, Clock: a.opts.Clock, Logger: a.opts.Logger}
+	if a.opts.Conformance {
+		guard.Authenticate = nil // the suite brings no key, and its server has no tools but fixtures
+	}
+	sse := edge.SSE(server, guard)
+	return map[string]http.Handler{"/mcp": edge.HTTP(server, guard), "/sse": sse, "/message": sse}, nil
+}
+
+// admit lets an agent's key in.
+func (a *App) admit(r *http.Request) (context.Context, error) {
+	ctx := r.Context()
+	var caller account.Caller
+	err := a.store.Read(ctx, func(tx *store.Tx) (err error) {
+		caller, err = a.accounts.AuthenticateKey(ctx, tx, edge.Key(ctx))
+		return err
+	})
+	return account.With(ctx, caller), err
+}
+
+// clientOf is the platform itself, as the caller of ctx.
+func (a *App) clientOf(ctx context.Context) (*client.Client, error) {
+	return client.New(client.Options{
+		BaseURL: "http://localhost", APIKey: edge.Key(ctx), HTTPClient: &http.Client{Transport: client.InProcess(a.local)},
+	})
+}

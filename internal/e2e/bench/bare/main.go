@@ -1,0 +1,37 @@
+// Command bare is the baseline of the benchmarks: mcp-go with one tool that answers at
+// once, on stdio or, with an address as its argument, on streamable HTTP.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	s := server.NewMCPServer("bare", "1", server.WithToolCapabilities(false))
+	s.AddTool(mcp.NewTool("echo"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return mcp.NewToolResultText("ok"), nil
+	})
+	if len(os.Args) < 2 {
+		return server.ServeStdio(s)
+	}
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, listener.Addr())
+	return http.Serve(listener, server.NewStreamableHTTPServer(s)) //nolint:gosec // a baseline on loopback
+}
