@@ -67,6 +67,7 @@ func Load(src Source) (*Config, []string, error) {
 	if len(l.problems) == 0 {
 		l.complete()
 		l.problems = l.cfg.validate()
+		l.nameOrigins()
 	}
 	if len(l.problems) > 0 {
 		return nil, l.warnings, &schemas.Error{Code: schemas.CodeInvalid, Message: "The configuration cannot be used", Fields: l.problems}
@@ -254,6 +255,16 @@ func (l *loader) decode() {
 			continue
 		}
 		target.FieldByIndex(k.index).Set(reflect.ValueOf(value))
+	}
+}
+
+// nameOrigins adds to each problem where its value came from.
+func (l *loader) nameOrigins() {
+	for i, problem := range l.problems {
+		name, _, _ := strings.Cut(problem.Field, "[")
+		if k, ok := find(name); ok {
+			l.problems[i].Message += l.origin(k)
+		}
 	}
 }
 
