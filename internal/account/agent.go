@@ -40,7 +40,7 @@ func (s *Service) RegisterAgent(ctx context.Context, tx *store.Tx, in schemas.Re
 	if err != nil {
 		return none, err
 	}
-	_, secret, err := addKey(ctx, tx, id, "default", Test)
+	_, secret, err := addKey(ctx, tx, id, defaultNamed, Test)
 	if err != nil {
 		return none, err
 	}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +52,8 @@ func (s *Service) AddPerson(ctx context.Context, tx *store.Tx, in schemas.AddPer
 func checkedPerson(in schemas.AddPersonRequest) (schemas.AddPersonRequest, error) {
 	problems := &schemas.Error{Code: schemas.CodeInvalid}
 	collect := func(err error) {
-		if e, ok := err.(*schemas.Error); ok {
+		var e *schemas.Error
+		if errors.As(err, &e) {
 			problems.Fields = append(problems.Fields, e.Fields...)
 		}
 	}
