@@ -1390,33 +1390,6 @@ func (q *Queries) OperatorBytes(ctx context.Context, operatorID string) (int64, 
 	return column_1, err
 }
 
-const ownerIDs = `-- name: OwnerIDs :many
-SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id
-`
-
-func (q *Queries) OwnerIDs(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, ownerIDs)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const pendingEarnings = `-- name: PendingEarnings :one
 SELECT CAST(COALESCE(SUM(reward), 0) AS BIGINT) FROM tasks
 WHERE operator_id = CAST($1 AS TEXT) AND mode = 'live' AND status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED')

@@ -235,9 +235,6 @@ WHERE m.task_id = @task_id AND m.sender = 'operator' AND NOT EXISTS (
 ORDER BY m.created_at, m.id
 LIMIT 20;
 
--- name: OwnerIDs :many
-SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id;
-
 -- name: PendingEarnings :one
 SELECT CAST(COALESCE(SUM(reward), 0) AS BIGINT) FROM tasks
 WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED');

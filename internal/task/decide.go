@@ -1,0 +1,133 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// decisions are the words of a decision and what they do.
+var decisions = map[string]Event{"approve": Approve, "reject": Reject, "request_changes": RequestChanges, "refund": Refund}
+
+// DecideTask decides the submission that it names. Of two decisions at once, one wins.
+func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.DecideTaskRequest) (schemas.TaskView, error) {
+	if err := checkDecision(&in); err != nil {
+		return schemas.TaskView{}, err
+	}
+	t, c, err := lockOwn(ctx, tx, in.TaskID)
+	if err != nil {
+		return schemas.TaskView{}, err
+	}
+	if err := s.mayDecide(ctx, tx, c, t, in); err != nil {
+		return schemas.TaskView{}, err
+	}
+	d := schemas.Decision{Decision: in.Decision, Reasons: in.Reasons, DecidedBy: c.ID(), DecidedVia: c.Via, DecidedAt: tx.Now()}
+	if _, err := s.decide(ctx, tx, t, d, actorOf(c)); err != nil {
+		return schemas.TaskView{}, err
+	}
+	return s.fullView(ctx, tx, t.ID)
+}
+
+func checkDecision(in *schemas.DecideTaskRequest) error {
+	var p problems
+	if _, known := decisions[in.Decision]; !known {
+		p.add("decision", "must be approve, reject, request_changes or refund; got %s", quote(in.Decision))
+	}
+	if in.Submission < 1 {
+		p.add("submission", "must be the number of the submission that was looked at; got %d. Example: 1", in.Submission)
+	}
+	if len(in.Reasons) > maxReasons {
+		p.add("reasons", "must have at most %d items; got %d", maxReasons, len(in.Reasons))
+		return p.err()
+	}
+	kept := make([]string, len(in.Reasons))
+	for i := range in.Reasons {
+		kept[i] = in.Reasons[i]
+		p.text(fmt.Sprintf("reasons[%d]", i), &kept[i], 1, maxText)
+	}
+	in.Reasons = kept
+	if len(kept) == 0 && in.Decision != "approve" {
+		p.add("reasons", `must say why, because the operator reads them. Example: ["The signage is out of focus"]`)
+	}
+	return p.err()
+}
+
+// mayDecide says who decides what: an agent or the owner a review, the owner alone a
+// dispute, and always the latest submission.
+func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller, t db.Task, in schemas.DecideTaskRequest) error {
+	state := schemas.TaskStatus(t.Status)
+	switch {
+	case state != schemas.ManualReview && state != schemas.Disputed:
+		return conflict(t, "The task is "+s.word(t.Status)+", so there is nothing to decide now. Only a submission in MANUAL_REVIEW or DISPUTED can be decided.")
+	case int64(in.Submission) != t.Submission:
+		return conflict(t, fmt.Sprintf("The latest submission is number %d, and the decision names number %d. Look at submission %d, then decide on it.", t.Submission, in.Submission, t.Submission))
+	case state == schemas.Disputed && !c.Owner:
+		return &schemas.Error{Code: schemas.CodeForbidden, State: t.Status, Message: "The task is in dispute, and only the owner, a person, settles that: they approve or refund on the task's page."}
+	case state == schemas.Disputed && in.Decision != "approve" && in.Decision != "refund":
+		return conflict(t, "A dispute is settled by approve (the operator is paid) or refund (the agent gets the reward back).")
+	case state == schemas.ManualReview && in.Decision == "refund":
+		return conflict(t, "Refund settles a dispute, and there is none yet. Use reject to open one, or request_changes.")
+	case in.Decision == "request_changes" && t.ChangesRequested >= maxChanges:
+		return conflict(t, fmt.Sprintf("Changes were requested %d times, which is the most. Approve or reject the submission.", t.ChangesRequested))
+	case in.Decision == "request_changes":
+		return stillHere(ctx, tx, t)
+	}
+	return nil
+}
+
+// stillHere refuses to send a task back to somebody who has left.
+func stillHere(ctx context.Context, tx *store.Tx, t db.Task) error {
+	p, err := tx.PersonByID(ctx, t.OperatorID.String)
+	if err == nil && p.RemovedAt != 0 {
+		return conflict(t, "The operator has left, so nobody can make the changes. Approve or reject the submission.")
+	}
+	return err
+}
+
+// decide records the decision on the latest submission and moves the task on; what is
+// approved is paid in the same transaction.
+func (s *Service) decide(ctx context.Context, tx *store.Tx, t db.Task, d schemas.Decision, by actor) (db.Task, error) {
+	event := decisions[d.Decision]
+	moved, err := s.advance(ctx, tx, t, move{
+		event: event, by: by, data: map[string]any{"submission": t.Submission, "reasons": d.Reasons},
+		edit: func(t *db.Task) {
+			if event == RequestChanges {
+				t.ChangesRequested++
+				t.Deadline = extended(t.Deadline, tx.Now())
+			}
+		}})
+	if err != nil {
+		return t, err
+	}
+	if err := s.keepDecision(ctx, tx, t, d); err != nil {
+		return t, err
+	}
+	return s.settle(ctx, tx, moved, by)
+}
+
+// extended is the deadline after changes were requested: a day more than there was left.
+func extended(deadline int64, now time.Time) int64 {
+	return max(deadline, store.Micros(now)) + changesExtend.Microseconds()
+}
+
+func (s *Service) keepDecision(ctx context.Context, tx *store.Tx, t db.Task, d schemas.Decision) error {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("write down the decision: %w", err)
+	}
+	return tx.SetDecision(ctx, db.SetDecisionParams{Decision: string(raw), TaskID: t.ID, Number: t.Submission})
+}
+
+// settle pays what is verified.
+func (s *Service) settle(ctx context.Context, tx *store.Tx, t db.Task, by actor) (db.Task, error) {
+	if schemas.TaskStatus(t.Status) != schemas.Verified {
+		return t, nil
+	}
+	return s.advance(ctx, tx, t, move{event: Settle, by: by})
+}

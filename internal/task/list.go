@@ -1,0 +1,200 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// GetTask gives a task's full state.
+func (s *Service) GetTask(ctx context.Context, tx *store.Tx, in schemas.TaskRequest) (schemas.TaskView, error) {
+	return s.fullView(ctx, tx, in.TaskID)
+}
+
+// ListTasks lists the caller's tasks, newest first: an agent's own of its key's mode,
+// the owner's all that are live.
+func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTasksRequest) (schemas.Page[schemas.TaskView], error) {
+	f, err := filterOf(in)
+	if err != nil {
+		return schemas.Page[schemas.TaskView]{}, err
+	}
+	c := account.From(ctx)
+	list := ownerTasks
+	if c.AgentID != "" {
+		list = agentTasks
+	}
+	rows, total, err := list(ctx, tx, c, f)
+	if err != nil {
+		return schemas.Page[schemas.TaskView]{}, err
+	}
+	rows, page := cut(f.window, rows, total, func(r row) position { return position{r.Task.CreatedAt, r.Task.ID} })
+	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: page}
+	for _, r := range rows {
+		v, err := s.withQuestions(ctx, tx, r)
+		if err != nil {
+			return out, err
+		}
+		out.Data = append(out.Data, v)
+	}
+	if c.Mode == account.Test {
+		out.MarkSandbox()
+	}
+	return out, nil
+}
+
+// filter is what ListTasks looks for.
+type filter struct {
+	window
+	statuses, taskType, titleLike string
+}
+
+func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
+	if f.window, err = windowOf(in.PageRequest, newestFirst); err != nil {
+		return f, err
+	}
+	if f.statuses, err = statusFilter(in.Status); err != nil {
+		return f, err
+	}
+	if f.taskType, err = typeFilter(in.TaskType); err != nil {
+		return f, err
+	}
+	if q := strings.TrimSpace(in.Query); q != "" {
+		f.titleLike = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(q)) + "%"
+	}
+	return f, nil
+}
+
+// statusFilter reads words of either vocabulary and the two groups into ",A,B,", the
+// form that the queries look in. Nothing asked for is "".
+func statusFilter(words string) (string, error) {
+	if strings.TrimSpace(words) == "" {
+		return "", nil
+	}
+	var wanted []string
+	for word := range strings.SplitSeq(words, ",") {
+		word = strings.TrimSpace(word)
+		status, known := schemas.ParseTaskStatus(strings.ToUpper(word))
+		switch group := strings.ToLower(word); {
+		case group == "open" || group == "done":
+			for _, s := range schemas.TaskStatuses {
+				if s.Final() == (group == "done") {
+					wanted = append(wanted, string(s))
+				}
+			}
+		case known:
+			wanted = append(wanted, string(status))
+		default:
+			return "", schemas.Invalid("status", fmt.Sprintf("must be statuses with commas between them, or open, or done; got %s. The statuses are %s", quote(word), statusNames()))
+		}
+	}
+	return "," + strings.Join(wanted, ",") + ",", nil
+}
+
+func statusNames() string {
+	list := make([]string, len(schemas.TaskStatuses))
+	for i, s := range schemas.TaskStatuses {
+		list[i] = string(s)
+	}
+	return strings.Join(list, ", ")
+}
+
+func typeFilter(t schemas.TaskType) (string, error) {
+	if t == "" || slices.Contains(schemas.TaskTypes, t) {
+		return string(t), nil
+	}
+	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), quote(string(t))))
+}
+
+func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
+	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike})
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
+		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike,
+		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+	})
+	rows := make([]row, len(found))
+	for i, r := range found {
+		rows[i] = row(r)
+	}
+	return rows, total, err
+}
+
+func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
+	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike})
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
+		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike,
+		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+	})
+	rows := make([]row, len(found))
+	for i, r := range found {
+		rows[i] = row(r)
+	}
+	return rows, total, err
+}
+
+// ListOpenTasks lists what an operator could take, or what they have or had.
+func (s *Service) ListOpenTasks(ctx context.Context, tx *store.Tx, in schemas.ListOpenTasksRequest) (schemas.Page[schemas.OperatorTask], error) {
+	w, err := windowOf(in.PageRequest, newestFirst)
+	if err != nil {
+		return schemas.Page[schemas.OperatorTask]{}, err
+	}
+	taskType, err := typeFilter(in.TaskType)
+	if err != nil {
+		return schemas.Page[schemas.OperatorTask]{}, err
+	}
+	list := poolTasks
+	if in.Mine {
+		list = heldTasks
+	}
+	c := account.From(ctx)
+	rows, total, err := list(ctx, tx, c.PersonID, taskType, w)
+	if err != nil {
+		return schemas.Page[schemas.OperatorTask]{}, err
+	}
+	rows, page := cut(w, rows, total, func(r poolRow) position { return position{r.Task.CreatedAt, r.Task.ID} })
+	out := schemas.Page[schemas.OperatorTask]{Data: make([]schemas.OperatorTask, 0, len(rows)), Pagination: page}
+	for _, r := range rows {
+		out.Data = append(out.Data, s.operatorView(r.Task, r.AgentName, c))
+	}
+	return out, nil
+}
+
+type poolRow = db.ListPoolTasksRow
+
+func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w window) ([]poolRow, int64, error) {
+	now := store.Micros(tx.Now())
+	total, err := tx.CountPoolTasks(ctx, db.CountPoolTasksParams{Now: now, OperatorID: operatorID, TaskType: taskType})
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := tx.ListPoolTasks(ctx, db.ListPoolTasksParams{
+		Now: now, OperatorID: operatorID, TaskType: taskType, Before: w.at.time, BeforeID: w.at.id, RowLimit: w.limit + 1, RowOffset: w.offset,
+	})
+	return rows, total, err
+}
+
+func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w window) ([]poolRow, int64, error) {
+	total, err := tx.CountOperatorTasks(ctx, db.CountOperatorTasksParams{OperatorID: operatorID, TaskType: taskType})
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := tx.ListOperatorTasks(ctx, db.ListOperatorTasksParams{
+		OperatorID: operatorID, TaskType: taskType, Before: w.at.time, BeforeID: w.at.id, RowLimit: w.limit + 1, RowOffset: w.offset,
+	})
+	rows := make([]poolRow, len(found))
+	for i, r := range found {
+		rows[i] = poolRow(r)
+	}
+	return rows, total, err
+}

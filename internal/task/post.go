@@ -1,0 +1,198 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/ledger"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
+	"humanops-mcp/schemas"
+)
+
+// maxNotified bounds the names in an answer, not who is told.
+const maxNotified = 20
+
+const nobodyInReach = "The task is posted, but nobody can be reached yet, so nobody will see it. " +
+	"Ask the user to run `humanops-mcp people add me` (or add another person by name) and to open the link that it prints."
+
+// PostTask creates a task: the reward goes into escrow, people are told and the clocks
+// are set, all in the caller's transaction.
+func (s *Service) PostTask(ctx context.Context, tx *store.Tx, in schemas.PostTaskRequest) (schemas.PostTaskResponse, error) {
+	c := account.From(ctx)
+	if err := checkPost(&in, tx.Now()); err != nil {
+		return schemas.PostTaskResponse{}, err
+	}
+	if c.Mode == account.Live {
+		if err := checkType(in.TaskType, s.cfg.AllowedTypes); err != nil {
+			return schemas.PostTaskResponse{}, err
+		}
+	}
+	assignee, err := s.assignee(ctx, tx, in.AssignTo)
+	if err != nil {
+		return schemas.PostTaskResponse{}, err
+	}
+	t := newTask(c, in, assignee, tx)
+	earlier, err := s.mayPost(ctx, tx, t, in.AllowDuplicate)
+	if err != nil {
+		return schemas.PostTaskResponse{}, err
+	}
+	if earlier != "" {
+		return s.duplicate(ctx, tx, earlier)
+	}
+	if err := s.insert(ctx, tx, &t, in.CallbackSecret); err != nil {
+		return schemas.PostTaskResponse{}, err
+	}
+	return s.announce(ctx, tx, t, assignee)
+}
+
+// assignee finds the person that a task is meant for.
+func (s *Service) assignee(ctx context.Context, tx *store.Tx, idOrName string) (db.Person, error) {
+	if idOrName == "" {
+		return db.Person{}, nil
+	}
+	p, err := s.Accounts.FindPerson(ctx, tx, idOrName)
+	switch {
+	case schemas.ErrorCode(err) == schemas.CodeNotFound:
+		return p, schemas.Invalid("assign_to", "names nobody here; got "+quote(idOrName)+". get_balance lists the people; the owner adds one with `humanops-mcp people add NAME`")
+	case err != nil:
+		return p, err
+	case !p.IsOperator:
+		return p, schemas.Invalid("assign_to", "must name a person who does tasks; "+p.Name+" has no operator role")
+	}
+	return p, nil
+}
+
+func newTask(c account.Caller, in schemas.PostTaskRequest, assignee db.Person, tx *store.Tx) db.Task {
+	requirements, err := json.Marshal(in.ProofRequirements)
+	if err != nil {
+		panic(err) // strings: cannot fail
+	}
+	now := store.Micros(tx.Now())
+	t := db.Task{
+		ID: ident.New("task_"), AgentID: c.AgentID, Mode: c.Mode, Status: string(schemas.Posted), Version: 1, SeenVersion: 1,
+		Title: in.Title, Description: in.Description, TaskType: string(in.TaskType), Reward: int64(in.RewardUSD), Asset: ledger.Asset(c.Mode),
+		Deadline: store.Micros(in.Deadline), ProofRequirements: string(requirements), DigitalInstructions: in.DigitalInstructions,
+		AgentPublicKey: in.AgentPublicKey, CallbackUrl: in.CallbackURL, AssignTo: nullText(assignee.ID),
+		EstimateApproval: in.EstimateApproval, ContentHash: contentHash(c.Mode, &in, assignee.ID), CreatedAt: now, UpdatedAt: now,
+	}
+	if l := in.Location; l != nil {
+		t.Lat, t.Lng, t.Address = nullFloat(l.Lat), nullFloat(l.Lng), l.Address
+	}
+	return t
+}
+
+// mayPost takes the agent's lock and then looks for an equal task and at the day's
+// limits. It gives the id of the earlier task when this one repeats it.
+func (s *Service) mayPost(ctx context.Context, tx *store.Tx, t db.Task, allowDuplicate bool) (earlier string, err error) {
+	agent, err := tx.LockAgent(ctx, t.AgentID)
+	if err != nil {
+		return "", fmt.Errorf("find the agent that posts: %w", err)
+	}
+	now := tx.Now()
+	limit := limitsOf(agent.Tier, s.cfg.LocalDailyCap)
+	facts, err := tx.PostingFacts(ctx, db.PostingFactsParams{
+		AgentID: t.AgentID, ContentHash: t.ContentHash, DuplicatesSince: store.Micros(now.Add(-duplicateWindow)),
+		Counts: t.Mode == account.Live && limit.counts(schemas.Money(t.Reward)), DayStart: store.Micros(dayStart(now)),
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case facts.DuplicateID != "" && !allowDuplicate:
+		return facts.DuplicateID, nil
+	case t.Mode != account.Live:
+		return "", nil
+	}
+	return "", limit.check(schemas.Money(t.Reward), schemas.Money(facts.Spent), facts.Posted, now)
+}
+
+// insert takes the escrow and writes the task with its event and its first clock.
+func (s *Service) insert(ctx context.Context, tx *store.Tx, t *db.Task, secret string) (err error) {
+	if secret != "" {
+		if t.CallbackSecret, err = s.Sealer.Seal(webhook.Purpose, t.ID, secret); err != nil {
+			return fmt.Errorf("seal the callback secret: %w", err)
+		}
+	}
+	if err := ledger.Hold(ctx, tx, t.AgentID, t.ID, t.Asset, schemas.Money(t.Reward)); err != nil {
+		return err
+	}
+	err = tx.InsertTask(ctx, db.InsertTaskParams{
+		ID: t.ID, AgentID: t.AgentID, Mode: t.Mode, Title: t.Title, Description: t.Description, TaskType: t.TaskType,
+		Lat: t.Lat, Lng: t.Lng, Address: t.Address, Reward: t.Reward, Asset: t.Asset, Deadline: t.Deadline,
+		ProofRequirements: t.ProofRequirements, DigitalInstructions: t.DigitalInstructions, AgentPublicKey: t.AgentPublicKey,
+		CallbackUrl: t.CallbackUrl, CallbackSecret: t.CallbackSecret, AssignTo: t.AssignTo,
+		EstimateApproval: t.EstimateApproval, ContentHash: t.ContentHash, CreatedAt: t.CreatedAt,
+	})
+	if err != nil {
+		return err
+	}
+	err = event.Record(ctx, tx, event.Event{
+		Kind: "task.posted", SubjectID: t.ID, AgentID: t.AgentID, Actor: t.AgentID, Via: account.From(ctx).Via,
+		Data: map[string]any{"to": t.Status, "version": t.Version, "reward_usd": schemas.Money(t.Reward), "title": t.Title},
+	})
+	if err != nil {
+		return err
+	}
+	return s.schedule(ctx, tx, *t)
+}
+
+// announce tells the people who could take the task, and builds the answer from what is at hand.
+func (s *Service) announce(ctx context.Context, tx *store.Tx, t db.Task, assignee db.Person) (schemas.PostTaskResponse, error) {
+	out := schemas.PostTaskResponse{TaskView: s.brief(row{Task: t, AssignedName: assignee.Name})}
+	people, err := s.Accounts.InReach(ctx, tx, t.Mode)
+	if err != nil {
+		return out, err
+	}
+	if t.Mode == account.Test {
+		out.PeopleInReach, out.Notified = len(people), names(people)
+		return out, s.scheduleSimulation(ctx, tx, t)
+	}
+	if assignee.ID != "" {
+		people = only(people, assignee.ID)
+	}
+	out.PeopleInReach, out.Notified = len(people), names(people)
+	if len(people) == 0 {
+		out.Hint = nobodyInReach
+		if assignee.ID != "" {
+			out.Hint = fmt.Sprintf("The task is posted, but %s cannot be reached yet. Ask the user to run `humanops-mcp people add %q` and to give %s the link that it prints.",
+				assignee.Name, assignee.Name, assignee.Name)
+		}
+		return out, nil
+	}
+	return out, s.tellPosted(ctx, tx, t, people, assignee.ID != "")
+}
+
+func names(people []schemas.PersonBrief) []string {
+	list := make([]string, 0, min(len(people), maxNotified))
+	for _, p := range people[:min(len(people), maxNotified)] {
+		list = append(list, p.Name)
+	}
+	return list
+}
+
+func only(people []schemas.PersonBrief, id string) []schemas.PersonBrief {
+	for _, p := range people {
+		if p.OperatorID == id {
+			return []schemas.PersonBrief{p}
+		}
+	}
+	return nil
+}
+
+// duplicate answers with the task that was posted before.
+func (s *Service) duplicate(ctx context.Context, tx *store.Tx, id string) (schemas.PostTaskResponse, error) {
+	view, err := s.fullView(ctx, tx, id)
+	if err != nil {
+		return schemas.PostTaskResponse{}, err
+	}
+	people, err := s.Accounts.InReach(ctx, tx, account.From(ctx).Mode)
+	return schemas.PostTaskResponse{
+		TaskView: view, PeopleInReach: len(people), Duplicate: true,
+		Hint: "This is the task that was posted within the last 10 minutes; no second one was made. Send allow_duplicate: true to post it once more.",
+	}, err
+}

@@ -1,0 +1,95 @@
+package task
+
+import (
+	"context"
+	"time"
+
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+const (
+	copyAttempts     = 4
+	guardianAttempts = 5
+	simulateAttempts = 5
+	sweepAttempts    = 2
+	orphanAge        = 24 * time.Hour
+)
+
+// RegisterJobs tells the runner how to do the jobs of tasks.
+func (s *Service) RegisterJobs(r *job.Runner) {
+	r.Handle("task.timer", s.ring)
+	r.HandleEffect("proof.copies", copyAttempts, s.makeCopies, s.copiesFailed)
+	r.HandleEffect("guardian.check", guardianAttempts, s.askGuardian, s.guardianFailed)
+	r.HandleEffect("task.simulate", simulateAttempts, s.simulate, nil)
+	r.HandleEffect("proof.sweep", sweepAttempts, s.sweep, func(context.Context, *store.Tx, job.Job, error) error { return nil })
+	r.Every("proof.sweep", time.Hour, func(ctx context.Context, tx *store.Tx) error {
+		return job.Enqueue(ctx, tx, "proof.sweep", struct{}{}, job.Options{UniqueKey: "proof.sweep"})
+	})
+}
+
+// ring does what time does to a task. The clock may have moved since it was set, and
+// the task gone on, so everything is looked at again.
+func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job) error {
+	var args timerArgs
+	if err := j.Decode(&args); err != nil {
+		return err
+	}
+	t, err := tx.LockTask(ctx, args.TaskID)
+	if err != nil {
+		return err
+	}
+	event, at := nextClock(t, s.silences)
+	switch {
+	case event == "":
+		return nil
+	case store.Micros(tx.Now()) < at:
+		return s.schedule(ctx, tx, t)
+	}
+	return s.timeUp(ctx, tx, t, event)
+}
+
+func (s *Service) timeUp(ctx context.Context, tx *store.Tx, t db.Task, event Event) error {
+	switch event {
+	case GuardianUnsure:
+		return s.applyVerdict(ctx, tx, t, schemas.Verdict{
+			Decision: "unsure", Method: "timeout", CheckedAt: tx.Now(),
+			Reasons: []string{"Guardian gave no answer in time, so a person decides."},
+		})
+	case DisputeSilent:
+		d := schemas.Decision{Decision: "approve", DecidedBy: "timeout", DecidedVia: "timeout", DecidedAt: tx.Now(),
+			Reasons: []string{"Nobody settled the dispute in time. Silence leaves no one who did the work unpaid; it is no approval."}}
+		if err := s.keepDecision(ctx, tx, t, d); err != nil {
+			return err
+		}
+	}
+	_, err := s.advance(ctx, tx, t, move{event: event, by: timeout, former: t.OperatorID.String})
+	return err
+}
+
+// ExtendDeadlines gives people back the time that the platform was away. The clocks
+// that were set ring early and are then set again.
+func (s *Service) ExtendDeadlines(ctx context.Context, tx *store.Tx, by time.Duration) error {
+	if by <= 0 {
+		return nil
+	}
+	_, err := tx.ExtendTasks(ctx, by.Microseconds())
+	return err
+}
+
+// sweep removes files that no submission knows: uploads that were refused or cut off.
+func (s *Service) sweep(ctx context.Context, _ job.Job) (func(context.Context, *store.Tx) error, error) {
+	removed, err := s.Blobs.Sweep(ctx, s.Clock.Now().Add(-orphanAge), func(ctx context.Context, sha string) (used bool, err error) {
+		err = s.Store.Read(ctx, func(tx *store.Tx) error {
+			used, err = tx.BlobInUse(ctx, sha)
+			return err
+		})
+		return used, err
+	})
+	if removed > 0 {
+		s.Logger.InfoContext(ctx, "removed proof files that belong to no submission", "files", removed)
+	}
+	return nil, err
+}

@@ -1,0 +1,120 @@
+package task
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+const (
+	maxWaitedFor = 50
+	maxWait      = 50 * time.Second
+	maxSeen      = 100
+)
+
+// reference names a task and the version that the caller knows; 0 means any change
+// from now on.
+type reference struct {
+	id      string
+	version int64
+}
+
+// Wait answers when one of the named tasks has moved past the version given, or after
+// the timeout. It holds no transaction while it waits: it listens first, then reads, so
+// that no change falls between the two.
+func (s *Service) Wait(ctx context.Context, in schemas.WaitRequest) (schemas.WaitResponse, error) {
+	refs, limit, err := parseWait(in)
+	if err != nil {
+		return schemas.WaitResponse{}, err
+	}
+	ids := make([]string, len(refs))
+	for i, r := range refs {
+		ids[i] = r.id
+	}
+	changed, cancel := s.Feed.Subscribe(ids...)
+	defer cancel()
+	over := s.Clock.After(limit)
+	for {
+		out, err := s.look(ctx, refs)
+		if err != nil || out.Changed || limit == 0 {
+			return out, err
+		}
+		select {
+		case <-changed:
+		case <-over:
+			return s.look(ctx, refs)
+		case <-ctx.Done():
+			return out, nil // the caller has gone, or the platform ends: this is how things stand
+		}
+	}
+}
+
+func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, err error) {
+	var p problems
+	limit = time.Duration(in.TimeoutSeconds) * time.Second
+	if limit < 0 || limit > maxWait {
+		p.add("timeout", "must be between 0 and 50 seconds; got %d", in.TimeoutSeconds)
+	}
+	for part := range strings.SplitSeq(in.IDs, ",") {
+		id, version, given := strings.Cut(strings.TrimSpace(part), ":")
+		r := reference{id: id}
+		if given {
+			r.version, err = strconv.ParseInt(version, 10, 64)
+		}
+		if id == "" || err != nil || r.version < 0 {
+			p.add("ids", "must be task ids with commas between them, each with or without :version; got %s. Example: task_abc:3", quote(part))
+			break
+		}
+		refs = append(refs, r)
+	}
+	if len(refs) > maxWaitedFor {
+		p.add("ids", "must be at most %d; got %d", maxWaitedFor, len(refs))
+	}
+	return refs, limit, p.err()
+}
+
+// look reads the tasks as they are. The first look fixes the version of those that came
+// without one.
+func (s *Service) look(ctx context.Context, refs []reference) (out schemas.WaitResponse, err error) {
+	err = s.Store.Read(ctx, func(tx *store.Tx) error {
+		out = schemas.WaitResponse{Items: make([]schemas.TaskView, 0, len(refs))}
+		for i := range refs {
+			v, err := s.fullView(ctx, tx, refs[i].id)
+			if err != nil {
+				return err
+			}
+			if refs[i].version == 0 {
+				refs[i].version = v.Version
+			}
+			out.Changed = out.Changed || v.Version > refs[i].version
+			out.Items = append(out.Items, v)
+		}
+		return nil
+	})
+	if account.From(ctx).Mode == account.Test {
+		out.MarkSandbox()
+	}
+	return out, err
+}
+
+// AcknowledgeTasks records which versions the agent has been shown, so that NEW means
+// new. A task that is not the agent's is passed over.
+func (s *Service) AcknowledgeTasks(ctx context.Context, tx *store.Tx, in schemas.AcknowledgeRequest) (schemas.Empty, error) {
+	if n := len(in.Items); n < 1 || n > maxSeen {
+		return schemas.Empty{}, schemas.Invalid("items", "must be 1 to "+strconv.Itoa(maxSeen)+"; got "+strconv.Itoa(n))
+	}
+	c := account.From(ctx)
+	for _, item := range in.Items {
+		err := tx.SeeTask(ctx, db.SeeTaskParams{Seen: item.Version, ID: item.TaskID, AgentID: c.AgentID, Mode: c.Mode})
+		if err != nil {
+			return schemas.Empty{}, err
+		}
+	}
+	return schemas.Empty{}, nil
+}
