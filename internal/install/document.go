@@ -218,14 +218,23 @@ func cut(o *hujson.Object, i int) {
 	if len(kept) > 0 {
 		*next = append(hujson.Extra(bytes.Clone(kept)), *next...)
 	}
-	if last && i > 0 && gone.Value.AfterExtra == nil {
-		before := &o.Members[i-1].Value
+	if before := beforeLast(o, last); before != nil && gone.Value.AfterExtra != nil && before.AfterExtra == nil {
+		before.AfterExtra = hujson.Extra{} // the file has commas after last members
+	} else if before != nil && gone.Value.AfterExtra == nil {
 		*next = append(bytes.TrimRight(before.AfterExtra, " \t\r\n"), *next...)
 		before.AfterExtra = nil
 	}
 	if len(o.Members) == 0 && len(bytes.TrimSpace(o.AfterExtra)) == 0 {
 		o.AfterExtra = nil
 	}
+}
+
+// beforeLast is the value that comes last now, when the last one was taken out.
+func beforeLast(o *hujson.Object, last bool) *hujson.Value {
+	if !last || len(o.Members) == 0 {
+		return nil
+	}
+	return &o.Members[len(o.Members)-1].Value
 }
 
 // command is what the entry starts.
