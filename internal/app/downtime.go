@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
 )
 
 const (
@@ -60,5 +61,5 @@ func (a *App) heartbeat(ctx context.Context) error {
 }
 
 func beat(ctx context.Context, tx *store.Tx) error {
-	return tx.PutFact(ctx, heartbeatFact, strconv.FormatInt(store.Micros(tx.Now()), 10))
+	return tx.PutFact(ctx, db.PutFactParams{Name: heartbeatFact, Value: strconv.FormatInt(store.Micros(tx.Now()), 10)})
 }

@@ -25,7 +25,7 @@ const (
 // benchUnit is ten statements.
 func benchUnit(i int64, query func(text string, args ...any) error, exec func(text string, args ...any) error) error {
 	for n := range 2 {
-		if err := query(benchRead, "bench"); err != nil && err != sql.ErrNoRows {
+		if err := query(benchRead, "bench"); err != nil && !store.NotFound(err) {
 			return err
 		}
 		for _, err := range []error{

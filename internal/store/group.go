@@ -191,12 +191,7 @@ func (g *group) next(u *unit) (passed bool, err error) {
 	if g.open {
 		err = g.tx.commit()
 		g.open = false
-		g.tell(err)
-		// The outcome was told to u as well when it is in the batch; do reads it here.
-		select {
-		case <-u.done:
-		default:
-		}
+		g.tell(err) // u too, if it is in the batch; that it returns err is enough
 	}
 	g.pass(true)
 	return false, err

@@ -62,7 +62,7 @@ func statementContext(ctx context.Context) context.Context {
 // ExecContext runs a statement.
 func (s *session) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	ctx = statementContext(ctx)
-	stmt, err := s.prepare(ctx, text)
+	stmt, err := s.prepare(ctx, text) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *session) ExecContext(ctx context.Context, text string, args ...any) (sq
 // QueryContext runs a query.
 func (s *session) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	ctx = statementContext(ctx)
-	stmt, err := s.prepare(ctx, text)
+	stmt, err := s.prepare(ctx, text) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *session) QueryContext(ctx context.Context, text string, args ...any) (*
 // QueryRowContext runs a query for one row.
 func (s *session) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	ctx = statementContext(ctx)
-	stmt, err := s.prepare(ctx, text)
+	stmt, err := s.prepare(ctx, text) //nolint:sqlclosecheck // kept for the next time
 	if err != nil {
 		return s.conn.QueryRowContext(ctx, sqliteText(text), args...) // fails alike, inside the row
 	}

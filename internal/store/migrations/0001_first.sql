@@ -158,6 +158,8 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_by_agent ON tasks (agent_id, mode, created_at, id);
 CREATE INDEX tasks_open ON tasks (mode, created_at, id) WHERE status = 'POSTED';
+-- A balance adds up what is still held.
+CREATE INDEX tasks_active ON tasks (agent_id, asset) WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
 CREATE INDEX tasks_by_operator ON tasks (operator_id, created_at, id);
 CREATE INDEX tasks_by_content ON tasks (agent_id, content_hash, created_at);
 

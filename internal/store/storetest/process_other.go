@@ -2,10 +2,13 @@
 
 package storetest
 
-import "os/exec"
+import (
+	"context"
+	"os/exec"
+)
 
 func command(dir, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir = dir
 	return cmd
 }

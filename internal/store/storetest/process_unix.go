@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"os/user"
@@ -13,7 +14,7 @@ import (
 // command runs in a process group of its own, so that an interrupt of the tests does not
 // reach it. PostgreSQL refuses to run as root: it then runs as another user.
 func command(dir, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if uid, gid, ok := other(); ok {

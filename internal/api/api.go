@@ -1,0 +1,166 @@
+// Package api serves the REST contracts: it proves callers, decodes what they send,
+// runs the service's method in its transaction and writes the answer. It holds no
+// rules of the domain.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/go-chi/httprate"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/codec"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/task"
+	"humanops-mcp/schemas"
+)
+
+// Config is what the installation decides about its HTTP surface.
+type Config struct {
+	Version   string
+	PublicURL string
+	// Local says that the listener is on loopback: only names of this machine, the public
+	// URL's and AllowedHosts are served, so that a rebound host name gets nothing.
+	Local        bool
+	AllowedHosts []string
+	// TrustedProxies may say in X-Forwarded-For whom they speak for.
+	TrustedProxies []netip.Prefix
+	// RateLimitPerMinute bounds each caller; 0 is no bound.
+	RateLimitPerMinute int
+	// TempDir is where uploads wait; the system's when empty.
+	TempDir string
+}
+
+// Platform is what the wiring knows and the services do not.
+type Platform struct {
+	Status func(ctx context.Context, in schemas.Empty) (schemas.PlatformStatus, error)
+	Backup func(ctx context.Context, in schemas.Empty) (schemas.Content, error)
+	Check  func(ctx context.Context, in schemas.Empty) (schemas.CheckReport, error)
+}
+
+// Deps are the parts that the API stands on.
+type Deps struct {
+	Store    *store.Store
+	Accounts *account.Service
+	Tasks    *task.Service
+	Platform Platform
+	Clock    clock.Clock
+	Logger   *slog.Logger
+	Config   Config
+}
+
+// strangersPerMinute bounds calls that need no credentials, for each address.
+const strangersPerMinute = 10
+
+type api struct {
+	Deps
+	mux       *http.ServeMux
+	mounted   []schemas.Info
+	origins   *http.CrossOriginProtection
+	strangers *httprate.RateLimiter
+	callers   *httprate.RateLimiter // nil without a limit
+	document  []byte
+}
+
+// New serves the REST contracts with everything around them: Front over Routes.
+func New(d Deps) http.Handler { return Front(d.Config, d.Logger, Routes(d)) }
+
+// Routes serves the REST contracts, /healthz, /readyz and /openapi.json. It expects
+// Front around it.
+func Routes(d Deps) http.Handler {
+	a := newAPI(d)
+	a.routes()
+	return a.handler()
+}
+
+func newAPI(d Deps) *api {
+	a := &api{
+		Deps:      d,
+		mux:       http.NewServeMux(),
+		origins:   http.NewCrossOriginProtection(),
+		strangers: httprate.NewRateLimiter(strangersPerMinute, time.Minute),
+		document:  codec.OpenAPI(schemas.All()),
+	}
+	if origin := originOf(d.Config.PublicURL); origin != "" {
+		if err := a.origins.AddTrustedOrigin(origin); err != nil {
+			d.Logger.Warn("The public URL is not an origin that browsers send", "public_url", d.Config.PublicURL)
+		}
+	}
+	if d.Config.RateLimitPerMinute > 0 {
+		a.callers = httprate.NewRateLimiter(d.Config.RateLimitPerMinute, time.Minute)
+	}
+	a.mux.HandleFunc("GET /healthz", a.health)
+	a.mux.HandleFunc("GET /readyz", a.ready)
+	a.mux.HandleFunc("GET /openapi.json", a.openAPI)
+	return a
+}
+
+// handler answers for the whole mux: unknown paths and methods in our envelope, and
+// nothing to pages of other origins.
+func (a *api) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		w.Header().Set("Cache-Control", "no-store")
+		if a.foreign(r) {
+			a.fail(w, r, schemas.NewError(schemas.CodeForbidden, "Pages of other sites may not call this API. Call it from a program, or from this server's own pages."))
+			return
+		}
+		found, pattern := a.mux.Handler(r)
+		if pattern == "" {
+			a.unrouted(w, r, found)
+			return
+		}
+		a.mux.ServeHTTP(w, r)
+	})
+}
+
+// unrouted tells a wrong method, with what is allowed, from an unknown path.
+func (a *api) unrouted(w http.ResponseWriter, r *http.Request, found http.Handler) {
+	probe := discard{header: http.Header{}}
+	found.ServeHTTP(&probe, r)
+	if allow := probe.header.Get("Allow"); probe.status == http.StatusMethodNotAllowed && allow != "" {
+		w.Header().Set("Allow", allow)
+		a.writeError(w, r, http.StatusMethodNotAllowed, schemas.NewError("method_not_allowed", r.Method+" is not served here; use "+allow+"."))
+		return
+	}
+	a.fail(w, r, schemas.NewError(schemas.CodeNotFound, "Nothing is served at this path. The paths are in /openapi.json."))
+}
+
+// discard takes an answer that is only asked for its status and headers.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+
+func (a *api) health(w http.ResponseWriter, r *http.Request) {
+	a.writeJSON(w, http.StatusOK, []byte(`{"status":"ok","version":`+quoted(a.Config.Version)+`}`))
+}
+
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	err := a.Store.Read(r.Context(), func(tx *store.Tx) error {
+		_, err := tx.GetFact(r.Context(), "ready")
+		if store.NotFound(err) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		a.Logger.Error("The database does not answer", "error", err, "request_id", recordOf(r).id)
+		a.fail(w, r, schemas.NewError(schemas.CodeUnavailable, "The database does not answer. Try again in a moment."))
+		return
+	}
+	a.writeJSON(w, http.StatusOK, []byte(`{"status":"ok"}`))
+}
+
+func (a *api) openAPI(w http.ResponseWriter, r *http.Request) {
+	a.writeJSON(w, http.StatusOK, a.document)
+}

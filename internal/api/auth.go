@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/schemas"
+)
+
+// authenticate proves the caller and checks that the endpoint is for that kind. The
+// zero Caller comes back where none is needed.
+func (a *api) authenticate(r *http.Request, access schemas.Access) (account.Caller, error) {
+	if access == schemas.Anyone {
+		return account.Caller{}, nil
+	}
+	key, token, err := credentials(r)
+	if err != nil {
+		return account.Caller{}, err
+	}
+	if key == "" && token == "" {
+		if access&schemas.Link != 0 && r.URL.Query().Get("signature") != "" {
+			return account.Caller{}, nil // the link's signature is the proof; the service checks it
+		}
+		return account.Caller{}, schemas.NewError(schemas.CodeUnauthenticated, needs(access))
+	}
+	caller, err := a.caller(r.Context(), key, token)
+	if err != nil {
+		return account.Caller{}, err
+	}
+	return caller, permitted(caller, access)
+}
+
+// credentials are an agent's key or a person's token. A key may also come as a bearer.
+func credentials(r *http.Request) (key, token string, err error) {
+	key = strings.TrimSpace(r.Header.Get("X-API-Key"))
+	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return key, "", nil
+	}
+	bearer = strings.TrimSpace(bearer)
+	switch {
+	case key != "" && bearer != "" && key != bearer:
+		return "", "", schemas.NewError(schemas.CodeUnauthenticated, "Two sets of credentials came. Send X-API-Key or Authorization, not both.")
+	case strings.HasPrefix(bearer, "ho_"):
+		return bearer, "", nil
+	case key != "":
+		return key, "", nil
+	}
+	return "", bearer, nil
+}
+
+func (a *api) caller(ctx context.Context, key, token string) (caller account.Caller, err error) {
+	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+		if key != "" {
+			caller, err = a.Accounts.AuthenticateKey(ctx, tx, key)
+			return err
+		}
+		caller, err = a.Accounts.AuthenticateToken(ctx, tx, token)
+		return err
+	})
+	if err != nil || !caller.Stale {
+		return caller, err
+	}
+	touch := a.Store.Write(ctx, func(tx *store.Tx) error { return a.Accounts.Touch(ctx, tx, caller) })
+	if touch != nil {
+		a.Logger.Warn("The time of last use was not written down", "caller", caller.ID(), "error", touch)
+	}
+	return caller, nil
+}
+
+func needs(access schemas.Access) string {
+	switch {
+	case access&schemas.Agent != 0 && access&(schemas.Operator|schemas.Owner) != 0:
+		return "Credentials are needed: send an agent's key as X-API-Key, or a person's token as Authorization: Bearer."
+	case access&schemas.Agent != 0:
+		return "An agent's key is needed: send it as X-API-Key. POST /api/v1/agents/register gives one."
+	}
+	return "A person's token is needed: send it as Authorization: Bearer."
+}
+
+// permitted tells whether the endpoint is for this kind of caller. Whose the object is,
+// the services decide.
+func permitted(c account.Caller, access schemas.Access) error {
+	switch {
+	case c.AgentID != "" && access&schemas.Agent != 0,
+		c.PersonID != "" && c.Operator && access&schemas.Operator != 0,
+		c.PersonID != "" && c.Owner && access&schemas.Owner != 0:
+		return nil
+	}
+	return schemas.NewError(schemas.CodeForbidden, refusal(c, access))
+}
+
+func refusal(c account.Caller, access schemas.Access) string {
+	switch {
+	case c.AgentID != "" && access&schemas.Operator != 0:
+		return "This call is for operators: an agent's key never acts as a person. An operator signs in with their own link."
+	case c.AgentID != "":
+		return "This call is for the owner of the installation: an agent's key never acts as a person."
+	case access&schemas.Operator != 0:
+		return "This call is for operators, and you are not one. The owner can make you one with: humanops-mcp people add."
+	case access&schemas.Owner != 0:
+		return "This call is for the owner of the installation, and you are not one."
+	}
+	return "This call is for agents: send an agent's key as X-API-Key."
+}
