@@ -28,7 +28,7 @@ const (
 )
 
 func (s *server) submitProof(w http.ResponseWriter, r *http.Request) error {
-	allow := http.NewResponseController(w)
+	allow := http.NewResponseController(w)                // a connection's deadlines are the machine's time, not the platform's
 	_ = allow.SetReadDeadline(time.Now().Add(uploadTime)) // best effort: some listeners have no deadlines
 	_ = allow.SetWriteDeadline(time.Now().Add(uploadTime + time.Minute))
 	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)

@@ -192,7 +192,7 @@ func Decide(v DecidePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = history(v.Task.TaskID, v.earlier(), v.Now).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = history("Earlier submissions", v.Task.TaskID, v.earlier(), v.Now).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -197,7 +197,7 @@ func TaskDetails(v TaskPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = history(v.Task.TaskID, v.Task.Submissions, v.Now).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = history("What you sent in", v.Task.TaskID, v.Task.Submissions, v.Now).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
