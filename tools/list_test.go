@@ -23,7 +23,9 @@ var update = flag.Bool("update", false, "write the golden files")
 func published(t *testing.T, o tools.Options) []mcp.Tool {
 	t.Helper()
 	if o.Client == nil {
-		o.Client = func(context.Context) (*client.Client, error) { return client.New(client.Options{BaseURL: "http://127.0.0.1:1"}) }
+		o.Client = func(context.Context) (*client.Client, error) {
+			return client.New(client.Options{BaseURL: "http://127.0.0.1:1"})
+		}
 	}
 	out, err := connect(t, o).ListTools(t.Context(), mcp.ListToolsRequest{})
 	require.NoError(t, err)
