@@ -333,3 +333,28 @@ func TestStop(t *testing.T) {
 	require.NoError(t, r.Run(ctx))
 	require.EqualValues(t, 1, count(t, s, "ready"))
 }
+
+// A slow effect keeps its own worker; what comes later does not wait for it.
+func TestSlow(t *testing.T) {
+	s := storetest.Open(t)
+	r := runner(s, clock.NewFake(storetest.Start))
+	ctx, stop := context.WithCancel(t.Context())
+	started, done := make(chan struct{}), make(chan struct{})
+	r.HandleEffect("slow", 3, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+		close(started)
+		<-done
+		stop()
+		return nil, nil
+	}, nil)
+	r.Handle("quick", func(_ context.Context, tx *store.Tx, _ job.Job) error {
+		tx.AfterCommit(func() { close(done) })
+		return nil
+	})
+	enqueue(t, s, "slow", nil, job.Options{})
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.Run(ctx) })
+	<-started
+	enqueue(t, s, "quick", nil, job.Options{})
+	running.Wait()
+	<-done
+}

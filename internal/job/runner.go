@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"humanops-mcp/internal/clock"
@@ -21,8 +22,9 @@ import (
 )
 
 const (
-	batchSize = 32
-	workers   = 8
+	// workers is how many jobs a runner works on at once. Most wait for the network or the
+	// database; what needs much of the processor limits itself.
+	workers = 32
 	// lease is how long a runner may be silent before its jobs go to another one.
 	// Runners extend it while they work, so a long job keeps its claim.
 	lease = time.Minute
@@ -72,6 +74,8 @@ type Runner struct {
 	periodic []periodic
 	slots    map[string]int64 // the last slot written, by name
 	wake     chan struct{}
+	busy     sync.WaitGroup
+	working  atomic.Int64
 	rng      func(n time.Duration) time.Duration
 }
 
@@ -126,15 +130,51 @@ func (r *Runner) Wake() {
 
 // Run works until ctx ends, and lets the jobs under way finish their transaction.
 func (r *Runner) Run(ctx context.Context) error {
+	defer r.busy.Wait()
 	enqueued, cancel := r.store.Watch(topic)
 	defer cancel()
 	for ctx.Err() == nil {
-		if _, err := r.RunDue(ctx); err != nil && ctx.Err() == nil {
+		_, err := r.start(ctx)
+		if err != nil && ctx.Err() == nil {
 			r.log.Error("Jobs could not be run; trying again", "error", err)
 		}
 		r.rest(ctx, enqueued)
 	}
 	return nil
+}
+
+// RunDue runs jobs until none is due, and says how many runs that were.
+func (r *Runner) RunDue(ctx context.Context) (total int, err error) {
+	for {
+		n, err := r.start(ctx)
+		r.busy.Wait()
+		total += n
+		if n == 0 || err != nil {
+			return total, err
+		}
+	}
+}
+
+// start claims what is due, as far as workers are free, and sets them to it. A slow job
+// keeps its own worker only. A look that finds nothing writes nothing.
+func (r *Runner) start(ctx context.Context) (int, error) {
+	if err := r.schedule(ctx); err != nil {
+		return 0, err
+	}
+	free := workers - r.working.Load()
+	if free <= 0 {
+		return 0, nil
+	}
+	next, err := r.next(ctx)
+	if err != nil || next == 0 || next > store.Micros(r.clock.Now()) {
+		return 0, err
+	}
+	jobs, token, err := r.claim(ctx, free)
+	if err != nil || len(jobs) == 0 {
+		return 0, err
+	}
+	r.work(ctx, jobs, token)
+	return len(jobs), nil
 }
 
 // rest waits for the next reason to look. The pace is no point in time that anybody
@@ -156,8 +196,8 @@ func (r *Runner) rest(ctx context.Context, enqueued <-chan struct{}) {
 // pause is until the next job is due, but no longer than the poll that is the safety net.
 func (r *Runner) pause(ctx context.Context) time.Duration {
 	next, err := r.next(ctx)
-	if err != nil || next == 0 {
-		return poll
+	if err != nil || next == 0 || r.working.Load() >= workers {
+		return poll // a worker that becomes free wakes the runner
 	}
 	return min(poll, max(time.Millisecond, store.Time(next).Sub(r.clock.Now())))
 }
@@ -173,36 +213,6 @@ func (r *Runner) next(ctx context.Context) (int64, error) {
 		return times.LeaseUntil, err
 	}
 	return times.RunAt, err
-}
-
-// RunDue runs jobs until none is due, and says how many runs that were. A look that
-// finds nothing writes nothing.
-func (r *Runner) RunDue(ctx context.Context) (int, error) {
-	if err := r.schedule(ctx); err != nil {
-		return 0, err
-	}
-	for total := 0; ; {
-		next, err := r.next(ctx)
-		if err != nil || next == 0 || next > store.Micros(r.clock.Now()) {
-			return total, err
-		}
-		jobs, token, err := r.claim(ctx)
-		if err != nil {
-			return total, err
-		}
-		if len(jobs) == 0 && !r.stillDue(ctx, next) {
-			return total, nil
-		}
-		r.runAll(ctx, jobs, token)
-		total += len(jobs)
-	}
-}
-
-// stillDue tells whether a fruitless claim is worth repeating: not while other runners
-// hold the rows that are due.
-func (r *Runner) stillDue(ctx context.Context, before int64) bool {
-	next, err := r.next(ctx)
-	return err == nil && next != before && next != 0 && next <= store.Micros(r.clock.Now())
 }
 
 // schedule writes the periodic jobs of the present slot. Their unique keys make one of
@@ -246,7 +256,7 @@ func (r *Runner) enqueueSlot(ctx context.Context, tx *store.Tx, name string, slo
 
 // claim leases a batch of due jobs under a token of its own: what a claim lost to
 // another one, it can no longer complete.
-func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err error) {
+func (r *Runner) claim(ctx context.Context, count int64) (jobs []db.Job, token string, err error) {
 	token = ident.New("lease_")
 	err = r.store.Write(ctx, func(tx *store.Tx) error {
 		now := r.clock.Now()
@@ -254,7 +264,7 @@ func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err er
 			return err
 		}
 		jobs, err = tx.ClaimJobs(ctx, db.ClaimJobsParams{
-			LeaseBy: token, LeaseUntil: store.Micros(now.Add(lease)), Now: store.Micros(now), Count: batchSize,
+			LeaseBy: token, LeaseUntil: store.Micros(now.Add(lease)), Now: store.Micros(now), Count: count,
 		})
 		return err
 	})
@@ -264,27 +274,21 @@ func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err er
 	return jobs, token, err
 }
 
-// runAll works through a batch with a few workers, extending its lease meanwhile.
-func (r *Runner) runAll(ctx context.Context, jobs []db.Job, token string) {
-	if len(jobs) == 0 {
-		return
-	}
-	stop := r.keepLease(ctx, token)
-	defer stop()
-	queue := make(chan db.Job, len(jobs))
+// work gives each job a worker, and keeps their common lease until the last is done.
+func (r *Runner) work(ctx context.Context, jobs []db.Job, token string) {
+	r.working.Add(int64(len(jobs)))
+	var batch sync.WaitGroup
 	for _, j := range jobs {
-		queue <- j
-	}
-	close(queue)
-	var wg sync.WaitGroup
-	for range min(workers, len(jobs)) {
-		wg.Go(func() {
-			for j := range queue {
-				r.runOne(ctx, j)
-			}
+		batch.Go(func() {
+			defer r.Wake()
+			defer r.working.Add(-1)
+			r.runOne(ctx, j)
 		})
 	}
-	wg.Wait()
+	r.busy.Go(func() {
+		defer r.keepLease(ctx, token)()
+		batch.Wait()
+	})
 }
 
 // keepLease extends the claim while the batch is worked on.

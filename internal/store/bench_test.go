@@ -90,7 +90,7 @@ func benchRaw(b *testing.B) {
 	pool.SetMaxOpenConns(1)
 	stmts := map[string]*sql.Stmt{}
 	for _, text := range []string{benchRead, benchUpsert, benchEvent, benchJob} {
-		stmts[text], err = pool.Prepare(text)
+		stmts[text], err = pool.Prepare(text) //nolint:sqlclosecheck // closed with the pool
 		require.NoError(b, err)
 	}
 	b.ResetTimer()
@@ -99,9 +99,9 @@ func benchRaw(b *testing.B) {
 		require.NoError(b, err)
 		require.NoError(b, benchUnit(int64(i), func(text string, args ...any) error {
 			var value string
-			return tx.Stmt(stmts[text]).QueryRow(args...).Scan(&value)
+			return tx.Stmt(stmts[text]).QueryRow(args...).Scan(&value) //nolint:sqlclosecheck // closed with the transaction
 		}, func(text string, args ...any) error {
-			_, err := tx.Stmt(stmts[text]).Exec(args...)
+			_, err := tx.Stmt(stmts[text]).Exec(args...) //nolint:sqlclosecheck // closed with the transaction
 			return err
 		}))
 		require.NoError(b, tx.Commit())

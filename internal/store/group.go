@@ -113,7 +113,7 @@ func (g *group) run(ctx context.Context, u *unit, work func() error) (passed boo
 	defer func() {
 		err = g.settle(u, err)
 		var commitErr error
-		passed, commitErr = g.next(u)
+		passed, commitErr = g.next()
 		if err == nil {
 			err = commitErr
 		}
@@ -184,14 +184,14 @@ func (g *group) tell(err error) {
 
 // next passes the turn to a waiting unit, which then answers for the commit; with nobody
 // waiting it commits, and then looks again for who came during the commit.
-func (g *group) next(u *unit) (passed bool, err error) {
+func (g *group) next() (passed bool, err error) {
 	if len(g.batch) < maxBatch && g.pass(false) {
 		return true, nil
 	}
 	if g.open {
 		err = g.tx.commit()
 		g.open = false
-		g.tell(err) // u too, if it is in the batch; that it returns err is enough
+		g.tell(err) // the committing unit too, which returns err and need not look
 	}
 	g.pass(true)
 	return false, err

@@ -48,10 +48,10 @@ func PostgresURL(t testing.TB) string {
 	}
 	require.NoError(t, err)
 	name := strings.ToLower(ident.New("test_")) + strings.ToLower(ident.New(""))
-	_, err = srv.admin.ExecContext(t.Context(), "CREATE DATABASE " + name + " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+	_, err = srv.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := srv.admin.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE " + name + " WITH (FORCE)")
+		_, err := srv.admin.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+name+" WITH (FORCE)")
 		require.NoError(t, err)
 	})
 	u := *srv.address
