@@ -21,23 +21,31 @@ const (
 // identify puts the person of the session cookie into the context. A cookie that is not
 // valid any more counts as none.
 func (s *server) identify(r *http.Request) (*http.Request, error) {
-	cookie, err := r.Cookie(sessionCookie)
-	if err != nil || cookie.Value == "" {
+	token := cookieValue(r, sessionCookie)
+	if token == "" {
 		return r, nil
 	}
 	var caller account.Caller
-	err = s.Store.Read(r.Context(), func(tx *store.Tx) (err error) {
-		caller, err = s.Accounts.AuthenticateToken(r.Context(), tx, cookie.Value)
+	err := s.Store.Read(r.Context(), func(tx *store.Tx) (err error) {
+		caller, err = s.Accounts.AuthenticateToken(r.Context(), tx, token)
 		return err
 	})
-	if schemas.ErrorCode(err) == schemas.CodeInternal {
+	switch schemas.ErrorCode(err) {
+	case "":
+		caller.Via = "page"
+		return r.WithContext(account.With(r.Context(), caller)), s.touch(r, caller)
+	case schemas.CodeInternal:
 		return r, err
-	}
-	if err != nil {
+	default:
 		return r, nil
 	}
-	caller.Via = "page"
-	return r.WithContext(account.With(r.Context(), caller)), s.touch(r, caller)
+}
+
+func cookieValue(r *http.Request, name string) string {
+	for _, c := range r.CookiesNamed(name) {
+		return c.Value
+	}
+	return ""
 }
 
 // touch keeps the session of somebody who only reads from running out.
@@ -152,10 +160,10 @@ func (s *server) done(w http.ResponseWriter, r *http.Request, what, to string) {
 
 // takeFlash reads the word and takes it away, so that it is shown once.
 func takeFlash(w http.ResponseWriter, r *http.Request) string {
-	cookie, err := r.Cookie(flashCookie)
-	if err != nil || r.Method != http.MethodGet {
+	said := cookieValue(r, flashCookie)
+	if said == "" || r.Method != http.MethodGet {
 		return ""
 	}
 	http.SetCookie(w, &http.Cookie{Name: flashCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	return flashes[cookie.Value]
+	return flashes[said]
 }

@@ -72,6 +72,7 @@ func (s *server) split(list []schemas.OperatorTask) (active, waiting []page.Task
 			active = append(active, s.operatorRow(t))
 		case schemas.Submitted, schemas.ManualReview, schemas.Disputed, schemas.Verified:
 			waiting = append(waiting, s.operatorRow(t))
+		case schemas.Posted, schemas.Paid, schemas.Cancelled, schemas.Expired:
 		}
 	}
 	return active, waiting

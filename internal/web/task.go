@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/store"
@@ -83,11 +84,7 @@ func (s *server) settle(w http.ResponseWriter, r *http.Request, f *form, done st
 
 // mendable tells whether the person can do something about it on the same page.
 func mendable(code schemas.Code) bool {
-	switch code {
-	case schemas.CodeInternal, schemas.CodeNotFound, schemas.CodeUnauthenticated:
-		return false
-	}
-	return true
+	return !slices.Contains([]schemas.Code{schemas.CodeInternal, schemas.CodeNotFound, schemas.CodeUnauthenticated}, code)
 }
 
 // moved is the error to show when the page cannot be shown again: the task has gone to
