@@ -108,6 +108,7 @@ func (p *program) root() *cobra.Command {
 		Args:          noArguments,
 		RunE:          p.bare,
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetVersionTemplate("humanops-mcp {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err, c.CommandPath()} })
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "Configuration file (default ~/.config/humanops-mcp/config.yaml)")

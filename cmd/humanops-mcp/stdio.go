@@ -43,6 +43,7 @@ func (p *program) runStdio(cmd *cobra.Command) error {
 	connect := agent(cfg)
 	s, err := tools.New(tools.Options{
 		Client: connect, ReadOnly: cfg.ReadOnly, Toolsets: cfg.Toolsets, Version: version(), Conformance: cfg.Conformance,
+		Keyless: cfg.Remote() && cfg.Marketplace.APIKey == "", Clock: p.clock, Logger: p.logger(cfg),
 	})
 	if err != nil {
 		return err

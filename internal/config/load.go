@@ -192,8 +192,8 @@ func (l *loader) readEnv() {
 
 func (l *loader) warnUnknownEnv(known map[string]bool) {
 	var unknown []string
-	for name := range l.env {
-		if !strings.HasPrefix(name, "HUMANOPS_") || known[name] ||
+	for name, value := range l.env {
+		if value == "" || !strings.HasPrefix(name, "HUMANOPS_") || known[name] ||
 			strings.HasPrefix(name, "HUMANOPS_TEST_") || strings.HasPrefix(name, "HUMANOPS_RACE_") {
 			continue
 		}

@@ -127,6 +127,11 @@ func tail(path string, offset int64) []string {
 		return nil
 	}
 	lines := strings.FieldsFunc(string(raw), func(r rune) bool { return r == '\n' })
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "humanops-mcp: ") && !strings.HasPrefix(line, "humanops-mcp: warning: ") {
+			return lines[i:min(i+logLines, len(lines))] // what follows are details
+		}
+	}
 	return lines[max(0, len(lines)-logLines):]
 }
 
