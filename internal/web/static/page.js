@@ -23,21 +23,20 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// One press sends a form once.
+// One press sends a form once. The lock opens again by itself, for somebody who stopped
+// the browser, and when a page comes back out of the browser's own cache.
+function unlock(form) {
+  delete form.dataset.sent;
+  form.querySelectorAll("button[aria-disabled]").forEach((button) => button.removeAttribute("aria-disabled"));
+}
+
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) return event.preventDefault();
     form.dataset.sent = "yes";
-    for (const button of form.querySelectorAll("button[type=submit], button:not([type])")) {
-      button.setAttribute("aria-disabled", "true");
-    }
+    form.querySelectorAll("button[type=submit]").forEach((button) => button.setAttribute("aria-disabled", "true"));
+    setTimeout(unlock, 10000, form);
   });
 }
 
-// Coming back by the browser's own cache must not leave a form locked.
-addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) {
-    delete form.dataset.sent;
-    form.querySelectorAll("[aria-disabled]").forEach((button) => button.removeAttribute("aria-disabled"));
-  }
-});
+addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(unlock));
