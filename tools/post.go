@@ -131,7 +131,7 @@ func postedText(t schemas.PostTaskResponse, p PostedTask) string {
 	case p.PeopleInReach != nil && *p.PeopleInReach > 0:
 		fmt.Fprintf(&b, "%d people could take it; they see it on their page.\n", *p.PeopleInReach)
 	}
-	if t.Hint != "" {
+	if t.Hint != "" && !p.Duplicate {
 		b.WriteString(t.Hint + "\n")
 	} else if p.PeopleInReach != nil && *p.PeopleInReach == 0 && !t.Sandbox {
 		b.WriteString("The user makes themselves reachable with: humanops-mcp people add me\n")
