@@ -30,13 +30,6 @@ func TestBrowser_a_person_does_a_task_and_the_agent_sees_the_photos(t *testing.T
 
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	agent := p.stdio(ctx)
-	posted, result := call[schemas.PostTaskResponse](t, ctx, agent, "post_task", map[string]any{
-		"title": "Photo of storefront", "description": "Take 2 clear photos showing the full facade and signage.",
-		"task_type": "PHOTO", "reward_usd": 15, "deadline": "4h", "proof_requirements": []string{"Full facade photo", "Close-up of signage"},
-	})
-	require.Contains(t, textOf(result), "check_status")
-
 	tab := phone(t, ctx, chrome)
 	run := func(what string, actions ...chromedp.Action) {
 		t.Helper()
@@ -46,8 +39,16 @@ func TestBrowser_a_person_does_a_task_and_the_agent_sees_the_photos(t *testing.T
 		}
 		require.NoError(t, err, what)
 	}
-	run("sign in by the link", chromedp.Navigate(person.URL), chromedp.Click(`form button[type=submit]`), chromedp.WaitVisible(`a[href*="`+posted.TaskID+`"]`))
-	run("open the task", chromedp.Navigate(p.url+"/tasks/"+posted.TaskID), chromedp.Click(`form[action$="/accept"] button[type=submit]`))
+	run("sign in by the link", chromedp.Navigate(person.URL), chromedp.Click(`form button[type=submit]`), chromedp.WaitVisible(`form[action$="sign-out"]`))
+
+	agent := p.stdio(ctx)
+	posted, result := call[schemas.PostTaskResponse](t, ctx, agent, "post_task", map[string]any{
+		"title": "Photo of storefront", "description": "Take 2 clear photos showing the full facade and signage.",
+		"task_type": "PHOTO", "reward_usd": 15, "deadline": "4h", "proof_requirements": []string{"Full facade photo", "Close-up of signage"},
+	})
+	require.Contains(t, textOf(result), "check_status")
+
+	run("open the task", chromedp.Navigate(p.url+"/"), chromedp.Click(`a[href*="`+posted.TaskID+`"]`), chromedp.WaitVisible(`form[action$="/accept"]`), chromedp.Click(`form[action$="/accept"] button[type=submit]`))
 	run("start", chromedp.WaitVisible(`form[action$="/start"]`), chromedp.Click(`form[action$="/start"] button[type=submit]`))
 	run("send two photos",
 		chromedp.WaitReady(`form[action$="/proof"] input[type=file][multiple]`),

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -81,15 +82,21 @@ type credentials struct {
 // newFolder makes a data folder with nothing running on it.
 func newFolder(t *testing.T, extra ...string) *platform {
 	t.Helper()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "data")
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	runtime, err := os.MkdirTemp("", "ho")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(runtime) })
-	env := append(os.Environ(),
+	env := append(plainEnvironment(),
 		"HUMANOPS_DATA_DIR="+dir, "HUMANOPS_LISTEN=127.0.0.1:0", "XDG_RUNTIME_DIR="+runtime, "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
 	p := &platform{t: t, dir: dir, env: append(env, extra...)}
 	t.Cleanup(p.stop)
 	return p
+}
+
+// plainEnvironment is the environment without settings of this program.
+func plainEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "HUMANOPS_") })
 }
 
 // serve starts a platform on a new folder and waits until it answers.

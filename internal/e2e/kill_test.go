@@ -66,7 +66,7 @@ func postUntilKilled(t *testing.T, p *platform, round int) (done map[string]stri
 	var mu sync.Mutex
 	var posts atomic.Int64
 	var callers sync.WaitGroup
-	api := p.api(rest.Options{APIKey: p.cred.LiveKey, NoRetry: true})
+	api := p.api(rest.Options{APIKey: p.cred.LiveKey})
 	for caller := range 8 {
 		callers.Add(1)
 		go func() {

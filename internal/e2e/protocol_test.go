@@ -67,7 +67,8 @@ func inspect(t *testing.T, p *platform, target []string, args ...string) string 
 	t.Helper()
 	command := append([]string{"--cli"}, args...)
 	if target[0] == binary { // the server's own arguments follow a double dash
-		command = append([]string{"--cli", target[0]}, append(args, append([]string{"--"}, target[1:]...)...)...)
+		command = append(command, target[0], "--")
+		command = append(command, target[1:]...)
 	} else {
 		command = append(command, target...)
 	}
