@@ -25,7 +25,7 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 	r.HandleEffect("guardian.check", guardianAttempts, s.askGuardian, s.guardianFailed)
 	r.HandleEffect("task.simulate", simulateAttempts, s.simulate, nil)
 	r.HandleEffect("proof.sweep", sweepAttempts, s.sweep, func(context.Context, *store.Tx, job.Job, error) error { return nil })
-	r.Every("proof.sweep", time.Hour, func(ctx context.Context, tx *store.Tx) error {
+	r.Every("proof.sweep.hourly", time.Hour, func(ctx context.Context, tx *store.Tx) error {
 		return job.Enqueue(ctx, tx, "proof.sweep", struct{}{}, job.Options{UniqueKey: "proof.sweep"})
 	})
 }
