@@ -176,7 +176,9 @@ func getBalance(ctx context.Context, c *call, _ schemas.Empty) (reply[BalanceRep
 }
 
 func (r *BalanceReport) extend(b schemas.Balance) {
-	r.DailyLeft, r.MaxReward, r.ResetsAt = &b.Limits.DailyLeft, &b.Limits.MaxReward, moment(b.Limits.ResetsAt)
+	if b.Limits.DailyCap > 0 { // no limit binds test tasks
+		r.DailyLeft, r.MaxReward, r.ResetsAt = &b.Limits.DailyLeft, &b.Limits.MaxReward, moment(b.Limits.ResetsAt)
+	}
 	r.PeopleInReach = &b.PeopleInReach
 	for _, p := range b.People {
 		r.People = append(r.People, PersonBrief{p.OperatorID, name(p.Name)})
@@ -184,7 +186,10 @@ func (r *BalanceReport) extend(b schemas.Balance) {
 }
 
 func balanceText(b schemas.Balance) string {
-	text := fmt.Sprintf(" Mode %s: %s of today's %s left, at most %s a task.", b.Mode, b.Limits.DailyLeft.Dollars(), b.Limits.DailyCap.Dollars(), b.Limits.MaxReward.Dollars())
+	text := " Mode " + b.Mode + "."
+	if b.Limits.DailyCap > 0 {
+		text = fmt.Sprintf(" Mode %s: %s of today's %s left, at most %s a task.", b.Mode, b.Limits.DailyLeft.Dollars(), b.Limits.DailyCap.Dollars(), b.Limits.MaxReward.Dollars())
+	}
 	if b.PeopleInReach == 0 && !b.Sandbox {
 		return text + " Nobody can be reached: a task would wait until the user runs: humanops-mcp people add me"
 	}

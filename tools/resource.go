@@ -36,7 +36,7 @@ func addResource(s *server.MCPServer, o Options) {
 }
 
 func readTask(ctx context.Context, o Options, id string) (string, error) {
-	c, err := o.Client(ctx)
+	c, err := o.connect(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -93,7 +93,7 @@ func (r reply[Out]) result() (*mcp.CallToolResult, error) {
 	}
 	text := r.text
 	if m, ok := any(r.data).(interface{ testMode() bool }); ok && m.testMode() {
-		text = "TEST MODE. " + schemas.SandboxNotice + "\n" + text
+		text = "TEST MODE" + strings.TrimPrefix(schemas.SandboxNotice, "Test mode") + "\n" + text
 	}
 	content := append([]mcp.Content{mcp.NewTextContent(text)}, r.images...)
 	return &mcp.CallToolResult{Content: content, StructuredContent: json.RawMessage(data)}, nil
@@ -136,7 +136,7 @@ func (t Tool) handler(o Options) server.ToolHandlerFunc {
 				result = mcp.NewToolResultError("Something went wrong inside the server; it has been logged. Call " + t.Name + " again, or use check_status to see where your tasks are.")
 			}
 		}()
-		c, err := o.Client(ctx)
+		c, err := o.connect(ctx)
 		if err == nil {
 			result, err = t.run(ctx, &call{Client: c, clock: o.Clock, deadline: shared, keyless: o.Keyless, log: o.Logger, progress: progress(ctx, r)}, arguments(r))
 		}

@@ -15,6 +15,7 @@ import (
 
 	"humanops-mcp/client"
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/schemas"
 )
 
 // instructions is what a client may put before its model; it is kept short.
@@ -72,6 +73,18 @@ func New(o Options) (*server.MCPServer, error) {
 		addFixtures(s)
 	}
 	return s, nil
+}
+
+// connect finds the marketplace. Why it cannot be found is for the user's eyes: it is
+// their port that is taken, their folder that cannot be written.
+func (o Options) connect(ctx context.Context) (*client.Client, error) {
+	c, err := o.Client(ctx)
+	var worded *schemas.Error
+	if err == nil || errors.As(err, &worded) || ctx.Err() != nil {
+		return c, err
+	}
+	o.Logger.Error("no marketplace", "error", err)
+	return nil, schemas.NewError(schemas.CodeUnavailable, "Nothing was done: "+err.Error()+"\nTell the user.")
 }
 
 func serverOptions(o Options) []server.ServerOption {

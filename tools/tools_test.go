@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -211,7 +212,7 @@ func TestPostTask(t *testing.T) {
 		m.answer("POST /api/v1/tasks", 201, `{"task_id":"t","status":"POSTED","sandbox":true,"sandbox_notice":"n"}`)
 		c, _ := agent(t, m, false)
 		out := call(t, c, "post_task", storefront(nil))
-		require.True(t, strings.HasPrefix(out.text, "TEST MODE. "), out.text)
+		require.True(t, strings.HasPrefix(out.text, "TEST MODE: operators are simulated"), out.text)
 		require.Equal(t, true, out.data["sandbox"])
 	})
 	for name, test := range map[string]struct {
@@ -530,6 +531,14 @@ func TestAccountTools(t *testing.T) {
 		require.Contains(t, out.text, "2 people could act now")
 		require.EqualValues(t, 85, out.data["daily_left_usd"])
 	})
+	t.Run("balance names no limits where none bind", func(t *testing.T) {
+		m := &market{mux: http.NewServeMux(), bodies: map[string]map[string]any{}, headers: map[string]http.Header{}}
+		m.answer("GET /api/v1/agents/balance", 200, `{"deposit_balance":1000,"escrow_balance":0,"mode":"test","people_in_reach":3,"sandbox":true}`)
+		c, _ := agent(t, m, false)
+		out := call(t, c, "get_balance", object{})
+		require.NotContains(t, out.data, "daily_left_usd")
+		require.NotContains(t, out.text, "$0.00 left")
+	})
 	t.Run("a hosted balance is what is documented", func(t *testing.T) {
 		c, _ := agent(t, newMarket(), true)
 		out := call(t, c, "get_balance", object{})
@@ -590,6 +599,10 @@ func TestSurroundings(t *testing.T) {
 		out := call(t, c, "get_balance", object{})
 		require.True(t, out.IsError)
 		require.Equal(t, "The platform did not start. Run: humanops-mcp doctor", out.text)
+	})
+	t.Run("a platform that does not start says why", func(t *testing.T) {
+		c := connect(t, tools.Options{Client: func(context.Context) (*client.Client, error) { return nil, errors.New("port 8787 is taken") }})
+		require.Contains(t, call(t, c, "get_balance", object{}).text, "port 8787 is taken")
 	})
 	t.Run("a panic and its cause stay inside", func(t *testing.T) {
 		c := connect(t, tools.Options{Client: func(context.Context) (*client.Client, error) { panic("secret") }})
