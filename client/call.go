@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/go-resty/resty/v2"
 
-	"humanops-mcp/internal/ident"
 	"humanops-mcp/schemas"
 )
 
@@ -116,7 +116,7 @@ func (c *Client) request(ctx context.Context, e schemas.Info) *resty.Request {
 	key, _ := ctx.Value(idempotencyKey{}).(string)
 	creates := e.Method == http.MethodPost && e.Status == http.StatusCreated
 	if key == "" && creates {
-		key = ident.New("idem_")
+		key = "idem_" + rand.Text()
 	}
 	if key != "" && e.Method != http.MethodGet {
 		r.SetHeader("Idempotency-Key", key)

@@ -5,6 +5,8 @@ package client
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -15,7 +17,6 @@ import (
 
 	"github.com/go-resty/resty/v2"
 
-	"humanops-mcp/internal/ident"
 	"humanops-mcp/schemas"
 )
 
@@ -166,7 +167,10 @@ func redirectPolicy(allowed bool) func(*http.Request, []*http.Request) error {
 func (c *Client) Address() string { return c.base }
 
 // Caller tells callers apart without giving their key away.
-func (c *Client) Caller() string { return ident.Hash(c.key + "\n" + c.token) }
+func (c *Client) Caller() string {
+	sum := sha256.Sum256([]byte(c.key + "\n" + c.token))
+	return hex.EncodeToString(sum[:])
+}
 
 type idempotencyKey struct{}
 
