@@ -9,6 +9,7 @@ import (
 	"humanops-mcp/client"
 	"humanops-mcp/internal/config"
 	"humanops-mcp/internal/daemon"
+	"humanops-mcp/internal/install"
 	"humanops-mcp/schemas"
 )
 
@@ -22,10 +23,10 @@ func (p *program) banner(ctx context.Context, pf *platform) {
 	p.say("  Data     %s%s", cfg.DataDir, either(cfg.DatabaseURL != "", ", PostgreSQL", ""))
 	p.say("  Mode     %s", mode(cfg))
 	p.say("  People   %s", p.reach(ctx, pf))
-	for _, line := range phoneAdvice(cfg) {
-		p.say("\n%s", line)
+	if advice := phoneAdvice(cfg.PublicURL); advice != "" {
+		p.say("\n%s", advice)
 	}
-	p.say("\nConnect a client:  humanops-mcp install %s", strings.Join([]string{"claude-desktop", "claude-code", "cursor", "vscode"}, " | "))
+	p.say("\nConnect a client:  humanops-mcp install %s", strings.Join(install.Names(), " | "))
 	p.say("Reach yourself:    humanops-mcp people add me")
 	p.say("See it work:       humanops-mcp demo\n")
 }
@@ -70,16 +71,16 @@ func inProcess(ctx context.Context, pf *platform) (schemas.PlatformStatus, error
 	return c.GetStatus(ctx)
 }
 
-// phoneAdvice says what will not work on phones, if anything.
-func phoneAdvice(cfg *config.Config) []string {
-	u, err := url.Parse(cfg.PublicURL)
+// phoneAdvice says what will not work on phones with this address; "" when all will.
+func phoneAdvice(publicURL string) string {
+	u, err := url.Parse(publicURL)
 	switch {
 	case err != nil:
-		return nil
+		return ""
 	case config.IsLoopback(u.Hostname()):
-		return []string{"Phones cannot open " + u.Host + ": it is this computer only. For phones in your network: serve --listen 0.0.0.0:8787; from anywhere, with HTTPS: serve --domain your.domain"}
+		return "Phones cannot open " + u.Host + ": it is this computer only. For phones in your network: serve --listen 0.0.0.0:8787; from anywhere, with HTTPS: serve --domain your.domain"
 	case u.Scheme != "https":
-		return []string{"Without HTTPS phones do not share their place with the page (browsers allow that on HTTPS only), and whoever is in the same network can read along, sign-in links and photos too. Photos by camera or file work. For HTTPS: serve --domain your.domain, or --tls-cert and --tls-key"}
+		return "Without HTTPS phones do not share their place with the page (browsers allow that on HTTPS only), and whoever is in the same network can read along, sign-in links and photos too. Photos by camera or file work. For HTTPS: serve --domain your.domain, or --tls-cert and --tls-key"
 	}
-	return nil
+	return ""
 }

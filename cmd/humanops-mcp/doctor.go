@@ -16,6 +16,7 @@ import (
 	"humanops-mcp/internal/config"
 	"humanops-mcp/internal/daemon"
 	"humanops-mcp/internal/install"
+	"humanops-mcp/schemas"
 )
 
 // check is one finding of doctor. Optional ones are shown but are no failure.
@@ -135,13 +136,14 @@ func (p *program) checkPlatform(ctx context.Context, cfg *config.Config, files d
 		checks[0].Found += ", version " + status.Version
 		checks[0].OK, checks[0].Fix = false, "it is another version than this program ("+version()+"): humanops-mcp stop; the next call starts this one"
 	}
-	return append(checks, checkReach(cfg, status.PeopleInReach), checkJobs(status.JobsFailed))
+	return append(checks, checkReach(status), checkJobs(status.JobsFailed))
 }
 
-func checkReach(cfg *config.Config, people int) check {
+func checkReach(status schemas.PlatformStatus) check {
+	people := status.PeopleInReach
 	c := check{Name: "people", OK: people > 0, Found: itoa(people) + " can be reached", Fix: "humanops-mcp people add me"}
-	if c.OK && len(phoneAdvice(cfg)) > 0 {
-		c.Found += "; " + phoneAdvice(cfg)[0]
+	if advice := phoneAdvice(status.PublicURL); c.OK && advice != "" {
+		c.Found += ". " + advice
 	}
 	return c
 }

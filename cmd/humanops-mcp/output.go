@@ -3,14 +3,23 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"golang.org/x/term"
 )
 
 // say prints one line for a person.
 func (p *program) say(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
+
+// terminal tells whether a person reads the output.
+func (p *program) terminal() bool {
+	file, ok := p.stdout.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
 
 // printJSON prints one value for a program.
 func (p *program) printJSON(v any) error {

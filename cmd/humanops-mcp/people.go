@@ -87,7 +87,7 @@ func (p *program) addOne(ctx context.Context, c *client.Client, name string, in 
 	if p.json {
 		return p.printJSON(person)
 	}
-	return p.showLink(person)
+	return p.showLink(person, in.Me)
 }
 
 // ownName is the user's name as their system knows it.
@@ -103,16 +103,24 @@ func ownName() string {
 	return name
 }
 
-func (p *program) showLink(person schemas.PersonWithLink) error {
-	p.say("%s %s (%s).", plain(person.Name), either(person.Created, "can do tasks now", "was there already; here is a new link"), person.OperatorID)
-	p.say("Open this on their phone, once, before %s. Treat it like a password:\n", when(person.ExpiresAt))
+func (p *program) showLink(person schemas.PersonWithLink, me bool) error {
+	what, whose := "was there already; here is a new link", "their"
+	switch {
+	case me:
+		what, whose = "is you, the owner", "your"
+	case person.Created:
+		what = "can do tasks now"
+	}
+	p.say("%s (%s) %s.", plain(person.Name), person.OperatorID, what)
+	p.say("Open this on %s phone, once, before %s. Treat it like a password:\n", whose, when(person.ExpiresAt))
 	p.say("  %s\n", person.URL)
 	if err := p.printQR(person.URL); err != nil {
 		return err
 	}
 	if u, err := url.Parse(person.URL); err == nil && config.IsLoopback(u.Hostname()) {
-		p.say("\nThis address works on this computer only. For a phone, let the platform listen to your network:")
-		p.say("  humanops-mcp stop && humanops-mcp serve --listen 0.0.0.0:%s", u.Port())
+		p.say("\nThis address works on this computer only. For a phone, let the platform listen to your")
+		p.say("network, and then ask for the link again:")
+		p.say("  humanops-mcp stop; humanops-mcp serve --listen 0.0.0.0:%s", u.Port())
 	}
 	return nil
 }
@@ -263,7 +271,7 @@ func (p *program) peopleLinkCommand() *cobra.Command {
 			if p.json {
 				return p.printJSON(person)
 			}
-			return p.showLink(person)
+			return p.showLink(person, false)
 		}),
 	})
 }
