@@ -61,7 +61,17 @@ func newHouse(t testing.TB, cfg task.Config) *house {
 	return houseOn(t, storetest.OpenAt(t, clk), clk, cfg)
 }
 
+// seeingHouse is a house whose Guardian asks the model at url.
+func seeingHouse(t testing.TB, url string) *house {
+	clk := clock.NewFake(storetest.Start)
+	return build(t, storetest.OpenAt(t, clk), clk, task.Config{}, guardian.Config{URL: url, Model: "eye", Clock: clk})
+}
+
 func houseOn(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config) *house {
+	return build(t, s, clk, cfg, guardian.Config{Clock: clk})
+}
+
+func build(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config, eye guardian.Config) *house {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	blobs, err := blob.Open(t.TempDir())
@@ -72,7 +82,7 @@ func houseOn(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config) *ho
 	h.accounts = account.NewService(account.Config{PublicURL: "https://house.test", LocalCredit: 1000 * schemas.USD})
 	cfg.PublicURL = "https://house.test"
 	h.Service = task.NewService(task.Deps{
-		Store: s, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{Clock: clk}), Feed: h.feed, Clock: announcing{clk, h.waiting}, Logger: log,
+		Store: s, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(eye), Feed: h.feed, Clock: announcing{clk, h.waiting}, Logger: log,
 		Links: signedlink.New(key, "https://house.test", clk), Sealer: seal.New(key),
 	}, cfg)
 	h.RegisterJobs(h.runner)
