@@ -57,6 +57,9 @@ type Deps struct {
 // strangersPerMinute bounds calls that need no credentials, for each address.
 const strangersPerMinute = 10
 
+// readyWithin is how long the database may take to show that it is there.
+const readyWithin = time.Second
+
 type api struct {
 	Deps
 	mux       *http.ServeMux
@@ -146,8 +149,10 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
-	err := a.Store.Read(r.Context(), func(tx *store.Tx) error {
-		_, err := tx.GetFact(r.Context(), "ready")
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	err := a.Store.Read(ctx, func(tx *store.Tx) error {
+		_, err := tx.GetFact(ctx, "ready")
 		if store.NotFound(err) {
 			return nil
 		}

@@ -191,7 +191,10 @@ func TestOpenPaths(t *testing.T) {
 	require.Equal(t, 200, rg.do("GET", "/readyz", "").StatusCode)
 	document := rg.do("GET", "/openapi.json", "")
 	require.Equal(t, "3.1.0", document.body["openapi"])
-	require.NoError(t, rg.Store.Close())
+	closed, err := store.Open(context.Background(), store.Options{Path: filepath.Join(t.TempDir(), "closed.db"), Clock: rg.clk, Logger: rg.Logger})
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	rg.Store = closed
 	ready := rg.do("GET", "/readyz", "")
 	require.Equal(t, 503, ready.StatusCode)
 	require.Equal(t, "unavailable", ready.body["code"])
