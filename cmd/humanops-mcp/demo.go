@@ -124,8 +124,10 @@ func happened(task schemas.TaskView) string {
 		return "the proof was approved" + confidence(task)
 	case schemas.Paid:
 		return "the person was paid " + task.RewardUSD.Dollars() + confidence(task)
+	case schemas.Disputed, schemas.Cancelled, schemas.Expired:
+		return "it went wrong: this does not happen in the demo"
 	}
-	return "it has ended"
+	return ""
 }
 
 func confidence(task schemas.TaskView) string {

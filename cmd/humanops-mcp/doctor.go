@@ -122,7 +122,7 @@ func (p *program) checkPlatform(ctx context.Context, cfg *config.Config, files d
 	case !running:
 		return []check{
 			{Name: "platform", Optional: true, Found: "not running", Fix: "MCP clients start it by themselves; to start it now: humanops-mcp serve"},
-			checkPort(cfg),
+			checkPort(ctx, cfg),
 		}
 	case !files.Healthy(ctx):
 		return []check{{Name: "platform", Found: "process " + itoa(state.PID) + " does not answer", Fix: "humanops-mcp stop; its log is " + files.Log}}
@@ -152,8 +152,8 @@ func checkJobs(failed int) check {
 	return check{Name: "jobs", OK: failed == 0, Found: itoa(failed) + " failed", Fix: "the platform's log says why"}
 }
 
-func checkPort(cfg *config.Config) check {
-	listener, err := net.Listen("tcp", cfg.Listen)
+func checkPort(ctx context.Context, cfg *config.Config) check {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return check{Name: "port", Found: cfg.Listen + " cannot be opened", Fix: "choose another with --listen, HUMANOPS_LISTEN, or listen in the configuration file"}
 	}

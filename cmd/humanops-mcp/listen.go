@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"golang.org/x/crypto/acme/autocert"
+
+	"humanops-mcp/internal/config"
 )
 
 // listenTCP opens the port, or says in a sentence what to do about it.
-func listenTCP(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+func listenTCP(ctx context.Context, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err == nil {
 		return listener, nil
 	}
@@ -51,6 +53,18 @@ func otherPort(port string) string {
 	return strconv.Itoa(n + 1)
 }
 
+// loadCertificate reads the user's own certificate, nil when they have none.
+func loadCertificate(cfg *config.Config) ([]tls.Certificate, error) {
+	if cfg.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate cannot be used: %w. Check tls_cert and tls_key, which must belong together and be readable by this user", err)
+	}
+	return []tls.Certificate{pair}, nil
+}
+
 // newServer has no write timeout: answers may wait for people and streams stay open.
 func newServer(calls context.Context, handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
@@ -73,8 +87,8 @@ func (pf *platform) listeners(calls context.Context) []func() error {
 	case pf.cfg.Domain != "":
 		return append(starts, pf.acme(calls, public)...)
 	case pf.cfg.TLSCert != "":
-		public.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		return append(starts, func() error { return public.ServeTLS(pf.tcp, pf.cfg.TLSCert, pf.cfg.TLSKey) })
+		public.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: pf.certificates}
+		return append(starts, func() error { return public.ServeTLS(pf.tcp, "", "") })
 	}
 	return append(starts, func() error { return public.Serve(pf.tcp) })
 }
@@ -89,7 +103,7 @@ func (pf *platform) acme(calls context.Context, public *http.Server) []func() er
 	}
 	public.TLSConfig = manager.TLSConfig()
 	starts := []func() error{func() error { return public.ServeTLS(pf.tcp, "", "") }}
-	listener, err := net.Listen("tcp", ":80")
+	listener, err := new(net.ListenConfig).Listen(calls, "tcp", ":80")
 	if err != nil {
 		pf.log.Warn("port 80 could not be opened, so http does not lead to https", "error", err)
 		return starts

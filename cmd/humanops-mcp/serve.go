@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -57,6 +58,8 @@ type platform struct {
 	socket  net.Listener
 	app     *app.App
 	servers []*http.Server
+
+	certificates []tls.Certificate
 }
 
 // serve runs the platform until ctx ends. It takes the data folder first, then the
@@ -86,7 +89,10 @@ func (p *program) serve(ctx context.Context, cfg *config.Config, detached bool) 
 
 // open takes the addresses and builds the platform.
 func (pf *platform) open(ctx context.Context, p *program) (err error) {
-	if pf.tcp, err = listenTCP(pf.cfg.Listen); err != nil {
+	if pf.certificates, err = loadCertificate(pf.cfg); err != nil {
+		return err
+	}
+	if pf.tcp, err = listenTCP(ctx, pf.cfg.Listen); err != nil {
 		return err
 	}
 	pf.cfg.Listen = pf.tcp.Addr().String()

@@ -149,7 +149,7 @@ func spawn(cfg *config.Config, files Files) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, "serve", "--detached") //nolint:gosec // this very program
+	cmd := exec.CommandContext(context.Background(), program, "serve", "--detached") // it outlives whoever needs it first
 	cmd.Dir, cmd.Env = files.Data, environ(cfg)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, detached()
 	if err := cmd.Start(); err != nil {

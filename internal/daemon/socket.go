@@ -22,7 +22,7 @@ func (f Files) Listen() (net.Listener, error) {
 	if err := os.Remove(f.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove the old socket %s: %w", f.Socket, reason(err))
 	}
-	listener, err := net.Listen("unix", f.Socket)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "unix", f.Socket)
 	if err != nil {
 		return nil, fmt.Errorf("open the local socket %s: %w", f.Socket, err)
 	}
