@@ -20,6 +20,7 @@ const (
 	stopTimeout  = 30 * time.Second
 	pollPause    = 20 * time.Millisecond
 	logLines     = 8
+	maxLog       = 10 << 20
 )
 
 // Ensure finds the platform of the data folder, or starts one in the background and
@@ -140,6 +141,9 @@ func spawn(cfg *config.Config, files Files) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
+	if err := rotate(files.Log); err != nil {
+		return nil, unwritable(files.Data, err)
+	}
 	log, err := os.OpenFile(files.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, unwritable(files.Data, err)
@@ -161,6 +165,15 @@ func spawn(cfg *config.Config, files Files) (*child, error) {
 		close(c.ended)
 	}()
 	return c, nil
+}
+
+// rotate sets a long log aside before a start; one older log is kept.
+func rotate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() < maxLog {
+		return nil //nolint:nilerr // no log yet
+	}
+	return os.Rename(path, path+".old")
 }
 
 // environ is this process's environment without what concerns only its own MCP
