@@ -36,7 +36,7 @@ type Config struct {
 	ReadOnly          bool     `key:"read_only" default:"false" flag:"serve,stdio" front:"true" doc:"Offer only tools that change nothing"`
 	Toolsets          []string `key:"toolsets" flag:"serve,stdio" front:"true" doc:"Groups of tools to offer. Empty: the default groups" example:"[tasks]"`
 	Conformance       bool     `key:"conformance" default:"false" flag:"serve,stdio" front:"true" hidden:"true" doc:"Offer the fixtures of the MCP conformance suite"`
-	RateLimit         int      `key:"rate_limit_per_minute" default:"300" flag:"serve" doc:"Requests a minute for each caller; 0 for no limit"`
+	RateLimit         int      `key:"rate_limit_per_minute" default:"0" flag:"serve" doc:"Requests a minute for each caller; 0 for no limit"`
 	NotifyURLs        []string `key:"notify_urls" secret:"true" doc:"Chat and push services told of new and finished tasks, as shoutrrr URLs" example:"[\"ntfy://ntfy.sh/my-topic\"]"`
 	WebhooksPrivate   bool     `key:"allow_private_webhooks" default:"false" doc:"Allow callback_url to point into private networks"`
 	LogLevel          string   `key:"log_level" default:"info" flag:"all" oneof:"debug,info,warn,error" doc:"debug, info, warn or error"`
@@ -62,7 +62,7 @@ type Marketplace struct {
 	DisputeSilence  time.Duration `key:"dispute_silence" default:"14d" doc:"A dispute nobody settles pays the person who did the work after this"`
 	GuardianSilence time.Duration `key:"guardian_silence" default:"15m" doc:"A submission Guardian does not answer goes to people after this"`
 	SimulatedStep   time.Duration `key:"simulated_step" default:"1s" doc:"Pause between the steps of a simulated operator, in test mode"`
-	AllowedTypes    []string      `key:"allowed_types" doc:"Task types that may be posted. Empty: all" example:"[PHOTO, DELIVERY]"`
+	AllowedTypes    []string      `key:"allowed_types" doc:"Types prone to abuse that may be posted all the same: CAPTCHA_SOLVING, ACCOUNT_CREATION, API_KEY_PROCUREMENT, PHONE_VERIFICATION, SUBSCRIPTION_SETUP" example:"[ACCOUNT_CREATION]"`
 	OperatorQuotaMB int           `key:"operator_quota_mb" default:"2000" doc:"Proof files kept for each operator, MB"`
 }
 
