@@ -96,6 +96,7 @@ func (s *Service) payUp(ctx context.Context, tx *store.Tx, t db.Task) (err error
 		_, err = ledger.Release(ctx, tx, t.ID, t.Asset, t.OperatorID.String)
 	case schemas.Cancelled, schemas.Expired:
 		_, err = ledger.Refund(ctx, tx, t.ID, t.Asset, t.AgentID)
+	default: // the escrow stays
 	}
 	return err
 }

@@ -28,7 +28,7 @@ func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.Decid
 		return schemas.TaskView{}, err
 	}
 	d := schemas.Decision{Decision: in.Decision, Reasons: in.Reasons, DecidedBy: c.ID(), DecidedVia: c.Via, DecidedAt: tx.Now()}
-	if _, err := s.decide(ctx, tx, t, d, actorOf(c)); err != nil {
+	if err := s.decide(ctx, tx, t, d, actorOf(c)); err != nil {
 		return schemas.TaskView{}, err
 	}
 	return s.fullView(ctx, tx, t.ID)
@@ -92,7 +92,7 @@ func stillHere(ctx context.Context, tx *store.Tx, t db.Task) error {
 
 // decide records the decision on the latest submission and moves the task on; what is
 // approved is paid in the same transaction.
-func (s *Service) decide(ctx context.Context, tx *store.Tx, t db.Task, d schemas.Decision, by actor) (db.Task, error) {
+func (s *Service) decide(ctx context.Context, tx *store.Tx, t db.Task, d schemas.Decision, by actor) error {
 	event := decisions[d.Decision]
 	moved, err := s.advance(ctx, tx, t, move{
 		event: event, by: by, data: map[string]any{"submission": t.Submission, "reasons": d.Reasons},
@@ -103,10 +103,10 @@ func (s *Service) decide(ctx context.Context, tx *store.Tx, t db.Task, d schemas
 			}
 		}})
 	if err != nil {
-		return t, err
+		return err
 	}
 	if err := s.keepDecision(ctx, tx, t, d); err != nil {
-		return t, err
+		return err
 	}
 	return s.settle(ctx, tx, moved, by)
 }
@@ -125,9 +125,10 @@ func (s *Service) keepDecision(ctx context.Context, tx *store.Tx, t db.Task, d s
 }
 
 // settle pays what is verified.
-func (s *Service) settle(ctx context.Context, tx *store.Tx, t db.Task, by actor) (db.Task, error) {
+func (s *Service) settle(ctx context.Context, tx *store.Tx, t db.Task, by actor) error {
 	if schemas.TaskStatus(t.Status) != schemas.Verified {
-		return t, nil
+		return nil
 	}
-	return s.advance(ctx, tx, t, move{event: Settle, by: by})
+	_, err := s.advance(ctx, tx, t, move{event: Settle, by: by})
+	return err
 }

@@ -72,8 +72,9 @@ func noticeOf(t db.Task, m move) (notice, bool) {
 		return notice{to: operator, subject: "Changes requested: " + t.Title, body: "Please improve your proof: " + reasonsOf(m)}, true
 	case Refund:
 		return notice{to: operator, owners: true, subject: "Dispute settled: " + t.Title, body: "The dispute was settled for the agent, and the reward was refunded. " + reasonsOf(m)}, true
+	default:
+		return noticeOfState(t, m, operator)
 	}
-	return noticeOfState(t, m, operator)
 }
 
 func noticeOfState(t db.Task, m move, operator []string) (notice, bool) {
@@ -90,6 +91,7 @@ func noticeOfState(t db.Task, m move, operator []string) (notice, bool) {
 		return notice{to: operator, owners: true, subject: "Done: " + t.Title, body: "The task is done, and " + schemas.Money(t.Reward).Dollars() + " went to the operator."}, true
 	case schemas.Expired:
 		return notice{to: operator, owners: true, subject: "Expired: " + t.Title, body: "The deadline passed without proof, and the reward was refunded."}, true
+	default: // nobody but the agent cares
 	}
 	return notice{}, false
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
@@ -181,7 +180,7 @@ func (s *Service) lockForSubmit(ctx context.Context, tx *store.Tx, taskID string
 		stored += f.Size
 	}
 	if stored > s.cfg.OperatorQuota {
-		return t, tooLarge("files", fmt.Sprintf("would pass the %d MB of photos that each person may store here. Send fewer or smaller photos, or ask the owner to raise marketplace.operator_quota", s.cfg.OperatorQuota>>20))
+		return t, tooLarge("files", fmt.Sprintf("would pass the %d MB of photos that each person may store here. Send fewer or smaller photos, or ask the owner to raise marketplace.operator_quota_mb", s.cfg.OperatorQuota>>20))
 	}
 	return t, nil
 }
@@ -223,39 +222,40 @@ func (s *Service) submit(ctx context.Context, tx *store.Tx, t db.Task, in schema
 // GetProof gives the large copy or the thumbnail of one file, never the original, which
 // may carry a location. The caller is who the credentials or the signed link say.
 func (s *Service) GetProof(ctx context.Context, in schemas.GetProofRequest) (schemas.Content, error) {
-	size, sha, length, mime, err := s.findCopy(ctx, in)
+	if in.Size == "" {
+		in.Size = "large"
+	}
+	if in.Size != "large" && in.Size != "thumb" {
+		return schemas.Content{}, schemas.Invalid("size", "must be thumb or large; got "+quote(in.Size))
+	}
+	var f db.ProofFile
+	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		f, err = s.allowedFile(ctx, tx, in)
+		return err
+	})
 	if err != nil {
 		return schemas.Content{}, err
+	}
+	if f.LargeSha == "" {
+		return schemas.Content{}, s.notReady(f)
+	}
+	sha, length := f.LargeSha, f.LargeBytes
+	if in.Size == "thumb" {
+		sha, length = f.ThumbSha, f.ThumbBytes
 	}
 	body, err := s.Blobs.Open(sha)
 	if err != nil {
 		return schemas.Content{}, err
 	}
-	return schemas.Content{Name: fmt.Sprintf("%s-%d-%s.jpg", in.TaskID, in.N, size), MIME: mime, Size: length, ETag: sha, Body: io.ReadCloser(body)}, nil
+	return schemas.Content{Name: fmt.Sprintf("%s-%d-%s.jpg", in.TaskID, in.N, in.Size), MIME: f.CopyMime, Size: length, ETag: sha, Body: body}, nil
 }
 
-func (s *Service) findCopy(ctx context.Context, in schemas.GetProofRequest) (size, sha string, length int64, mime string, err error) {
-	size = "large"
-	if in.Size != "" {
-		size = in.Size
+// notReady tells a copy that is being made from one that never will be.
+func (s *Service) notReady(f db.ProofFile) error {
+	if s.Clock.Now().Sub(store.Time(f.CreatedAt)) < s.cfg.GuardianSilence {
+		return &schemas.Error{Code: schemas.CodeUnavailable, RetryAfterSeconds: 3, Message: "The photo is being prepared. Try again in a few seconds."}
 	}
-	if size != "large" && size != "thumb" {
-		return "", "", 0, "", schemas.Invalid("size", "must be thumb or large; got "+quote(in.Size))
-	}
-	var f db.ProofFile
-	err = s.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		f, err = s.allowedFile(ctx, tx, in)
-		return err
-	})
-	switch {
-	case err != nil:
-		return "", "", 0, "", err
-	case f.LargeSha == "":
-		return "", "", 0, "", &schemas.Error{Code: schemas.CodeUnavailable, RetryAfterSeconds: 3, Message: "The photo is being prepared. Try again in a few seconds."}
-	case size == "thumb":
-		return size, f.ThumbSha, f.ThumbBytes, f.CopyMime, nil
-	}
-	return size, f.LargeSha, f.LargeBytes, f.CopyMime, nil
+	return schemas.NewError(schemas.CodeUnprocessable, "No copy of this photo could be made: the file is damaged. Ask the operator for another one.")
 }
 
 // allowedFile finds the file for somebody who may see it. A link names whom it was made

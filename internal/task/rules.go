@@ -322,8 +322,9 @@ func nextClock(t db.Task, s silences) (Event, int64) {
 		return DisputeSilent, t.ReviewSince + s.dispute.Microseconds()
 	case schemas.Verified:
 		return Settle, t.VerifiedAt
+	default:
+		return "", 0
 	}
-	return "", 0
 }
 
 // enter sets the clocks that belong to the state just entered.
@@ -349,6 +350,7 @@ func enter(t *db.Task, now int64) {
 		t.PaidAt = now
 	case schemas.Cancelled, schemas.Expired:
 		t.EndedAt = now
+	case schemas.EstimatePending: // has no clock but the deadline
 	}
 }
 

@@ -79,7 +79,9 @@ func TestLife(t *testing.T) {
 					require.Equal(t, expected(s, e, f), next, "%s %s %+v", s, e, f)
 					if next == "" {
 						require.Equal(t, schemas.CodeConflict, schemas.ErrorCode(err))
-						require.Equal(t, string(s), err.(*schemas.Error).State)
+						var refusal *schemas.Error
+						require.ErrorAs(t, err, &refusal)
+						require.Equal(t, string(s), refusal.State)
 					}
 				}
 			}

@@ -66,8 +66,9 @@ func nextStep(t db.Task) step {
 		return stepVerdict
 	case schemas.Disputed:
 		return stepRefund
+	default: // it is over, or the agent's turn
+		return stepNone
 	}
-	return stepNone
 }
 
 func workStep(t db.Task, is func(string) bool) step {
@@ -151,7 +152,8 @@ func (s *Service) take(ctx context.Context, tx *store.Tx, t db.Task, photos []st
 		err = s.applyVerdict(ctx, tx, t, simulatedVerdict(t, tx.Now()))
 	case stepRefund:
 		d := schemas.Decision{Decision: "refund", Reasons: []string{"Simulated: the owner refunds."}, DecidedBy: "simulated owner", DecidedVia: "page", DecidedAt: tx.Now()}
-		_, err = s.decide(ctx, tx, t, d, system)
+		err = s.decide(ctx, tx, t, d, system)
+	case stepNone:
 	}
 	return err
 }

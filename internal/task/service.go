@@ -137,8 +137,8 @@ func lockOwn(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Cal
 	return t, c, err
 }
 
-// lockHeld reads a task that the calling operator has, to change it. The person is
-// locked before the task, as everywhere.
+// lockHeld reads a task that the calling operator has, to change it. Who needs the
+// person's lock too takes it before.
 func lockHeld(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Caller, error) {
 	c := account.From(ctx)
 	t, err := tx.LockTask(ctx, id)

@@ -64,6 +64,7 @@ func (s *Service) timeUp(ctx context.Context, tx *store.Tx, t db.Task, event Eve
 		if err := s.keepDecision(ctx, tx, t, d); err != nil {
 			return err
 		}
+	default: // nothing to write down beside
 	}
 	_, err := s.advance(ctx, tx, t, move{event: event, by: timeout, former: t.OperatorID.String})
 	return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -38,6 +39,11 @@ func (s *Service) makeCopies(ctx context.Context, j job.Job) (func(context.Conte
 	made := make([]smallCopies, 0, len(files))
 	for _, f := range files {
 		copies, err := s.copiesOf(ctx, f)
+		var damaged *schemas.Error
+		if errors.As(err, &damaged) {
+			s.Logger.WarnContext(ctx, "a proof photo is damaged; the others go on", "task", f.TaskID, "photo", f.N, "error", err)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("copies of photo %d of %s: %w", f.N, f.TaskID, err)
 		}
@@ -216,6 +222,5 @@ func (s *Service) applyVerdict(ctx context.Context, tx *store.Tx, t db.Task, v s
 	if err != nil {
 		return err
 	}
-	_, err = s.settle(ctx, tx, moved, by)
-	return err
+	return s.settle(ctx, tx, moved, by)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/guardian/guardiantest"
+	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/internal/webhook"
@@ -52,6 +53,23 @@ func TestGuardian(t *testing.T) {
 		require.Equal(t, "timeout", v.Submissions[0].Verdict.Method)
 		h.exact()
 	})
+}
+
+func TestDamagedPhoto(t *testing.T) {
+	h := newHouse(t, task.Config{})
+	id := h.begin(nil)
+	raw, err := photo.Simulated(1, []string{"a test"})
+	require.NoError(t, err)
+	_, err = h.SubmitProof(h.ada, schemas.SubmitProofRequest{TaskID: id, Files: []schemas.File{upload("cut off.jpg", raw[:len(raw)/2]), picture(t, 2)}})
+	require.NoError(t, err)
+	h.work()
+	v := h.get(id)
+	require.Equal(t, "MANUAL_REVIEW", v.Status)
+	require.False(t, v.Submissions[0].Files[0].Ready)
+	require.True(t, v.Submissions[0].Files[1].Ready, "the others go on")
+	h.pass(1, time.Hour)
+	_, err = h.GetProof(h.agent, schemas.GetProofRequest{TaskID: id, N: 1})
+	require.ErrorContains(t, refused(t, err, schemas.CodeUnprocessable), "damaged")
 }
 
 func TestCallback(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/store"
@@ -213,7 +212,7 @@ func estimate(t db.Task) *schemas.Estimate {
 }
 
 func timestamps(t db.Task) *schemas.Timestamps {
-	at := func(micros int64) time.Time { return store.Time(micros) }
+	at := store.Time
 	return &schemas.Timestamps{
 		PostedAt: at(t.CreatedAt), AcceptedAt: at(t.AcceptedAt), StartedAt: at(t.StartedAt), SubmittedAt: at(t.SubmittedAt),
 		VerifiedAt: at(t.VerifiedAt), PaidAt: at(t.PaidAt), EndedAt: at(t.EndedAt),
