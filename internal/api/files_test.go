@@ -123,7 +123,7 @@ func TestUpload(t *testing.T) {
 	})
 }
 
-type photo struct {
+type pictureRequest struct {
 	ID        string `path:"id" json:"id"`
 	Signature string `query:"signature" json:"signature,omitempty"`
 }
@@ -145,8 +145,8 @@ func (s seeking) Close() error { *s.closed++; return nil }
 func TestDownload(t *testing.T) {
 	rg := newRig(t, Config{})
 	closed := 0
-	getPhoto := schemas.Download[photo]{Contract: schemas.Marketplace, Method: "GET", Path: "/photos/{id}", Access: schemas.Agent | schemas.Link}
-	download(rg.api, getPhoto, func(_ context.Context, in photo) (schemas.Content, error) {
+	getPhoto := schemas.Download[pictureRequest]{Contract: schemas.Marketplace, Method: "GET", Path: "/photos/{id}", Access: schemas.Agent | schemas.Link}
+	download(rg.api, getPhoto, func(_ context.Context, in pictureRequest) (schemas.Content, error) {
 		c := schemas.Content{Name: "ä \"1\".jpg", MIME: "image/jpeg", Size: 5, ETag: "abc"}
 		switch in.ID {
 		case "file":
