@@ -72,6 +72,20 @@ func TestDamagedPhoto(t *testing.T) {
 	require.ErrorContains(t, refused(t, err, schemas.CodeUnprocessable), "damaged")
 }
 
+func TestSweep(t *testing.T) {
+	h := newHouse(t, task.Config{})
+	h.clock.Set(time.Now().Add(time.Hour)) // the age of files is the file system's word
+	id := h.review(nil)
+	orphan, err := h.Blobs.Put(t.Context(), strings.NewReader("cut off"), 100)
+	require.NoError(t, err)
+	h.pass(1, 48*time.Hour)
+	_, err = h.Blobs.Open(orphan.SHA256)
+	require.Error(t, err, "what no submission knows is gone")
+	content, err := h.GetProof(h.agent, schemas.GetProofRequest{TaskID: id, N: 1})
+	require.NoError(t, err)
+	require.NoError(t, content.Body.Close())
+}
+
 func TestCallback(t *testing.T) {
 	h := newHouse(t, task.Config{StatusNames: "hosted"})
 	id := h.post(func(r *schemas.PostTaskRequest) {
