@@ -25,6 +25,15 @@ type Cancelled struct {
 }
 
 func cancelTask(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancelled], error) {
+	if in.Reason != "" { // the hosted marketplace takes none
+		extended, err := c.Extended(ctx)
+		if err != nil {
+			return reply[Cancelled]{}, err
+		}
+		if !extended {
+			in.Reason = ""
+		}
+	}
 	out, err := c.CancelTask(ctx, schemas.CancelTaskRequest{TaskID: in.TaskID, Reason: in.Reason})
 	if err != nil {
 		return reply[Cancelled]{}, err

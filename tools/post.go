@@ -47,6 +47,9 @@ func postTask(ctx context.Context, c *call, in PostTaskArgs) (reply[PostedTask],
 	if err != nil {
 		return r, err
 	}
+	if err := documented(ctx, c, &body); err != nil {
+		return r, err
+	}
 	if in.IdempotencyKey != "" {
 		ctx = client.WithIdempotencyKey(ctx, in.IdempotencyKey)
 	}
@@ -89,6 +92,23 @@ func (in PostTaskArgs) request(c *call) (schemas.PostTaskRequest, error) {
 		out.Location = &schemas.Location{Lat: in.Lat, Lng: in.Lng, Address: in.Address}
 	}
 	return out, nil
+}
+
+// documented takes out of a task what the hosted marketplace does not know. One that is
+// meant for a single person is refused there: strangers would see it.
+func documented(ctx context.Context, c *call, body *schemas.PostTaskRequest) error {
+	if body.AssignTo == "" && body.EstimateApproval == "" && !body.AllowDuplicate {
+		return nil
+	}
+	extended, err := c.Extended(ctx)
+	switch {
+	case err != nil || extended:
+		return err
+	case body.AssignTo != "":
+		return undocumented("asking one person only (assign_to)")
+	}
+	body.EstimateApproval, body.AllowDuplicate = "", false // it always asks, and always makes another task
+	return nil
 }
 
 func posted(t schemas.PostTaskResponse, extended bool) PostedTask {

@@ -160,7 +160,7 @@ func (w *watch) worthWaiting() bool {
 	open := false
 	for _, t := range w.tasks {
 		b := brief(t, w.extended)
-		if t.New || (b.needsAgent() && w.extended) {
+		if t.New || b.needsAgent(w.extended) {
 			return false
 		}
 		open = open || !b.over()
@@ -241,7 +241,7 @@ func (w *watch) report() StatusReport {
 			continue
 		}
 		open++
-		if b.needsAgent() && w.extended {
+		if b.needsAgent(w.extended) {
 			due++
 		}
 		if p := pollAfter(t, w.clock.Now()); poll == 0 || p < poll {

@@ -209,7 +209,7 @@ func errorText(e *schemas.Error, keyless bool) string {
 		fmt.Fprintf(&b, "\nTry again in %d seconds.", e.RetryAfterSeconds)
 	}
 	if keyless && e.Code == schemas.CodeUnauthenticated {
-		b.WriteString("\nNo API key is set: call register_agent to get one.")
+		b.WriteString("\nNo API key is set. Ask the user to set HUMANOPS_API_KEY in the client's configuration and to restart this server, or call register_agent to get a key.")
 	}
 	return b.String()
 }

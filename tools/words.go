@@ -111,6 +111,14 @@ func pendingEstimate(t schemas.TaskView) *Estimate {
 	return e
 }
 
+// length is what the estimate says. The hosted marketplace documents no place for it.
+func (e Estimate) length() string {
+	if e.Minutes == 0 {
+		return "gave a time estimate, which stands on the marketplace's pages"
+	}
+	return fmt.Sprintf("needs about %d minutes", e.Minutes)
+}
+
 // moment writes a time for people and models: whole seconds, UTC.
 func moment(t time.Time) string {
 	if t.IsZero() {
@@ -119,9 +127,10 @@ func moment(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// needsAgent tells whether the task waits for the agent.
-func (b TaskBrief) needsAgent() bool {
-	return b.Estimate != nil || len(b.Questions) > 0 || b.Status == string(schemas.ManualReview)
+// needsAgent tells whether the task waits for the agent. A review on the hosted
+// marketplace waits for others.
+func (b TaskBrief) needsAgent(extended bool) bool {
+	return b.Estimate != nil || len(b.Questions) > 0 || (b.Status == string(schemas.ManualReview) && extended)
 }
 
 // over tells whether nothing more happens to the task.
@@ -144,7 +153,7 @@ func next(b TaskBrief, extended bool) string {
 	case schemas.Posted:
 		return "Waits for a person to take it. Nothing to do."
 	case schemas.EstimatePending:
-		return fmt.Sprintf("%s needs about %d minutes: answer with reply_to_operator, reply_to %s and decision approve or reject.", b.who(), b.Estimate.Minutes, b.Estimate.ID)
+		return fmt.Sprintf("%s %s: answer with reply_to_operator, reply_to %s and decision approve or reject.", b.who(), b.Estimate.length(), b.Estimate.ID)
 	case schemas.Accepted:
 		return b.who() + " has it and has not begun. Nothing to do."
 	case schemas.InProgress:
