@@ -157,11 +157,21 @@ func (a *api) foreign(r *http.Request) bool {
 		return true // a writing method across sites
 	}
 	origin := r.Header.Get("Origin")
-	if origin == "" || origin == originOf(a.Config.PublicURL) {
+	if origin == "" {
+		return embedded(r)
+	}
+	if origin == originOf(a.Config.PublicURL) {
 		return false
 	}
 	u, err := url.Parse(origin)
 	return err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host)
+}
+
+// embedded tells whether another site's page asks for a picture, script or the like, which
+// names no origin. A signed link is made to be shown elsewhere; following one is no embedding.
+func embedded(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" && r.URL.Query().Get("signature") == ""
 }
 
 // clientIP is the peer, or whom a trusted proxy says it speaks for.

@@ -128,7 +128,8 @@ func (o Options) isPublicHost(host string) bool {
 func (o Options) originAllowed(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	if len(origins) == 0 {
-		return true
+		site := r.Header.Get("Sec-Fetch-Site") // of a page's picture or script; programs send none
+		return site != "cross-site" && site != "same-site"
 	}
 	u, err := url.Parse(origins[0])
 	if err != nil || len(origins) > 1 || u.Host == "" {

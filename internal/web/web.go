@@ -126,7 +126,30 @@ func (s *server) withOwnOrigin(next http.Handler) http.Handler {
 		s.fail(w, r, schemas.NewError(schemas.CodeForbidden,
 			"This form was sent from another site, so nothing was done. Open the page here and send it again."))
 	}))
-	return guard.Handler(next)
+	return guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.foreignRead(r) {
+			s.fail(w, r, schemas.NewError(schemas.CodeForbidden, "Pages of other sites may not read this one. Open it here."))
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// foreignRead tells whether another site's page wants to read, or to embed, what is here.
+// Following a link to here is neither.
+func (s *server) foreignRead(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "cross-site", "same-site":
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate"
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" || origin == strings.TrimSuffix(s.Config.PublicURL, "/") {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || !strings.EqualFold(u.Host, r.Host)
 }
 
 func (s *server) static(w http.ResponseWriter, r *http.Request) {
