@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"humanops-mcp/internal/ident"
@@ -16,8 +17,8 @@ import (
 // topic is what an enqueued job signals to the runners.
 const topic = "job"
 
-// Options say when a job runs. While a job with the same UniqueKey is waiting, running
-// or failed, enqueueing another does nothing.
+// Options say when a job runs. While a job with the same UniqueKey is waiting or running,
+// enqueueing another does nothing.
 type Options struct {
 	RunAt     time.Time // zero: now
 	UniqueKey string
@@ -57,4 +58,12 @@ func Enqueue(ctx context.Context, tx *store.Tx, kind string, args any, o Options
 		return err
 	}
 	return tx.Signal(ctx, topic)
+}
+
+// Reclaim makes every claimed job ready again, without waiting for its lease to end. It
+// is for the start of a process that owns its database alone: whoever claimed the jobs
+// is dead.
+func Reclaim(ctx context.Context, tx *store.Tx) error {
+	_, err := tx.RescueJobs(ctx, math.MaxInt64)
+	return err
 }

@@ -143,6 +143,43 @@ func TestUniqueKey(t *testing.T) {
 		enqueue(t, s, "once", nil, job.Options{UniqueKey: "k"})
 		require.Equal(t, 1, due(t, r), "once it is done, the key is free again")
 		require.Equal(t, 2, ran)
+
+		t.Run("is free again after its job failed for good", func(t *testing.T) {
+			r.HandleEffect("hopeless", 1, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+				return nil, errBroken
+			}, nil)
+			for range 2 {
+				enqueue(t, s, "hopeless", nil, job.Options{UniqueKey: "chain"})
+				require.Equal(t, 1, due(t, r))
+			}
+			require.EqualValues(t, 2, count(t, s, "failed"))
+		})
+	})
+}
+
+// A job during which the process dies leaves no error behind, only spent attempts.
+func TestAJobThatKillsTheProcessIsGivenUp(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		ctx := t.Context()
+		r := settled(t, s, clk)
+		r.HandleEffect("deadly", 2, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+			t.Error("it ran once more")
+			return nil, nil
+		}, func(ctx context.Context, tx *store.Tx, _ job.Job, _ error) error { return note(ctx, tx, "gave up") })
+		enqueue(t, s, "deadly", nil, job.Options{})
+		for range 2 {
+			require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
+				now := store.Micros(clk.Now())
+				jobs, err := tx.ClaimJobs(ctx, db.ClaimJobsParams{LeaseBy: "the dead", LeaseUntil: now, Now: now, Count: 1})
+				require.Len(t, jobs, 1)
+				if err == nil {
+					_, err = tx.RescueJobs(ctx, now)
+				}
+				return err
+			}))
+		}
+		due(t, r)
+		require.True(t, noted(t, s, "gave up"))
 	})
 }
 
@@ -332,6 +369,15 @@ func TestStop(t *testing.T) {
 	enqueue(t, s, "slow", nil, job.Options{})
 	require.NoError(t, r.Run(ctx))
 	require.EqualValues(t, 1, count(t, s, "ready"))
+	var attempts []int64
+	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error {
+		jobs, err := tx.ClaimJobs(t.Context(), db.ClaimJobsParams{LeaseBy: "the next", LeaseUntil: 1, Now: store.Micros(clk.Now()), Count: 10})
+		for _, j := range jobs {
+			attempts = append(attempts, j.Attempts)
+		}
+		return err
+	}))
+	require.Equal(t, []int64{1}, attempts, "an attempt broken off by the stop does not count")
 }
 
 // A slow effect keeps its own worker; what comes later does not wait for it.

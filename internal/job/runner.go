@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -229,17 +230,16 @@ func (r *Runner) schedule(ctx context.Context) error {
 		return nil
 	}
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
-		for name, slot := range due {
-			if err := r.enqueueSlot(ctx, tx, name, slot); err != nil {
+		// In one order, so that runners that start together do not wait for each other.
+		for _, name := range slices.Sorted(maps.Keys(due)) {
+			if err := r.enqueueSlot(ctx, tx, name, due[name]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err == nil {
-		for name, slot := range due {
-			r.slots[name] = slot
-		}
+		maps.Copy(r.slots, due)
 	}
 	return err
 }
@@ -317,6 +317,10 @@ func (r *Runner) keepLease(ctx context.Context, token string) (stop func()) {
 // errLost means that the lease ran out and the job is somebody else's by now.
 var errLost = errors.New("the job's lease was lost")
 
+// errInterrupted is the cause for giving up a job during which the process died each
+// time: it may well be why, as a photo that takes all memory is.
+var errInterrupted = errors.New("the process ended in the middle of every attempt")
+
 func (r *Runner) runOne(ctx context.Context, row db.Job) {
 	j := Job{ID: row.ID, Kind: row.Kind, Args: []byte(row.Args), Attempt: int(row.Attempts)}
 	err := r.attempt(ctx, row, j)
@@ -343,6 +347,9 @@ func (r *Runner) attempt(ctx context.Context, row db.Job, j Job) (err error) {
 	h, known := r.handlers[j.Kind]
 	if !known {
 		return schemas.NewError(schemas.CodeInternal, "no handler is registered for jobs of kind "+j.Kind)
+	}
+	if j.Attempt > h.maxAttempts {
+		return errInterrupted
 	}
 	finish := func(ctx context.Context, tx *store.Tx) error { return h.effect(ctx, tx, j) }
 	if h.outside != nil {
@@ -385,7 +392,7 @@ func (r *Runner) failed(ctx context.Context, row db.Job, j Job, cause error) err
 func (r *Runner) giveBack(row db.Job) {
 	ctx := context.Background()
 	err := r.store.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.RetryJob(ctx, db.RetryJobParams{ID: row.ID, LeaseBy: row.LeaseBy, RunAt: row.RunAt, LastError: row.LastError})
+		_, err := tx.ReturnJob(ctx, db.ReturnJobParams{ID: row.ID, LeaseBy: row.LeaseBy})
 		return err
 	})
 	if err != nil {

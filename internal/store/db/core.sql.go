@@ -88,6 +88,18 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 	return items, nil
 }
 
+const clearLeases = `-- name: ClearLeases :execrows
+DELETE FROM leases
+`
+
+func (q *Queries) ClearLeases(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, clearLeases)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const completeJob = `-- name: CompleteJob :execrows
 DELETE FROM jobs WHERE id = $1 AND state = 'running' AND lease_by = $2
 `
@@ -178,7 +190,7 @@ func (q *Queries) ExtendLease(ctx context.Context, arg ExtendLeaseParams) (int64
 }
 
 const failJob = `-- name: FailJob :execrows
-UPDATE jobs SET state = 'failed', last_error = $1, lease_by = '', lease_until = 0
+UPDATE jobs SET state = 'failed', unique_key = '', last_error = $1, lease_by = '', lease_until = 0
 WHERE id = $2 AND state = 'running' AND lease_by = $3
 `
 
@@ -188,6 +200,7 @@ type FailJobParams struct {
 	LeaseBy   string
 }
 
+// The unique key becomes free: what failed once must not keep its successors away.
 func (q *Queries) FailJob(ctx context.Context, arg FailJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, failJob, arg.LastError, arg.ID, arg.LeaseBy)
 	if err != nil {
@@ -454,6 +467,25 @@ func (q *Queries) RetryJob(ctx context.Context, arg RetryJobParams) (int64, erro
 		arg.ID,
 		arg.LeaseBy,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const returnJob = `-- name: ReturnJob :execrows
+UPDATE jobs SET state = 'ready', attempts = attempts - 1, lease_by = '', lease_until = 0
+WHERE id = $1 AND state = 'running' AND lease_by = $2
+`
+
+type ReturnJobParams struct {
+	ID      string
+	LeaseBy string
+}
+
+// An attempt that the process itself broke off does not count.
+func (q *Queries) ReturnJob(ctx context.Context, arg ReturnJobParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, returnJob, arg.ID, arg.LeaseBy)
 	if err != nil {
 		return 0, err
 	}

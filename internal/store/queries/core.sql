@@ -24,8 +24,14 @@ DELETE FROM jobs WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
 UPDATE jobs SET state = 'ready', run_at = @run_at, last_error = @last_error, lease_by = '', lease_until = 0
 WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
 
+-- name: ReturnJob :execrows
+-- An attempt that the process itself broke off does not count.
+UPDATE jobs SET state = 'ready', attempts = attempts - 1, lease_by = '', lease_until = 0
+WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
+
 -- name: FailJob :execrows
-UPDATE jobs SET state = 'failed', last_error = @last_error, lease_by = '', lease_until = 0
+-- The unique key becomes free: what failed once must not keep its successors away.
+UPDATE jobs SET state = 'failed', unique_key = '', last_error = @last_error, lease_by = '', lease_until = 0
 WHERE id = @id AND state = 'running' AND lease_by = @lease_by;
 
 -- name: ExtendLease :execrows
@@ -86,6 +92,9 @@ SELECT * FROM events WHERE subject_id = @subject_id ORDER BY created_at, id;
 INSERT INTO leases (name, holder, expires_at) VALUES ( @name, @holder, @expires_at)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
 WHERE leases.holder = excluded.holder OR leases.expires_at <= @now;
+
+-- name: ClearLeases :execrows
+DELETE FROM leases;
 
 -- Facts -----------------------------------------------------------------------------
 
