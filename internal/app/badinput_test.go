@@ -131,13 +131,6 @@ func TestBadTasksAreRefusedWithWhatToDo(t *testing.T) {
 func TestAToolRefusesWhatItDoesNotKnow(t *testing.T) {
 	h := newHouse(t)
 	h.person("Ada")
-	tool := func(arguments string) answer {
-		t.Helper()
-		c := with(h.live(), "mcp", map[string]string{"Accept": "application/json, text/event-stream"})
-		session := h.must(c, "POST", "/mcp", initialize).header.Get("Mcp-Session-Id")
-		c = with(c, "session", map[string]string{"Mcp-Session-Id": session})
-		return h.must(c, "POST", "/mcp", `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"post_task","arguments":`+arguments+`}}`)
-	}
 	before := h.state()
 	for name, c := range map[string]struct{ arguments, says string }{
 		"an unknown member":         {strings.Replace(h.edited(nil), "{", `{"titel":"x",`, 1), "did you mean title?"},
@@ -148,7 +141,7 @@ func TestAToolRefusesWhatItDoesNotKnow(t *testing.T) {
 		"nothing":                   {"{}", "title"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := tool(c.arguments)
+			got := h.tool(t, "post_task", c.arguments)
 			require.Contains(t, got.raw, `"isError":true`)
 			require.Contains(t, got.raw, c.says)
 		})
