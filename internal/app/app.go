@@ -27,6 +27,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/internal/webhook"
+	"humanops-mcp/schemas"
 )
 
 // Options are what a platform gets from outside its configuration.
@@ -131,7 +132,9 @@ func (a *App) notices() notify.Config {
 }
 
 // openHouse makes owner, local agent and keys on the first start, and reads the
-// credentials file on the others. A lost file gets new keys; the old ones end.
+// credentials file on the others. A file that was lost, or that does not fit the database
+// because a start was cut off or the owner in it was removed, gets new keys; the old ones
+// end.
 func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 	paths := daemon.Paths(a.cfg.DataDir)
 	onDisk, err := daemon.ReadCredentials(paths.Credentials)
@@ -141,7 +144,11 @@ func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 	var house *account.Credentials
 	err = a.store.Write(ctx, func(tx *store.Tx) (err error) {
 		house, err = a.accounts.EnsureHouse(ctx, tx)
-		if err == nil && house == nil && onDisk == nil {
+		if err != nil || house != nil {
+			return err
+		}
+		fits, err := a.fits(ctx, tx, onDisk)
+		if err == nil && !fits {
 			house, err = a.accounts.RecoverCredentials(ctx, tx)
 		}
 		return err
@@ -150,6 +157,26 @@ func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 		return onDisk, err
 	}
 	return daemon.WriteCredentials(paths.Credentials, onDisk, daemon.Keys(*house))
+}
+
+// fits tells whether all local keys are good.
+func (a *App) fits(ctx context.Context, tx *store.Tx, c *daemon.Credentials) (bool, error) {
+	if c == nil {
+		return false, nil
+	}
+	_, live := a.accounts.AuthenticateKey(ctx, tx, c.LiveKey)
+	_, test := a.accounts.AuthenticateKey(ctx, tx, c.TestKey)
+	owner, token := a.accounts.AuthenticateToken(ctx, tx, c.OwnerToken)
+	for _, err := range []error{live, test, token} {
+		var refused *schemas.Error
+		if errors.As(err, &refused) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return owner.Owner, nil
 }
 
 // Run does the platform's background work until ctx ends.
