@@ -16,6 +16,7 @@ var metadataFormats = map[string]imagemeta.ImageFormat{
 // readMetadata fills in what the camera wrote. Missing or broken metadata is no fault of
 // the photo, so it is silent about both.
 func readMetadata(r io.ReadSeeker, info *Info) {
+	defer func() { _ = recover() }() // imagemeta takes some values' types for granted
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return
 	}

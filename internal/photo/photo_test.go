@@ -272,6 +272,17 @@ func TestPanic(t *testing.T) {
 	})
 }
 
+func TestAPositionOfTheWrongTypeIsNoFaultOfThePhoto(t *testing.T) {
+	body := "Exif\x00\x00II*\x00\x08\x00\x00\x00\x03\x00" +
+		"\x02\x00\x05\x00\x02\x00\x00\x00\x0d\x00\x00\x00" + // latitude
+		"\x01\x00\x07\x00\x01\x00\x00\x00\x1d\x00\x00\x00" + // north or south, as a number
+		"\x04\x00\x05\x00\x03\x00\x00\x00\x04\x00\x00\x00" // longitude
+	whole := jpegOf(t, corners(40, 20))
+	content := append([]byte{0xff, 0xd8, 0xff, 0xe1, 0, byte(len(body) + 2)}, body...)
+	info := inspect(t, append(content, whole[2:]...), "a.jpg")
+	require.Equal(t, photo.Info{MIME: "image/jpeg", Width: 40, Height: 20, Orientation: 1}, info)
+}
+
 func FuzzCopies(f *testing.F) {
 	picture := corners(16, 16)
 	var out bytes.Buffer
