@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
+	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 )
@@ -16,10 +19,15 @@ const (
 	downtimeThreshold = 2 * time.Minute
 )
 
-// resume gives people back the time that the platform itself was down.
+// resume takes up what a platform that ended left behind, and gives people back the
+// time that it was down.
 func (a *App) resume(ctx context.Context) error {
 	return a.store.Write(ctx, func(tx *store.Tx) error {
-		last, err := tx.GetFact(ctx, heartbeatFact)
+		if err := a.reclaim(ctx, tx); err != nil {
+			return err
+		}
+		// Of replicas that start together only the first finds the old heartbeat.
+		last, err := tx.LockFact(ctx, heartbeatFact)
 		switch {
 		case store.NotFound(err):
 		case err != nil:
@@ -31,6 +39,15 @@ func (a *App) resume(ctx context.Context) error {
 		}
 		return beat(ctx, tx)
 	})
+}
+
+// reclaim spares the jobs of a killed platform the wait for their leases. PostgreSQL may
+// have other replicas at work, so there the leases decide.
+func (a *App) reclaim(ctx context.Context, tx *store.Tx) error {
+	if a.store.Kind() != "sqlite" {
+		return nil
+	}
+	return errors.Join(job.Reclaim(ctx, tx), event.Reclaim(ctx, tx))
 }
 
 func (a *App) extend(ctx context.Context, tx *store.Tx, last string) error {

@@ -46,3 +46,10 @@ func Record(ctx context.Context, tx *store.Tx, e Event) error {
 	}
 	return tx.Signal(ctx, recorded)
 }
+
+// Reclaim ends the sequencer's lease of a process that died. It is for the start of a
+// process that owns its database alone.
+func Reclaim(ctx context.Context, tx *store.Tx) error {
+	_, err := tx.ClearLeases(ctx)
+	return err
+}

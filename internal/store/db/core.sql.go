@@ -378,6 +378,17 @@ func (q *Queries) ListSubjectEvents(ctx context.Context, subjectID string) ([]Ev
 	return items, nil
 }
 
+const lockFact = `-- name: LockFact :one
+SELECT value FROM facts WHERE name = $1 FOR UPDATE
+`
+
+func (q *Queries) LockFact(ctx context.Context, name string) (string, error) {
+	row := q.db.QueryRowContext(ctx, lockFact, name)
+	var value string
+	err := row.Scan(&value)
+	return value, err
+}
+
 const nextJobTimes = `-- name: NextJobTimes :one
 SELECT
   CAST(COALESCE((SELECT MIN(r.run_at) FROM jobs r WHERE r.state = 'ready'), 0) AS BIGINT) AS run_at,
