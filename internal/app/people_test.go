@@ -89,3 +89,16 @@ func TestPagesByKindOfCaller(t *testing.T) {
 	require.Equal(t, 200, h.send(cookie(o.operator), "GET", "/tasks/"+o.task+"/photos/1", nil).status)
 	require.Equal(t, 200, h.send(cookie(h.owner()), "GET", "/decide/"+o.task, nil).status)
 }
+
+func TestAnAddressThatNoDatabaseCanHoldIsNoPage(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		owner := who{name: "owner", headers: map[string]string{"Cookie": "humanops_session=" + h.creds.OwnerToken}}
+		for _, path := range []string{"/tasks/%00", "/tasks/%ff", "/decide/%00", "/decide/%ff", "/tasks/%00/photos/1"} {
+			require.Equal(t, 404, h.send(owner, "GET", path, nil).status, path)
+		}
+		form := with(owner, "form", map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
+		for _, path := range []string{"/tasks/%00/accept", "/decide/%ff"} {
+			require.Equal(t, 404, h.send(form, "POST", path, "submission=1&decision=approve").status, path)
+		}
+	})
+}

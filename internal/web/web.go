@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 
@@ -165,6 +166,9 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *server) open(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, err := s.identify(r)
+		if err == nil && !storable(r.URL.Path) {
+			err = errNoPage
+		}
 		if err == nil {
 			err = h(w, r)
 		}
@@ -173,6 +177,9 @@ func (s *server) open(h handler) http.HandlerFunc {
 		}
 	}
 }
+
+// storable tells whether every database could hold the text, and so look for it.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
 // signedIn serves people who are signed in, and tells others how to get in.
 func (s *server) signedIn(h handler) http.HandlerFunc {
