@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"humanops-mcp/schemas"
 )
 
 // Everything in which the two databases' SQL differs stands in this file.
@@ -17,6 +19,7 @@ const (
 	pgUniqueViolation      = "23505"
 	pgSerializationFailure = "40001"
 	pgDeadlockDetected     = "40P01"
+	pgBadText              = "22021"
 )
 
 var rewritten sync.Map // PostgreSQL's text → SQLite's
@@ -49,6 +52,17 @@ func IsUnique(err error) bool {
 func worthRetrying(err error) bool {
 	code := pgCode(err)
 	return code == pgSerializationFailure || code == pgDeadlockDetected
+}
+
+// errText is the answer where PostgreSQL refuses a text that SQLite would take.
+var errText = schemas.NewError(schemas.CodeInvalid, "A text, an id or a cursor in the request is not valid UTF-8, or holds the character U+0000. Send it without.")
+
+// spoken turns the database's refusal of somebody's words into a sentence.
+func spoken(err error) error {
+	if pgCode(err) == pgBadText {
+		return errText
+	}
+	return err
 }
 
 func pgCode(err error) string {

@@ -75,7 +75,7 @@ func (e *pgEngine) once(ctx context.Context, o *sql.TxOptions, unit func(db.DBTX
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing; else the first error matters
 	if err := unit(tx); err != nil {
-		return err
+		return spoken(err)
 	}
 	return tx.Commit()
 }

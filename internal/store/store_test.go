@@ -18,6 +18,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/schemas"
 )
 
 func put(ctx context.Context, tx *store.Tx, name, value string) error {
@@ -188,6 +189,16 @@ func crowd(t *testing.T, s *store.Store, n int, unit func(i int, tx *store.Tx) e
 	}
 	wg.Wait()
 	return errs
+}
+
+func TestATextThatIsNoneIsRefusedInASentence(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
+		for _, name := range []string{"a\x00b", "\xff"} {
+			err := s.Read(t.Context(), func(tx *store.Tx) error { _, err := tx.GetFact(t.Context(), name); return err })
+			var refused *schemas.Error
+			require.True(t, store.NotFound(err) || errors.As(err, &refused), "%v", err)
+		}
+	})
 }
 
 func TestNeighbours(t *testing.T) {
