@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/schemas"
 )
 
@@ -39,7 +40,7 @@ func newWindow(in schemas.PageRequest) (window, error) {
 	if err == nil {
 		w.after.time, err = strconv.ParseInt(micros, 10, 64)
 	}
-	if err != nil || !found {
+	if err != nil || !found || !ident.Plain(id) {
 		return window{}, schemas.Invalid("cursor", "must be the next_cursor of an earlier page; leave it out to begin at the first page.")
 	}
 	w.offset = 0

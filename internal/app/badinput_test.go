@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -255,5 +256,23 @@ func TestBadDecisionsAndMessages(t *testing.T) {
 		t.Run("the last of 500 characters is taken, counted as people count", func(t *testing.T) {
 			h.must(h.live(), "POST", "/api/v1/tasks/"+other.task+"/messages", `{"text":"`+strings.Repeat("ä", 500)+`"}`)
 		})
+	})
+}
+
+func TestAForgedCursorIsRefusedByEveryList(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		o := h.task(h.live(), "ACCEPTED")
+		lists := map[string]who{
+			"/api/v1/tasks": h.live(), "/api/v1/agents/keys": h.live(), "/api/v1/tasks/" + o.task + "/messages": h.live(),
+			"/api/v1/operator/tasks": o.operator, "/platform/v1/people": h.owner(),
+		}
+		var cases []bad
+		for _, path := range sorted(lists) {
+			for _, forged := range []string{"1|\x00", "1|\xff", "x|task_1", "1", "99999999999999999999|task_1", "1|' OR 1=1"} {
+				cursor := base64.RawURLEncoding.EncodeToString([]byte(forged))
+				cases = append(cases, bad{fmt.Sprintf("%s %q", path, forged), lists[path], "GET", path + "?cursor=" + cursor, nil, 400, []string{"cursor must be"}})
+			}
+		}
+		h.refused(t, cases)
 	})
 }

@@ -41,3 +41,14 @@ func random(n int) string {
 	}
 	return string(out)
 }
+
+// Plain tells whether text has only the characters that ids are made of. Whatever came
+// from outside in the place of an id may hold what a database refuses.
+func Plain(text string) bool {
+	for _, c := range text {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' {
+			return false
+		}
+	}
+	return true
+}

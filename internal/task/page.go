@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/schemas"
 )
 
@@ -52,7 +53,7 @@ func (p *problems) cursor(text string) position {
 	if err == nil {
 		at.time, err = strconv.ParseInt(micros, 10, 64)
 	}
-	if err != nil || !found {
+	if err != nil || !found || !ident.Plain(id) {
 		p.add("cursor", "must be the next_cursor of the page before; leave it out to begin at the first page")
 	}
 	return at
