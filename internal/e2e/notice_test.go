@@ -160,7 +160,7 @@ func TestNotice_by_mail(t *testing.T) {
 			requireNoCapability(t, s.platform, mails.await(t, to, "Done: For Bob", "$15.00"), id)
 		}
 	})
-	t.Run("never to others, nor in test mode, and a title makes no header", func(t *testing.T) {
+	t.Run("never to others, nor in test mode, and a title makes no line of its own", func(t *testing.T) {
 		for _, mail := range mails.all() {
 			if strings.Contains(mail, "A task for you: For Bob") {
 				require.Contains(t, mail, "bob@example.com")
@@ -171,8 +171,7 @@ func TestNotice_by_mail(t *testing.T) {
 		call[schemas.PostTaskResponse](t, s.ctx, test, "post_task", storefront(map[string]any{"title": "Simulated"}))
 		id := s.post(map[string]any{"title": "Sly\r\nBcc: everybody@example.com"})
 		mail := mails.await(t, "bob@example.com", "Sly")
-		header, _, _ := strings.Cut(mail, "\n\n")
-		for line := range strings.Lines(header) {
+		for line := range strings.Lines(mail) {
 			require.False(t, strings.HasPrefix(line, "Bcc:"), line)
 		}
 		requireNoCapability(t, s.platform, mail, id)

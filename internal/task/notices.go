@@ -34,7 +34,7 @@ func (s *Service) tellPosted(ctx context.Context, tx *store.Tx, t db.Task, peopl
 }
 
 func summary(t db.Task) string {
-	parts := []string{t.Title}
+	parts := []string{strings.Join(strings.Fields(t.Title), " ")} // an agent's line breaks would look like ours
 	if t.Address != "" {
 		parts = append(parts, t.Address)
 	}
