@@ -95,7 +95,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		return err
 	}
 	a.buildServices(seal.New(master))
-	if err := a.resume(ctx); err != nil {
+	if err := errors.Join(a.clearBackups(), a.resume(ctx)); err != nil {
 		return err
 	}
 	return a.buildHandlers()
@@ -191,5 +191,5 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close releases the database. Run must have ended.
-func (a *App) Close() error { return a.store.Close() }
+// Close releases database and files. Run must have ended.
+func (a *App) Close() error { return errors.Join(a.store.Close(), a.blobs.Close()) }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -22,4 +24,14 @@ func TestReplicasThatStartTogetherGiveTheLostTimeBackOnce(t *testing.T) {
 		require.Equal(t, deadline.Add(3*time.Hour), moved)
 		require.Equal(t, startBy.Add(3*time.Hour), start)
 	})
+}
+
+func TestAStartRemovesBackupsThatWereCutOff(t *testing.T) {
+	h := newHouse(t)
+	h.close()
+	left := filepath.Join(h.dir, ".backup-1")
+	require.NoError(t, os.Mkdir(left, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(left, "humanops.db"), []byte("a copy"), 0o600))
+	h.open()
+	require.NoDirExists(t, left)
 }

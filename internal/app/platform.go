@@ -3,6 +3,7 @@ package app
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,11 +64,22 @@ func (a *App) check(ctx context.Context, _ schemas.Empty) (schemas.CheckReport, 
 	return report, err
 }
 
+const unfinishedBackup = ".backup-"
+
+// clearBackups removes the copies of the database that a killed platform left behind.
+func (a *App) clearBackups() error {
+	left, err := filepath.Glob(filepath.Join(a.cfg.DataDir, unfinishedBackup+"*"))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
 // backup streams database and files as one tar. The database comes first, as it stood
 // at one moment; files are never changed and only removed when no row names them, so
 // every file that the copy names follows.
 func (a *App) backup(ctx context.Context, _ schemas.Empty) (schemas.Content, error) {
-	dir, err := os.MkdirTemp(a.cfg.DataDir, ".backup-")
+	dir, err := os.MkdirTemp(a.cfg.DataDir, unfinishedBackup)
 	if err != nil {
 		return schemas.Content{}, err
 	}
