@@ -83,7 +83,7 @@ func (a *App) build(ctx context.Context) (err error) {
 		return fmt.Errorf("open the folder of proof files: %w", err)
 	}
 	a.accounts = account.NewService(account.Config{
-		PublicURL: a.cfg.PublicURL, LocalCredit: a.cfg.Marketplace.LocalCredit, LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
+		PublicURL: a.cfg.PublicURL, LocalCredit: a.cfg.Marketplace.LocalCredit,
 		LinkTTL: a.cfg.People.LinkTTL, SessionTTL: a.cfg.People.SessionTTL, NoMail: a.cfg.SMTP.Host == "",
 	})
 	creds, err := a.openHouse(ctx)
