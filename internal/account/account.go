@@ -26,11 +26,10 @@ const (
 
 // Config is what the installation decides about accounts.
 type Config struct {
-	PublicURL     string        // sign-in links begin with it
-	LocalCredit   schemas.Money // house credit of the local agent on first start
-	LocalDailyCap schemas.Money // what the local agent may spend on live tasks in a day
-	LinkTTL       time.Duration // of one-time links; 24 hours when zero
-	SessionTTL    time.Duration // of browser sessions, sliding; 30 days when zero
+	PublicURL   string        // sign-in links begin with it
+	LocalCredit schemas.Money // house credit of the local agent on first start
+	LinkTTL     time.Duration // of one-time links; 24 hours when zero
+	SessionTTL  time.Duration // of browser sessions, sliding; 30 days when zero
 	// NoMail says that no mail can be sent, so that an address alone puts nobody in reach.
 	NoMail bool
 }

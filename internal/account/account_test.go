@@ -35,7 +35,7 @@ type bench struct {
 func each(t *testing.T, test func(t *testing.T, b *bench)) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		b := &bench{t: t, store: s, clock: clk, Service: account.NewService(account.Config{
-			PublicURL: "https://house.example/", LocalCredit: 1000 * schemas.USD, LocalDailyCap: 100 * schemas.USD,
+			PublicURL: "https://house.example/", LocalCredit: 1000 * schemas.USD,
 		})}
 		b.credentials = write(b, account.Caller{}, func(ctx context.Context, tx *store.Tx, _ struct{}) (*account.Credentials, error) {
 			return b.EnsureHouse(ctx, tx)

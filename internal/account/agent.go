@@ -11,16 +11,11 @@ import (
 	"humanops-mcp/schemas"
 )
 
-// The tiers of agents. House is the installation's own agent.
+// The tiers that are given here: to who registers, and to the installation's own agent.
 const (
-	TierSandbox  = "SANDBOX"
-	TierVerified = "VERIFIED"
-	TierStandard = "STANDARD"
-	TierHouse    = "HOUSE"
+	TierSandbox = "SANDBOX"
+	TierHouse   = "HOUSE"
 )
-
-// maxReward is the most that any task may pay.
-const maxReward = 10_000 * schemas.USD
 
 // RegisterAgent makes an agent with a test key, which is shown only here.
 func (s *Service) RegisterAgent(ctx context.Context, tx *store.Tx, in schemas.RegisterAgentRequest) (schemas.RegisterAgentResponse, error) {
@@ -57,7 +52,7 @@ func registered(agentID, secret string) schemas.RegisterAgentResponse {
 			What:         "A new agent works in test mode: simulated operators take its tasks and no real money moves.",
 			Why:          "So that you can try everything at once, and nobody is sent out by mistake.",
 			HowToUpgrade: "Ask the owner of this installation for a live key.",
-			Limits:       tierLimits(TierSandbox),
+			Limits:       schemas.TierLimits{MaxDailyTasks: 50, MaxTaskValue: 10 * schemas.USD, MaxDailySpend: 10 * schemas.USD},
 		},
 		Message: "Agent registered. Keep the API key now: it is shown only once.",
 	}
@@ -79,31 +74,4 @@ func addAgent(ctx context.Context, tx *store.Tx, p db.InsertAgentParams) (string
 		return "", schemas.NewError(schemas.CodeConflict, "An agent with this email already exists")
 	}
 	return p.ID, ledger.Issue(ctx, tx, p.ID, ledger.Test, ledger.TestFloat)
-}
-
-// tierLimits is the contract's table. A limit of zero tasks means no limit.
-func tierLimits(tier string) schemas.TierLimits {
-	switch tier {
-	case TierVerified:
-		return schemas.TierLimits{MaxDailyTasks: 10, MaxTaskValue: 100 * schemas.USD, MaxDailySpend: 200 * schemas.USD}
-	case TierStandard:
-		return schemas.TierLimits{MaxDailyTasks: 100, MaxTaskValue: maxReward, MaxDailySpend: 50_000 * schemas.USD}
-	}
-	return schemas.TierLimits{MaxDailyTasks: 50, MaxTaskValue: 10 * schemas.USD, MaxDailySpend: 10 * schemas.USD}
-}
-
-// Limits is what an agent may spend on live tasks in a day. The house's own agent has the
-// configured cap and no limit (zero) on the number of tasks.
-func (s *Service) Limits(ctx context.Context, tx *store.Tx, agentID string) (schemas.TierLimits, error) {
-	agent, err := tx.AgentByID(ctx, agentID)
-	if store.NotFound(err) {
-		return schemas.TierLimits{}, schemas.NewError(schemas.CodeNotFound, "Agent not found")
-	}
-	if err != nil {
-		return schemas.TierLimits{}, err
-	}
-	if agent.Tier == TierHouse {
-		return schemas.TierLimits{MaxTaskValue: maxReward, MaxDailySpend: s.config.LocalDailyCap}, nil
-	}
-	return tierLimits(agent.Tier), nil
 }

@@ -65,18 +65,6 @@ func TestRegisterAgent(t *testing.T) {
 				requireCode(t, schemas.CodeConflict, err)
 			}
 		})
-		t.Run("limits follow the tier, and the house's agent has the configured cap", func(t *testing.T) {
-			limits, err := read(b, b.Limits, out.AgentID)
-			require.NoError(t, err)
-			require.Equal(t, 10*schemas.USD, limits.MaxDailySpend)
-			b.exec(`UPDATE agents SET tier = 'VERIFIED' WHERE id = $1`, out.AgentID)
-			limits, _ = read(b, b.Limits, out.AgentID)
-			require.Equal(t, schemas.TierLimits{MaxDailyTasks: 10, MaxTaskValue: 100 * schemas.USD, MaxDailySpend: 200 * schemas.USD}, limits)
-			limits, _ = read(b, b.Limits, b.keyCaller(b.credentials.LiveKey).AgentID)
-			require.Equal(t, schemas.TierLimits{MaxTaskValue: 10000 * schemas.USD, MaxDailySpend: 100 * schemas.USD}, limits)
-			_, err = read(b, b.Limits, "ag_none")
-			requireCode(t, schemas.CodeNotFound, err)
-		})
 	})
 }
 

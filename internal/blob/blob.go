@@ -132,14 +132,6 @@ func (s *Store) Open(sha string) (*os.File, error) {
 	return f, err
 }
 
-// Delete removes a file. A missing file is no error.
-func (s *Store) Delete(sha string) error {
-	if !shaPattern.MatchString(sha) {
-		return nil
-	}
-	return ignoreMissing(s.root.Remove(place(sha)))
-}
-
 // Sweep removes unfinished files and files that nobody uses, when they are older than
 // the given time. It tells how many it removed.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time, inUse func(ctx context.Context, sha string) (bool, error)) (removed int, err error) {

@@ -125,18 +125,6 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-func TestDelete(t *testing.T) {
-	t.Run("removes a file, and does not mind that it is gone", func(t *testing.T) {
-		s, _ := open(t)
-		ref := put(t, s, "x")
-		require.NoError(t, s.Delete(ref.SHA256))
-		require.NoError(t, s.Delete(ref.SHA256))
-		require.NoError(t, s.Delete("../x"))
-		_, err := s.Open(ref.SHA256)
-		require.Equal(t, schemas.CodeNotFound, schemas.ErrorCode(err))
-	})
-}
-
 func TestSweep(t *testing.T) {
 	longAgo := time.Now().Add(-48 * time.Hour)
 	yesterday := time.Now().Add(-24 * time.Hour)

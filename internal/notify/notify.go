@@ -26,12 +26,6 @@ const (
 	chatKind = "notify.chat"
 )
 
-// The channels, as pages name them.
-const (
-	Mail = "mail"
-	Chat = "chat"
-)
-
 const (
 	attempts   = 8
 	maxSubject = 150  // letters
@@ -66,33 +60,6 @@ type Notifier struct {
 // New makes a notifier.
 func New(c Config, s *store.Store, log *slog.Logger) *Notifier {
 	return &Notifier{config: c, store: s, log: log}
-}
-
-// Configured lists the channels that exist.
-func (n *Notifier) Configured() []string {
-	channels := []string{}
-	if n.mails() {
-		channels = append(channels, Mail)
-	}
-	if len(n.config.ChatURLs) > 0 {
-		channels = append(channels, Chat)
-	}
-	return channels
-}
-
-// Reaches lists the channels by which a person hears of a notice. Chat goes to everyone
-// who reads it, so it counts for each person.
-func (n *Notifier) Reaches(p db.Person) []string {
-	channels := []string{}
-	if !tellable(p) {
-		return channels
-	}
-	for _, c := range n.Configured() {
-		if c == Chat || p.Email != "" {
-			channels = append(channels, c)
-		}
-	}
-	return channels
 }
 
 func (n *Notifier) mails() bool { return n.config.SMTP.Host != "" && n.config.From != "" }

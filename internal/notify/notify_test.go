@@ -236,17 +236,3 @@ func TestNothingConfigured(t *testing.T) {
 		require.Empty(t, w.log.String())
 	})
 }
-
-func TestReaches(t *testing.T) {
-	none, all := notify.New(notify.Config{}, nil, nil), notify.New(notify.Config{
-		SMTP: notify.SMTP{Host: "mail.example.com"}, From: "humans@example.com", ChatURLs: []string{"ntfy://ntfy.sh/x"},
-	}, nil, nil)
-	ana, bo := db.Person{Email: "ana@example.com"}, db.Person{}
-	require.Empty(t, none.Configured())
-	require.Empty(t, none.Reaches(ana))
-	require.Equal(t, []string{"mail", "chat"}, all.Configured())
-	require.Equal(t, []string{"mail", "chat"}, all.Reaches(ana))
-	require.Equal(t, []string{"chat"}, all.Reaches(bo))
-	require.Empty(t, all.Reaches(db.Person{Email: "sim@example.com", Simulated: true}), "simulated people are never told")
-	require.Empty(t, all.Reaches(db.Person{Email: "gone@example.com", RemovedAt: 1}))
-}

@@ -6,7 +6,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -31,8 +30,7 @@ type Sealer struct {
 	keyID  string
 }
 
-// New makes a sealer. It panics on a master key shorter than KeySize: the caller reads
-// the key through ParseKey, which answers with a sentence.
+// New makes a sealer. It panics on a master key shorter than KeySize.
 func New(masterKey []byte) *Sealer {
 	if len(masterKey) < KeySize {
 		panic("seal: the master key must have at least 32 bytes")
@@ -40,22 +38,6 @@ func New(masterKey []byte) *Sealer {
 	s := &Sealer{master: append([]byte(nil), masterKey...)}
 	s.keyID = hex.EncodeToString(s.Derive("key id")[:4])
 	return s
-}
-
-// NewKey makes a master key as text, for the credentials file.
-func NewKey() string {
-	key := make([]byte, KeySize)
-	rand.Read(key) //nolint:errcheck // crypto/rand.Read never fails: it ends the program
-	return hex.EncodeToString(key)
-}
-
-// ParseKey reads a master key from its text.
-func ParseKey(text string) ([]byte, error) {
-	key, err := hex.DecodeString(strings.TrimSpace(text))
-	if err != nil || len(key) != KeySize {
-		return nil, errors.New("the master key must be 64 hexadecimal digits, as the first start wrote them into the credentials file")
-	}
-	return key, nil
 }
 
 // Seal encrypts plaintext for one purpose and one row: aad is the row's id. The answer

@@ -2,7 +2,6 @@ package seal_test
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,18 +66,6 @@ func TestDerive(t *testing.T) {
 	})
 }
 
-func TestParseKey(t *testing.T) {
-	t.Run("reads what NewKey made", func(t *testing.T) {
-		key, err := seal.ParseKey(seal.NewKey() + "\n")
-		require.NoError(t, err)
-		require.Len(t, key, seal.KeySize)
-		require.NotEqual(t, seal.NewKey(), seal.NewKey())
-	})
-	t.Run("refuses a short key and what is no key", func(t *testing.T) {
-		for _, text := range []string{"", "abcd", strings.Repeat("z", 64)} {
-			_, err := seal.ParseKey(text)
-			require.ErrorContains(t, err, "64 hexadecimal digits")
-		}
-		require.Panics(t, func() { seal.New([]byte("short")) })
-	})
+func TestNewRefusesAShortKey(t *testing.T) {
+	require.Panics(t, func() { seal.New([]byte("short")) })
 }

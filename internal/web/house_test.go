@@ -53,7 +53,7 @@ func newHouse(t *testing.T) *house {
 	clk := clock.NewFake(time.Date(2030, 2, 7, 14, 0, 0, 0, time.UTC))
 	log := slog.New(slog.DiscardHandler)
 	h := &house{t: t, clock: clk, store: storetest.OpenAt(t, clk)}
-	h.accounts = account.NewService(account.Config{PublicURL: publicURL, LocalCredit: 1000 * schemas.USD, LocalDailyCap: 100 * schemas.USD})
+	h.accounts = account.NewService(account.Config{PublicURL: publicURL, LocalCredit: 1000 * schemas.USD})
 	blobs, err := blob.Open(t.TempDir())
 	require.NoError(t, err)
 	sealer := seal.New(bytes.Repeat([]byte{7}, 32))
