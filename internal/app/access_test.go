@@ -21,13 +21,12 @@ import (
 
 // fixture is what a route needs to succeed for whoever owns the object.
 type fixture struct {
-	state   string // of the task that it is about; "" for none
-	key     bool   // it is about an agent's key
-	person  bool   // it is about a person of the house
-	passes  bool   // others' objects are passed over, not refused
-	query   func(o object) string
-	body    func(o object) any
-	outcome map[string]int // of an owner's call where it is not the route's own, by caller
+	state  string // of the task that it is about; "" for none
+	key    bool   // it is about an agent's key
+	person bool   // it is about a person of the house
+	passes bool   // others' objects are passed over, not refused
+	query  func(o object) string
+	body   func(o object) any
 }
 
 func noBody(object) any { return nil }
@@ -149,8 +148,9 @@ func (o object) owns(c who) bool {
 		return c.name == o.agent.name
 	case schemas.Operator:
 		return c.name == o.operator.name
+	default:
+		return o.mode == account.Live
 	}
-	return o.mode == account.Live
 }
 
 // make builds the object that a fixture is about.
