@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // parts is an argument taken apart: what travels in the path, in the query, in the body.
@@ -55,8 +56,12 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// text writes a path or query value; schemas has strings, integers and booleans there.
+// text writes a path or query value; schemas has strings, integers, booleans and times
+// there.
 func text(v reflect.Value) string {
+	if at, ok := v.Interface().(time.Time); ok {
+		return at.Format(time.RFC3339Nano)
+	}
 	switch v.Kind() {
 	case reflect.Bool:
 		return strconv.FormatBool(v.Bool())

@@ -58,6 +58,7 @@ type watch struct {
 	wait     time.Duration
 	tasks    []schemas.TaskView
 	changed  bool
+	more     int // further tasks that one answer has no room for
 	sandbox  schemas.Sandboxed
 }
 
@@ -100,20 +101,16 @@ func (w *watch) fetch(ctx context.Context, ids []string) error {
 
 // loadLately fetches what is open and what ended in the last 24 hours.
 func (w *watch) loadLately(ctx context.Context) error {
-	if !w.extended {
-		page, err := w.ListTasks(ctx, schemas.ListTasksRequest{PageRequest: schemas.PageRequest{Limit: 100}})
-		w.tasks, w.sandbox = w.recent(page.Data), page.Sandboxed
-		return err
+	in := schemas.ListTasksRequest{PageRequest: schemas.PageRequest{Limit: 100}}
+	if w.extended {
+		in.Limit, in.EndedSince = maxIDs, w.clock.Now().Add(-lately)
 	}
-	for _, status := range []string{"open", "done"} {
-		page, err := w.ListTasks(ctx, schemas.ListTasksRequest{Status: status, PageRequest: schemas.PageRequest{Limit: maxIDs}})
-		if err != nil {
-			return err
-		}
-		w.tasks = append(w.tasks, w.recent(page.Data)...)
-		w.sandbox = page.Sandboxed
+	page, err := w.ListTasks(ctx, in)
+	w.tasks, w.sandbox = w.recent(page.Data), page.Sandboxed
+	if w.extended {
+		w.more = page.Pagination.Total - len(page.Data)
 	}
-	return nil
+	return err
 }
 
 // recent leaves out what ended before the last 24 hours.
@@ -255,6 +252,9 @@ func (w *watch) report() StatusReport {
 		r.PollAfterSeconds = int(poll.Seconds())
 	}
 	r.Next = r.next(due, open)
+	if w.more > 0 {
+		r.Next = fmt.Sprintf("These are the newest %d; list_tasks has %d more. ", len(r.Items), w.more) + r.Next
+	}
 	return r
 }
 

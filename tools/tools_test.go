@@ -250,18 +250,17 @@ func TestCheckStatus(t *testing.T) {
 	t.Run("without ids shows what is open and what ended lately, marks news and acknowledges them", func(t *testing.T) {
 		m := newOurs()
 		m.handle("GET /api/v1/tasks", func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Get("status") == "open" {
-				fmt.Fprintf(w, `{"data":[%s]}`, view("task_open", "IN_PROGRESS", 3, `,"new":true`))
-				return
-			}
+			require.Equal(t, "2026-11-21T12:00:00Z", r.URL.Query().Get("ended_since"))
 			old := strings.ReplaceAll(view("task_old", "PAID", 9, ""), "2026-11-22T11:59", "2026-11-20T11:59")
-			fmt.Fprintf(w, `{"data":[%s,%s]}`, view("task_done", "PAID", 7, ""), old)
+			fmt.Fprintf(w, `{"data":[%s,%s,%s],"pagination":{"limit":50,"total":7}}`,
+				view("task_open", "IN_PROGRESS", 3, `,"new":true`), view("task_done", "PAID", 7, ""), old)
 		})
 		c, _ := agent(t, m, false)
 		out := call(t, c, "check_status", object{})
 		require.Contains(t, out.text, "- NEW task_open")
 		require.Contains(t, out.text, "- task_done")
 		require.NotContains(t, out.text, "task_old")
+		require.Contains(t, out.text, "has 4 more")
 		require.Contains(t, out.text, "end your turn")
 		require.Equal(t, object{"items": []any{object{"task_id": "task_open", "version": 3.0}}}, m.bodies["POST /api/v1/tasks/acknowledge"])
 	})

@@ -52,6 +52,7 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 type filter struct {
 	window
 	statuses, taskType, titleLike string
+	endedSince                    int64
 }
 
 func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
@@ -64,6 +65,7 @@ func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
 	if f.taskType, err = typeFilter(in.TaskType); err != nil {
 		return f, err
 	}
+	f.endedSince = store.Micros(in.EndedSince)
 	if q := strings.TrimSpace(in.Query); q != "" {
 		f.titleLike = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(q)) + "%"
 	}
@@ -112,12 +114,12 @@ func typeFilter(t schemas.TaskType) (string, error) {
 }
 
 func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
-	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike})
+	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
 	if err != nil {
 		return nil, 0, err
 	}
 	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
-		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike,
+		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince,
 		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
 	})
 	rows := make([]row, len(found))
@@ -128,12 +130,12 @@ func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) (
 }
 
 func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
-	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike})
+	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
 	if err != nil {
 		return nil, 0, err
 	}
 	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
-		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike,
+		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince,
 		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
 	})
 	rows := make([]row, len(found))

@@ -39,16 +39,18 @@ const countAgentTasks = `-- name: CountAgentTasks :one
 SELECT COUNT(*) FROM tasks t
 WHERE t.agent_id = $1 AND t.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
-  AND (CAST($5 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($5 AS TEXT) ESCAPE '!')
+  AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
+  AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
+  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!')
 `
 
 type CountAgentTasksParams struct {
-	AgentID   string
-	Mode      string
-	Statuses  string
-	TaskType  string
-	TitleLike string
+	AgentID    string
+	Mode       string
+	Statuses   string
+	EndedSince int64
+	TaskType   string
+	TitleLike  string
 }
 
 func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams) (int64, error) {
@@ -56,6 +58,7 @@ func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams
 		arg.AgentID,
 		arg.Mode,
 		arg.Statuses,
+		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
 	)
@@ -103,18 +106,25 @@ const countOwnerTasks = `-- name: CountOwnerTasks :one
 SELECT COUNT(*) FROM tasks t
 WHERE t.mode = 'live'
   AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (CAST($2 AS TEXT) = '' OR t.task_type = $2)
-  AND (CAST($3 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($3 AS TEXT) ESCAPE '!')
+  AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
+  AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
+  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!')
 `
 
 type CountOwnerTasksParams struct {
-	Statuses  string
-	TaskType  string
-	TitleLike string
+	Statuses   string
+	EndedSince int64
+	TaskType   string
+	TitleLike  string
 }
 
 func (q *Queries) CountOwnerTasks(ctx context.Context, arg CountOwnerTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwnerTasks, arg.Statuses, arg.TaskType, arg.TitleLike)
+	row := q.db.QueryRowContext(ctx, countOwnerTasks,
+		arg.Statuses,
+		arg.EndedSince,
+		arg.TaskType,
+		arg.TitleLike,
+	)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -575,23 +585,25 @@ LEFT JOIN people o ON o.id = t.operator_id
 LEFT JOIN people a ON a.id = t.assign_to
 WHERE t.agent_id = $1 AND t.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
-  AND (CAST($5 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($5 AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST($6 AS BIGINT) OR (t.created_at = CAST($6 AS BIGINT) AND t.id < $7))
+  AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
+  AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
+  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!')
+  AND (t.created_at < CAST($7 AS BIGINT) OR (t.created_at = CAST($7 AS BIGINT) AND t.id < $8))
 ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($9 AS BIGINT) OFFSET CAST($8 AS BIGINT)
+LIMIT CAST($10 AS BIGINT) OFFSET CAST($9 AS BIGINT)
 `
 
 type ListAgentTasksParams struct {
-	AgentID   string
-	Mode      string
-	Statuses  string
-	TaskType  string
-	TitleLike string
-	Before    int64
-	BeforeID  string
-	RowOffset int64
-	RowLimit  int64
+	AgentID    string
+	Mode       string
+	Statuses   string
+	EndedSince int64
+	TaskType   string
+	TitleLike  string
+	Before     int64
+	BeforeID   string
+	RowOffset  int64
+	RowLimit   int64
 }
 
 type ListAgentTasksRow struct {
@@ -607,6 +619,7 @@ func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) 
 		arg.AgentID,
 		arg.Mode,
 		arg.Statuses,
+		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
 		arg.Before,
@@ -839,21 +852,23 @@ LEFT JOIN people o ON o.id = t.operator_id
 LEFT JOIN people a ON a.id = t.assign_to
 WHERE t.mode = 'live'
   AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (CAST($2 AS TEXT) = '' OR t.task_type = $2)
-  AND (CAST($3 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($3 AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST($4 AS BIGINT) OR (t.created_at = CAST($4 AS BIGINT) AND t.id < $5))
+  AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
+  AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
+  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!')
+  AND (t.created_at < CAST($5 AS BIGINT) OR (t.created_at = CAST($5 AS BIGINT) AND t.id < $6))
 ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($7 AS BIGINT) OFFSET CAST($6 AS BIGINT)
+LIMIT CAST($8 AS BIGINT) OFFSET CAST($7 AS BIGINT)
 `
 
 type ListOwnerTasksParams struct {
-	Statuses  string
-	TaskType  string
-	TitleLike string
-	Before    int64
-	BeforeID  string
-	RowOffset int64
-	RowLimit  int64
+	Statuses   string
+	EndedSince int64
+	TaskType   string
+	TitleLike  string
+	Before     int64
+	BeforeID   string
+	RowOffset  int64
+	RowLimit   int64
 }
 
 type ListOwnerTasksRow struct {
@@ -867,6 +882,7 @@ type ListOwnerTasksRow struct {
 func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) ([]ListOwnerTasksRow, error) {
 	rows, err := q.db.QueryContext(ctx, listOwnerTasks,
 		arg.Statuses,
+		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
 		arg.Before,

@@ -72,6 +72,7 @@ LEFT JOIN people o ON o.id = t.operator_id
 LEFT JOIN people a ON a.id = t.assign_to
 WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!')
   AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
@@ -82,6 +83,7 @@ LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 SELECT COUNT(*) FROM tasks t
 WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!');
 
@@ -96,6 +98,7 @@ LEFT JOIN people o ON o.id = t.operator_id
 LEFT JOIN people a ON a.id = t.assign_to
 WHERE t.mode = 'live'
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!')
   AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
@@ -106,6 +109,7 @@ LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 SELECT COUNT(*) FROM tasks t
 WHERE t.mode = 'live'
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!');
 
