@@ -111,8 +111,9 @@ func advice(code schemas.Code) string {
 		return " Check the address and the id."
 	case schemas.CodeUnavailable, schemas.CodeRateLimited, schemas.CodeInternal:
 		return " Try again later."
+	default:
+		return ""
 	}
-	return ""
 }
 
 var codes = map[int]schemas.Code{

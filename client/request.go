@@ -67,8 +67,9 @@ func text(v reflect.Value) string {
 		return strconv.FormatBool(v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return strconv.FormatInt(v.Int(), 10)
+	default:
+		return v.String()
 	}
-	return v.String()
 }
 
 // address fills the path's {names} and adds the query.

@@ -92,7 +92,7 @@ func notify(ctx context.Context, s *server.MCPServer, method string, params map[
 func addAskingFixtures(s *server.MCPServer) {
 	s.AddTool(mcp.NewTool("test_sampling", mcp.WithDescription("Asks the client's model"), mcp.WithString("prompt", mcp.Required())),
 		func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			out, err := s.RequestSampling(ctx, mcp.CreateMessageRequest{
+			out, err := s.RequestSampling(ctx, mcp.CreateMessageRequest{ //nolint:staticcheck // deprecated, and the stable suite tests it
 				Request: mcp.Request{Method: string(mcp.MethodSamplingCreateMessage)},
 				CreateMessageParams: mcp.CreateMessageParams{MaxTokens: 100, Messages: []mcp.SamplingMessage{
 					{Role: mcp.RoleUser, Content: mcp.NewTextContent(r.GetString("prompt", ""))}}},

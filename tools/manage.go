@@ -202,7 +202,7 @@ func balanceText(b schemas.Balance) string {
 	if b.PeopleInReach == 0 && !b.Sandbox {
 		return text + " Nobody can be reached: a task would wait until the user runs: humanops-mcp people add me"
 	}
-	return text + fmt.Sprintf(" %d people could act now.", b.PeopleInReach)
+	return text + " " + people(b.PeopleInReach) + " could act now."
 }
 
 // Registered is the new agent and its key.

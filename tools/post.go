@@ -149,7 +149,7 @@ func postedText(t schemas.PostTaskResponse, p PostedTask) string {
 	case len(p.Notified) > 0:
 		fmt.Fprintf(&b, "Being told: %s.\n", strings.Join(p.Notified, ", "))
 	case p.PeopleInReach != nil && *p.PeopleInReach > 0:
-		fmt.Fprintf(&b, "%d people could take it; they see it on their page.\n", *p.PeopleInReach)
+		fmt.Fprintf(&b, "%s could take it; they see it on their page.\n", people(*p.PeopleInReach))
 	}
 	if t.Hint != "" && !p.Duplicate {
 		b.WriteString(t.Hint + "\n")

@@ -93,7 +93,7 @@ func getTaskResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[Ta
 		r.text = fmt.Sprintf("%s is %s. %s", t.TaskID, t.Status, r.data.Next)
 		return r, nil
 	}
-	r.data.describe(t, *proof)
+	r.data.describe(*proof)
 	r.images = r.data.show(ctx, c, proof.Files)
 	r.data.Next = decideNext(b, *proof)
 	r.text = r.data.text(b)
@@ -115,7 +115,7 @@ func submission(t schemas.TaskView, wanted int) (*schemas.Proof, error) {
 	return &t.Submissions[i], nil
 }
 
-func (r *TaskResult) describe(t schemas.TaskView, p schemas.Proof) {
+func (r *TaskResult) describe(p schemas.Proof) {
 	r.Submission, r.UntrustedNote = p.Submission, untrusted(p.Note, maxNote)
 	if p.Place != nil {
 		r.ClaimedPlace = &Place{p.Place.Lat, p.Place.Lng, p.Place.AccuracyM}

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -15,17 +16,24 @@ const (
 	maxNote = 2000 // of a proof's note
 )
 
-// untrusted cleans somebody's words for a model: no control, invisible or direction
-// characters, at most limit characters.
+// hidden are characters that a reader does not see and a model does: control, direction
+// and filler characters, and selectors that can carry whole texts.
+var hidden = []*unicode.RangeTable{unicode.Cc, unicode.Cf, unicode.Co, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point}
+
+// lineEnds makes every character that ends a line the one that quote marks.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
+// untrusted cleans somebody's words for a model: nothing hidden, at most limit
+// characters.
 func untrusted(s string, limit int) string {
 	var b strings.Builder
 	n := 0
-	for _, r := range s {
+	for _, r := range lineEnds.Replace(s) {
 		if n >= limit {
 			b.WriteString(" …")
 			break
 		}
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r) || r == unicode.ReplacementChar) {
+		if r != '\n' && (unicode.In(r, hidden...) || r == unicode.ReplacementChar) {
 			continue
 		}
 		b.WriteRune(r)
@@ -141,7 +149,15 @@ func (b TaskBrief) who() string {
 	if b.Operator == "" {
 		return "A person"
 	}
-	return b.Operator
+	return strconv.Quote(b.Operator) // a name could read like an instruction
+}
+
+// people counts people in words.
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return strconv.Itoa(n) + " people"
 }
 
 // next says what a task's state asks of the agent.

@@ -13,12 +13,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/schemas"
 )
 
 const defaultMaxBody = 4 << 20
@@ -27,8 +29,11 @@ const defaultMaxBody = 4 << 20
 type Options struct {
 	// PublicURL is the address that the installation is known by; pages of it may call.
 	PublicURL string
+	// AllowedHosts are further host names, without a port, that may be used.
+	AllowedHosts []string
 	// Authenticate says who calls, from the key that Key finds in the context. Its
-	// context is the call's. An error is answered with 401. Nil lets everybody in.
+	// context is the call's. An error is answered as its code says, mostly with 401.
+	// Nil lets everybody in.
 	Authenticate func(r *http.Request) (context.Context, error)
 	// MaxBody limits a message; 4 MiB by default.
 	MaxBody int64
@@ -90,14 +95,26 @@ func (o Options) guard(next http.Handler) http.Handler {
 		if o.Authenticate != nil {
 			ctx, err := o.Authenticate(r)
 			if err != nil {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="humanops-mcp"`)
-				refuse(w, http.StatusUnauthorized, "An API key is needed, as the header X-API-Key or Authorization: Bearer. "+err.Error())
+				o.refuseCaller(w, r, err)
 				return
 			}
 			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refuseCaller answers a caller that was not admitted. A failure of the platform itself
+// is no reason to throw a key away, and its words are for the log.
+func (o Options) refuseCaller(w http.ResponseWriter, r *http.Request, err error) {
+	var worded *schemas.Error
+	if !errors.As(err, &worded) || worded.Code == schemas.CodeInternal || worded.Code == schemas.CodeUnavailable {
+		o.Logger.ErrorContext(r.Context(), "caller not checked", "error", err)
+		refuse(w, http.StatusServiceUnavailable, "The key could not be checked just now. Try again in a moment.")
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="humanops-mcp"`)
+	refuse(w, http.StatusUnauthorized, "An API key is needed, as the header X-API-Key or Authorization: Bearer. "+worded.Error())
 }
 
 // refuse answers outside the protocol: whoever gets this is no client yet.
@@ -115,12 +132,14 @@ func (o Options) hostAllowed(r *http.Request) bool {
 	if !ok || !isLoopback(hostname(local.String())) {
 		return true
 	}
-	return isLoopback(hostname(r.Host)) || o.isPublicHost(r.Host)
+	host := hostname(r.Host) // a proxy may leave out the port
+	u, err := url.Parse(o.PublicURL)
+	return isLoopback(host) || o.allows(host) || (err == nil && u.Host != "" && strings.EqualFold(u.Hostname(), host))
 }
 
-func (o Options) isPublicHost(host string) bool {
-	u, err := url.Parse(o.PublicURL)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+// allows tells whether the owner listed the host.
+func (o Options) allows(host string) bool {
+	return slices.ContainsFunc(o.AllowedHosts, func(allowed string) bool { return strings.EqualFold(hostname(allowed), host) })
 }
 
 // originAllowed takes no Origin at all (programs), the public URL, and this machine
@@ -137,6 +156,9 @@ func (o Options) originAllowed(r *http.Request) bool {
 	}
 	if public, err := url.Parse(o.PublicURL); err == nil && public.Host != "" && u.Scheme == public.Scheme && strings.EqualFold(u.Host, public.Host) {
 		return true
+	}
+	if o.allows(u.Hostname()) && strings.EqualFold(u.Host, r.Host) {
+		return true // a page of this program, under another of its names
 	}
 	return isLoopback(u.Hostname()) && u.Port() == portOf(r)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/client/transport"
@@ -17,7 +18,9 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/edge"
+	"humanops-mcp/schemas"
 )
 
 // block is a tool that waits; the test sees it begin and end.
@@ -42,7 +45,10 @@ func authenticate(r *http.Request) (context.Context, error) {
 	if key := edge.Key(r.Context()); key == "alice" || key == "bob" {
 		return r.Context(), nil
 	}
-	return nil, errors.New("This key is not known.")
+	if edge.Key(r.Context()) == "broken" {
+		return nil, errors.New("SQL logic error in agents.db")
+	}
+	return nil, schemas.NewError(schemas.CodeUnauthenticated, "This key is not known.")
 }
 
 const (
@@ -98,7 +104,7 @@ func modern(method, tool string) map[string]string {
 
 func TestAdmission(t *testing.T) {
 	s, _ := newServer()
-	o := edge.Options{PublicURL: "https://people.example.org", Authenticate: authenticate}
+	o := edge.Options{PublicURL: "https://people.example.org:8443", AllowedHosts: []string{"humans.lan"}, Authenticate: authenticate}
 	for kind, transport := range map[string]struct {
 		handler http.Handler
 		path    string
@@ -109,7 +115,7 @@ func TestAdmission(t *testing.T) {
 			return send(t, srv, sent{path: transport.path, key: key, body: initialize, headers: headers}).StatusCode
 		}
 		t.Run(kind+" refuses a page of another origin", func(t *testing.T) {
-			for _, origin := range []string{"https://evil.example", "null", "http://localhost:1", "http://people.example.org"} {
+			for _, origin := range []string{"https://evil.example", "null", "http://localhost:1", "http://people.example.org:8443", "https://humans.lan"} {
 				require.Equal(t, 403, try("alice", map[string]string{"Origin": origin}), origin)
 			}
 		})
@@ -117,8 +123,20 @@ func TestAdmission(t *testing.T) {
 			require.Equal(t, 403, try("alice", map[string]string{"Host": "evil.example"}))
 		})
 		t.Run(kind+" admits the public address and this machine", func(t *testing.T) {
-			require.NotEqual(t, 403, try("alice", map[string]string{"Origin": "https://people.example.org", "Host": "people.example.org"}))
+			require.NotEqual(t, 403, try("alice", map[string]string{"Origin": "https://people.example.org:8443", "Host": "people.example.org:8443"}))
 			require.NotEqual(t, 403, try("alice", map[string]string{"Origin": srv.URL}))
+		})
+		t.Run(kind+" admits the public name when a proxy leaves out the port", func(t *testing.T) {
+			require.NotEqual(t, 403, try("alice", map[string]string{"Host": "people.example.org"}))
+		})
+		t.Run(kind+" admits the names in allowed_hosts", func(t *testing.T) {
+			require.NotEqual(t, 403, try("alice", map[string]string{"Host": "humans.lan:8787", "Origin": "http://humans.lan:8787"}))
+		})
+		t.Run(kind+" tells nothing of a failure of its own and refuses no key for it", func(t *testing.T) {
+			resp := send(t, srv, sent{path: transport.path, key: "broken", body: initialize})
+			require.Equal(t, 503, resp.StatusCode)
+			require.NotContains(t, text(t, resp), "SQL")
+			require.Empty(t, resp.Header.Get("WWW-Authenticate"))
 		})
 		t.Run(kind+" needs a key and says how to bring it", func(t *testing.T) {
 			for _, key := range []string{"", "mallory"} {
@@ -216,6 +234,16 @@ func TestSSE(t *testing.T) {
 		out, err := c.CallTool(t.Context(), mcp.CallToolRequest{Params: mcp.CallToolParams{Name: "who"}})
 		require.NoError(t, err)
 		require.Equal(t, "you are alice", out.Content[0].(mcp.TextContent).Text)
+	})
+	t.Run("keeps a quiet session for as long as its stream", func(t *testing.T) {
+		clk := clock.NewFake(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+		quiet := httptest.NewServer(edge.SSE(s, edge.Options{Authenticate: authenticate, Clock: clk}))
+		defer quiet.CloseClientConnections()
+		stream := bufio.NewScanner(send(t, quiet, sent{method: "GET", path: "/sse", key: "alice"}).Body)
+		endpoint := data(t, stream)
+		clk.Advance(5 * time.Hour)
+		data(t, bufio.NewScanner(send(t, quiet, sent{method: "GET", path: "/sse", key: "bob"}).Body))
+		require.Equal(t, 202, send(t, quiet, sent{path: endpoint, key: "alice", body: initialize}).StatusCode)
 	})
 	t.Run("binds the stream to its caller and answers modern messages", func(t *testing.T) {
 		stream := bufio.NewScanner(send(t, srv, sent{method: "GET", path: "/sse", key: "alice"}).Body)

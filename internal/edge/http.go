@@ -48,7 +48,11 @@ func HTTP(s *server.MCPServer, o Options) http.Handler {
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
-		if session != "" && !modern && m.Method != "initialize" && !bound.belongs(session, fingerprint(r.Context())) {
+		if modern {
+			r.Header.Del(server.HeaderKeySessionID) // there are none in that era, so none is entered unchecked
+			session = ""
+		}
+		if session != "" && m.Method != "initialize" && !bound.belongs(session, fingerprint(r.Context())) {
 			refuse(w, http.StatusNotFound, "There is no such session. Initialize again.")
 			return
 		}
@@ -102,8 +106,11 @@ func (s *sessions) forget(id string) {
 }
 
 // sweep forgets idle sessions, twice as late as the library, so that a session known
-// there is known here.
+// there is known here. Without an idle time sessions stay until they are forgotten.
 func (s *sessions) sweep(now time.Time) {
+	if s.idle == 0 {
+		return
+	}
 	if now.Sub(s.swept) < s.idle {
 		return
 	}

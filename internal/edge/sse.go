@@ -15,7 +15,7 @@ import (
 // nothing newer.
 func SSE(s *server.MCPServer, o Options) http.Handler {
 	o = o.filled()
-	bound := &sessions{idle: sessionIdle, clock: o.Clock}
+	bound := &sessions{clock: o.Clock}
 	inner := server.NewSSEServer(s,
 		server.WithUseFullURLForMessageEndpoint(false),
 		server.WithKeepAlive(true),
