@@ -363,6 +363,13 @@ func TestLimits(t *testing.T) {
 		require.InDelta(t, 60, res.body["retry_after_seconds"], 0)
 		require.Equal(t, 200, rg.agent("GET", "/api/v1/agent", "").StatusCode, "callers with a key are not concerned")
 	})
+	t.Run("strangers have no more by naming a signature", func(t *testing.T) {
+		rg := newRig(t, Config{})
+		for range strangersPerMinute {
+			require.Equal(t, 200, rg.do("POST", "/api/v1/open?signature=x", "").StatusCode)
+		}
+		require.Equal(t, 429, rg.do("POST", "/api/v1/open?signature=x", "").StatusCode)
+	})
 	t.Run("callers have what the configuration says, each their own", func(t *testing.T) {
 		rg := newRig(t, Config{RateLimitPerMinute: 2})
 		require.Equal(t, 200, rg.agent("GET", "/api/v1/agent", "").StatusCode)

@@ -53,6 +53,9 @@ func credentials(r *http.Request) (key, token string, err error) {
 }
 
 func (a *api) caller(ctx context.Context, key, token string) (caller account.Caller, err error) {
+	if known, ok := account.Proven(ctx, key); ok && !known.Stale {
+		return known, nil
+	}
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
 		if key != "" {
 			caller, err = a.Accounts.AuthenticateKey(ctx, tx, key)

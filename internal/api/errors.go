@@ -35,6 +35,7 @@ type envelope struct {
 	State             string               `json:"state,omitempty"`
 	RetryAfterSeconds int                  `json:"retry_after_seconds,omitempty"`
 	RequestID         string               `json:"request_id,omitempty"`
+	schemas.Sandboxed
 }
 
 func internal(requestID string) envelope {
@@ -67,7 +68,9 @@ func (a *api) unexpected(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		a.Logger.Error("A request failed", "request_id", rec.id, "route", r.Pattern, "error", err)
 	}
-	writeEnvelope(w, http.StatusInternalServerError, internal(rec.id))
+	answer := internal(rec.id)
+	answer.Sandboxed = rec.sandboxed()
+	writeEnvelope(w, http.StatusInternalServerError, answer)
 }
 
 func (a *api) writeError(w http.ResponseWriter, r *http.Request, status int, e *schemas.Error) {
@@ -78,7 +81,7 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, status int, e *
 	if e.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds))
 	}
-	writeEnvelope(w, status, envelope{e.Error(), e.Code, e.Fields, e.State, e.RetryAfterSeconds, ""})
+	writeEnvelope(w, status, envelope{e.Error(), e.Code, e.Fields, e.State, e.RetryAfterSeconds, "", recordOf(r).sandboxed()})
 }
 
 func writeEnvelope(w http.ResponseWriter, status int, e envelope) {

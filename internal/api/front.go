@@ -22,6 +22,15 @@ type record struct {
 	ip     string
 	caller string
 	via    string
+	test   bool // the caller's key is of test mode
+}
+
+// sandboxed is the mark of test mode, which errors carry too.
+func (rec *record) sandboxed() (mark schemas.Sandboxed) {
+	if rec.test {
+		mark.MarkSandbox()
+	}
+	return mark
 }
 
 type recordKey struct{}

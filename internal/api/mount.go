@@ -21,9 +21,9 @@ func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http
 	a.mux.HandleFunc(info.Pattern(), func(w http.ResponseWriter, r *http.Request) {
 		caller, err := a.authenticate(r, info.Access)
 		rec := recordOf(r)
-		rec.caller, rec.via = caller.ID(), caller.Via
+		rec.caller, rec.via, rec.test = caller.ID(), caller.Via, caller.Mode == account.Test
 		if err == nil {
-			err = a.limit(w, r, caller)
+			err = a.limit(w, r, caller, info.Access)
 		}
 		if err == nil {
 			err = serve(w, r.WithContext(account.With(r.Context(), caller)))
@@ -35,11 +35,11 @@ func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http
 }
 
 // limit counts the call against its caller, or its address where there is no caller.
-func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Caller) error {
+func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Caller, access schemas.Access) error {
 	limiter, key := a.callers, caller.ID()+caller.Mode
 	if key == "" {
 		limiter, key = a.strangers, recordOf(r).ip
-		if r.URL.Query().Get("signature") != "" {
+		if access&schemas.Link != 0 {
 			limiter = a.callers // a page of signed photos is many calls
 		}
 	}

@@ -75,6 +75,13 @@ func TestTestModeIsMarked(t *testing.T) {
 		require.Equal(t, true, test.body["sandbox"], path)
 		require.Equal(t, schemas.SandboxNotice, test.body["sandbox_notice"], path)
 	}
+	t.Run("on errors too", func(t *testing.T) {
+		refused := rg.do("POST", "/api/v1/things/a", `{}`, "X-API-Key", rg.creds.TestKey)
+		require.Equal(t, 400, refused.StatusCode)
+		require.Equal(t, true, refused.body["sandbox"])
+		require.Equal(t, schemas.SandboxNotice, refused.body["sandbox_notice"])
+		require.NotContains(t, rg.agent("POST", "/api/v1/things/a", `{}`).raw, "sandbox")
+	})
 }
 
 func TestErrorsOfServices(t *testing.T) {

@@ -163,6 +163,8 @@ func errorSchema() object {
 			"state":               object{"type": "string", "description": "The state that the object is in"},
 			"retry_after_seconds": object{"type": "integer"},
 			"request_id":          object{"type": "string"},
+			"sandbox":             object{"type": "boolean", "description": "True in test mode"},
+			"sandbox_notice":      object{"type": "string"},
 		},
 	}
 }
