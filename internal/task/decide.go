@@ -83,11 +83,17 @@ func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller,
 
 // stillHere refuses to send a task back to somebody who has left.
 func stillHere(ctx context.Context, tx *store.Tx, t db.Task) error {
-	p, err := tx.PersonByID(ctx, t.OperatorID.String)
-	if err == nil && p.RemovedAt != 0 {
+	left, err := hasLeft(ctx, tx, t)
+	if left {
 		return conflict(t, "The operator has left, so nobody can make the changes. Approve or reject the submission.")
 	}
 	return err
+}
+
+// hasLeft tells whether the operator of the task was removed.
+func hasLeft(ctx context.Context, tx *store.Tx, t db.Task) (bool, error) {
+	p, err := tx.PersonByID(ctx, t.OperatorID.String)
+	return err == nil && p.RemovedAt != 0, err
 }
 
 // decide records the decision on the latest submission and moves the task on; what is

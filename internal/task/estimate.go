@@ -51,7 +51,7 @@ func (s *Service) RejectEstimate(ctx context.Context, tx *store.Tx, in schemas.R
 	former := t.OperatorID.String
 	t, err = s.advance(ctx, tx, t, move{event: RejectEstimate, by: actorOf(c), data: map[string]any{
 		"reason": in.Reason, "operator_id": former, "estimate_minutes": t.EstimateMinutes,
-	}, former: former})
+	}, former: former, edit: func(t *db.Task) { t.EstimateState = "rejected" }})
 	out := schemas.EstimateResponse{TaskID: t.ID, Status: s.word(t.Status), Message: "The estimate was rejected, and the task is open to operators again."}
 	markIfTest(&out.Sandboxed, t)
 	return out, err

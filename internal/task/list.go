@@ -114,34 +114,40 @@ func typeFilter(t schemas.TaskType) (string, error) {
 }
 
 func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
-	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
-	if err != nil {
-		return nil, 0, err
-	}
 	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
 		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince,
 		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
 	})
+	if err != nil {
+		return nil, 0, err
+	}
 	rows := make([]row, len(found))
 	for i, r := range found {
 		rows[i] = row(r)
 	}
+	if f.whole(len(rows)) {
+		return rows, int64(len(rows)), nil
+	}
+	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
 	return rows, total, err
 }
 
 func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
-	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
-	if err != nil {
-		return nil, 0, err
-	}
 	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
 		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince,
 		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
 	})
+	if err != nil {
+		return nil, 0, err
+	}
 	rows := make([]row, len(found))
 	for i, r := range found {
 		rows[i] = row(r)
 	}
+	if f.whole(len(rows)) {
+		return rows, int64(len(rows)), nil
+	}
+	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
 	return rows, total, err
 }
 

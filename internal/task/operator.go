@@ -49,8 +49,11 @@ func (s *Service) lockForAccept(ctx context.Context, tx *store.Tx, taskID string
 	if err != nil {
 		return db.Task{}, fmt.Errorf("find the operator: %w", err)
 	}
+	if person.RemovedAt != 0 || person.Simulated {
+		return db.Task{}, noTask(taskID) // removed since they signed in
+	}
 	t, err := tx.LockTask(ctx, taskID)
-	if store.NotFound(err) || err == nil && (!c.Operator || t.Mode != account.Live || person.Simulated || !openTo(c, t) && !holds(c, t)) {
+	if store.NotFound(err) || err == nil && (!c.Operator || t.Mode != account.Live || !openTo(c, t) && !holds(c, t)) {
 		return t, noTask(taskID)
 	}
 	if err != nil {
@@ -80,6 +83,7 @@ func (s *Service) accept(ctx context.Context, tx *store.Tx, t db.Task, operatorI
 			if fit {
 				t.StartBy = store.Micros(startBy(minutes, now, deadline))
 			}
+			t.EstimateID, t.EstimateMinutes, t.EstimateNote, t.EstimateState = "", 0, "", "" // of an earlier operator
 			if minutes == 0 {
 				return
 			}

@@ -69,3 +69,9 @@ func cut[R any](w window, rows []R, total int64, at func(R) position) ([]R, sche
 	}
 	return rows, page
 }
+
+// whole tells whether so many rows, out of one more than the limit, are all there are:
+// then nothing needs counting.
+func (w window) whole(rows int) bool {
+	return w.offset == 0 && w.at == newestFirst && int64(rows) <= w.limit
+}

@@ -282,11 +282,18 @@ func (s *Service) allowedFile(ctx context.Context, tx *store.Tx, in schemas.GetP
 		c.Mode = t.Mode // the link was made for a key of the task's mode
 	}
 	f, err = tx.FindProofFile(ctx, db.FindProofFileParams{TaskID: in.TaskID, N: int64(in.N)})
+	if err != nil && !store.NotFound(err) {
+		return f, err
+	}
+	own := c.SeesTasksOf(t.AgentID, t.Mode)
 	mine := c.Operator && c.PersonID != "" && f.OperatorID == c.PersonID && t.Mode == account.Live
-	if store.NotFound(err) || err == nil && !c.SeesTasksOf(t.AgentID, t.Mode) && !mine {
+	switch {
+	case err == nil && (own || mine):
+		return f, nil
+	case own || holds(c, t):
 		return f, schemas.NewError(schemas.CodeNotFound, fmt.Sprintf("There is no photo %d on that task among yours. The task's submissions list the photos.", in.N))
 	}
-	return f, err
+	return f, noTask(in.TaskID) // the same words as for a task that is not there
 }
 
 // linkCaller is whom a link was made for, as they are now.

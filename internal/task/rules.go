@@ -333,6 +333,9 @@ func enter(t *db.Task, now int64) {
 	case schemas.Posted:
 		t.OperatorID.Valid, t.OperatorID.String = false, ""
 		t.AcceptedAt, t.StartBy, t.StartedAt = 0, 0, 0
+		if t.EstimateState != "rejected" { // who gave the task back takes their estimate along
+			t.EstimateID, t.EstimateMinutes, t.EstimateNote, t.EstimateState = "", 0, "", ""
+		}
 	case schemas.Accepted:
 		t.AcceptedAt = now
 	case schemas.InProgress:

@@ -206,6 +206,15 @@ func (s *Service) applyVerdict(ctx context.Context, tx *store.Tx, t db.Task, v s
 	if v.Method == "timeout" {
 		by = timeout
 	}
+	if event == GuardianReject {
+		left, err := hasLeft(ctx, tx, t)
+		if err != nil {
+			return err
+		}
+		if left {
+			event = GuardianUnsure // nobody is there to submit again
+		}
+	}
 	if event == GuardianApprove {
 		d := schemas.Decision{Decision: "approve", DecidedBy: "guardian", DecidedVia: "guardian", DecidedAt: tx.Now()}
 		if err := s.keepDecision(ctx, tx, t, d); err != nil {
