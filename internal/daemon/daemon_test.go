@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -216,6 +219,47 @@ func TestStop(t *testing.T) {
 	require.NoFileExists(t, files.Socket)
 	_, err = files.Stop(t.Context())
 	require.ErrorIs(t, err, ErrNotRunning)
+}
+
+// bystander is a process that has the number a killed platform once had.
+func bystander(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "60")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd
+}
+
+func TestStopEndsNoForeignProcess(t *testing.T) {
+	t.Run("whose number a killed platform had, while somebody looks at the lock", func(t *testing.T) {
+		t.Setenv("XDG_RUNTIME_DIR", shortDir(t))
+		files := Paths(t.TempDir())
+		other := bystander(t)
+		lock, err := files.Acquire()
+		require.NoError(t, err)
+		require.NoError(t, lock.Publish(State{PID: other.Process.Pid, Socket: files.Socket})) // no socket is open
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err = files.Stop(ctx)
+		require.Error(t, err)
+		require.NoError(t, other.Process.Signal(syscall.Signal(0)))
+		require.NoError(t, lock.Release())
+		state, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(other.Process.Pid), "stat"))
+		if err == nil { // where there is a /proc: alive, and not waiting to be buried
+			require.NotContains(t, string(state), ") Z ")
+		}
+	})
+	t.Run("whose number a killed platform had, while the next one starts", func(t *testing.T) {
+		files := Paths(t.TempDir())
+		require.NoError(t, os.WriteFile(files.Lock, []byte(`{"pid":4242}`), 0o600))
+		lock, err := files.Acquire()
+		require.NoError(t, err)
+		defer func() { require.NoError(t, lock.Release()) }()
+		_, err = files.Stop(t.Context())
+		var running *RunningError
+		require.ErrorAs(t, err, &running)
+		require.Zero(t, running.State.PID)
+	})
 }
 
 func TestLock(t *testing.T) {

@@ -207,14 +207,28 @@ func (f Files) Stop(ctx context.Context) (State, error) {
 	if state.PID == 0 {
 		return state, &RunningError{Data: f.Data}
 	}
-	process, err := os.FindProcess(state.PID)
-	if err != nil {
+	if err := f.askToEnd(ctx, state.PID); err != nil {
 		return state, err
 	}
-	if err := terminate(process); err != nil {
-		return state, fmt.Errorf("end process %d: %w", state.PID, err)
-	}
 	return state, f.waitUntilFree(ctx, state)
+}
+
+// askToEnd signals the platform. Its open socket proves that it lives, and so that the
+// process number is still its own; without one it is ending, or gone.
+func (f Files) askToEnd(ctx context.Context, pid int) error {
+	conn, err := f.Dial(ctx, "", "")
+	if err != nil {
+		return nil //nolint:nilerr // nobody is there to be asked; the wait that follows tells the rest
+	}
+	defer conn.Close()
+	process, err := os.FindProcess(pid)
+	if err == nil {
+		err = terminate(process)
+	}
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("end process %d: %w", pid, err)
+	}
+	return nil
 }
 
 func (f Files) waitUntilFree(ctx context.Context, state State) error {
@@ -226,7 +240,7 @@ func (f Files) waitUntilFree(ctx context.Context, state State) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("process %d was asked to end but still runs after %s; its log is %s", state.PID, stopTimeout, f.Log)
+			return fmt.Errorf("process %d was asked to end but the data folder is still in use after %s; its log is %s", state.PID, stopTimeout, f.Log)
 		case <-clock.System().After(pollPause):
 		}
 	}

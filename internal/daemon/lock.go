@@ -50,8 +50,13 @@ const (
 func (f Files) Acquire() (*Lock, error) {
 	for attempt := 1; ; attempt++ {
 		lock, err := acquire(f.Lock)
-		if lock != nil || err != nil {
-			return lock, err
+		if lock != nil {
+			// What a killed platform wrote is not true of this one: its process number may
+			// be another program's by now.
+			return lock, lock.file.Truncate(0)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if attempt == lockAttempts {
 			state, _ := readState(f.Lock) // a half-written state is reported as none

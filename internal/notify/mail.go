@@ -48,7 +48,7 @@ func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Con
 }
 
 func (n *Notifier) message(id string, a mailArgs) (*smtp.Msg, error) {
-	m := smtp.NewMsg()
+	m := smtp.NewMsg(smtp.WithNoDefaultUserAgent())
 	if err := m.From(n.config.From); err != nil {
 		return nil, fmt.Errorf("the sender in smtp.from is no mail address: %w", err)
 	}

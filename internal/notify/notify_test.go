@@ -122,6 +122,7 @@ func TestMail(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "Take 2 clear photos.\n\nhttps://ops.example.com/tasks/task_1", strings.TrimSpace(string(body)))
 			require.Regexp(t, `^<job_\w+@example\.com>$`, m.Header.Get("Message-ID"))
+			require.Empty(t, m.Header.Get("User-Agent")+m.Header.Get("X-Mailer"), "a mail advertises no library")
 			ids[m.Header.Get("Message-ID")], to[m.Header.Get("To")] = true, true
 		}
 		require.Len(t, ids, 2)
