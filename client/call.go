@@ -101,6 +101,18 @@ func download[In any](ctx context.Context, c *Client, e schemas.Download[In], in
 	return content, nil
 }
 
+// body ends the call when its reader is done with it.
+type body struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b body) Close() error {
+	err := b.ReadCloser.Close()
+	b.cancel()
+	return err
+}
+
 // capped fails a read that goes beyond max bytes.
 func capped(r io.ReadCloser, max int64) io.ReadCloser {
 	if max <= 0 {

@@ -1,13 +1,14 @@
 package client
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"sync"
 )
 
 // localTransport marks the transports that do not leave this machine.
@@ -40,52 +41,41 @@ type inProcess struct{ handler http.Handler }
 
 func (inProcess) local() {}
 
-// RoundTrip runs the handler beside the caller and hands over the answer as soon as
-// its header is written; the body follows through a pipe.
+// RoundTrip runs the handler in the caller's goroutine and keeps the whole answer: the
+// client bounds what it reads, and a hand-over between goroutines would cost more than
+// the call.
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(r.Context())
-	in := r.Clone(ctx)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	in := r.Clone(r.Context())
 	in.RequestURI = r.URL.RequestURI()
 	in.RemoteAddr = "127.0.0.1:0"
-	in.Host = r.URL.Host
-	if r.Host != "" {
-		in.Host = r.Host
-	}
+	in.Host = cmp.Or(r.Host, r.URL.Host)
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	reader, writer := io.Pipe()
-	a := &answer{header: make(http.Header), body: writer, ready: make(chan struct{})}
-	go t.serve(a, in)
-	select {
-	case <-a.ready:
-	case <-ctx.Done():
-		cancel()
-		reader.CloseWithError(r.Context().Err())
-		return nil, r.Context().Err()
+	a := &answer{header: make(http.Header)}
+	if err := t.serve(a, in); err != nil {
+		return nil, err
 	}
-	if a.failed != nil {
-		cancel()
-		return nil, a.failed
-	}
+	a.WriteHeader(http.StatusOK)
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.sent, Body: body{reader, cancel}, ContentLength: -1, Request: r,
+		Header: a.sent, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()), Request: r,
 	}, nil
 }
 
-func (t inProcess) serve(a *answer, r *http.Request) {
+func (t inProcess) serve(a *answer, r *http.Request) (err error) {
 	defer r.Body.Close()
 	defer func() {
-		if p := recover(); p != nil {
-			a.fail(errors.New("the platform broke off the call"))
-			return
+		if recover() != nil {
+			err = errors.New("the platform broke off the call")
 		}
-		a.WriteHeader(http.StatusOK)
-		a.body.Close()
 	}()
 	t.handler.ServeHTTP(a, r)
+	return r.Context().Err()
 }
 
 // answer is the http.ResponseWriter of an in-process call.
@@ -93,48 +83,18 @@ type answer struct {
 	header http.Header
 	sent   http.Header // as it was when the status was written
 	status int
-	failed error
-	body   *io.PipeWriter
-	once   sync.Once
-	ready  chan struct{}
+	body   bytes.Buffer
 }
 
 func (a *answer) Header() http.Header { return a.header }
 
 func (a *answer) WriteHeader(status int) {
-	if status < 200 {
-		return
-	}
-	a.once.Do(func() {
+	if status >= 200 && a.status == 0 {
 		a.status, a.sent = status, a.header.Clone()
-		close(a.ready)
-	})
+	}
 }
 
 func (a *answer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
 	return a.body.Write(p)
-}
-
-// Flush has nothing to do: the pipe holds nothing back.
-func (a *answer) Flush() { a.WriteHeader(http.StatusOK) }
-
-func (a *answer) fail(err error) {
-	a.once.Do(func() {
-		a.failed = err
-		close(a.ready)
-	})
-	a.body.CloseWithError(err)
-}
-
-// body ends the call when its reader is done with it.
-type body struct {
-	io.ReadCloser
-	cancel context.CancelFunc
-}
-
-func (b body) Close() error {
-	err := b.ReadCloser.Close()
-	b.cancel()
-	return err
 }

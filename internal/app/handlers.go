@@ -109,7 +109,7 @@ func (a *App) admit(r *http.Request) (context.Context, error) {
 		caller, err = a.accounts.AuthenticateKey(ctx, tx, edge.Key(ctx))
 		return err
 	})
-	return account.With(ctx, caller), err
+	return account.WithProven(ctx, edge.Key(ctx), caller), err
 }
 
 // clientOf is the platform itself, as the caller of ctx.
