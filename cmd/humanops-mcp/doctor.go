@@ -52,8 +52,11 @@ func (p *program) doctor(ctx context.Context, cfg *config.Config) error {
 	checks = append(checks, checkKeys(cfg, files))
 	checks = append(checks, p.checkClients()...)
 	failed := false
-	for _, c := range checks {
+	for i, c := range checks {
 		failed = failed || (!c.OK && !c.Optional)
+		if c.OK {
+			checks[i].Fix = "" // nothing to mend
+		}
 	}
 	if err := p.printChecks(checks); err != nil {
 		return err
@@ -136,7 +139,27 @@ func (p *program) checkPlatform(ctx context.Context, cfg *config.Config, files d
 		checks[0].Found += ", version " + status.Version
 		checks[0].OK, checks[0].Fix = false, "it is another version than this program ("+version()+"): humanops-mcp stop; the next call starts this one"
 	}
-	return append(checks, checkReach(status), checkJobs(status.JobsFailed))
+	return append(checks, checkReach(status), checkJobs(status.JobsFailed), p.checkLedger(ctx, cfg))
+}
+
+// checkLedger lets the platform add up its books.
+func (p *program) checkLedger(ctx context.Context, cfg *config.Config) check {
+	c := check{Name: "ledger", Fix: "keep a backup (humanops-mcp backup FILE) and report it: money was booked wrongly"}
+	owner, err := p.owner(ctx, cfg)
+	if err != nil {
+		c.Found, c.Fix = err.Error(), "humanops-mcp stop; the next call starts it again"
+		return c
+	}
+	report, err := owner.GetCheck(ctx)
+	switch {
+	case err != nil:
+		c.Found, c.Fix = "it could not be checked: "+err.Error(), "see the platform's log"
+	case report.Exact:
+		c.OK, c.Found = true, "exact"
+	default:
+		c.Found = report.Problem
+	}
+	return c
 }
 
 func checkReach(status schemas.PlatformStatus) check {

@@ -72,6 +72,7 @@ func (p *program) install(cfg *config.Config, name string, show, project bool) e
 	if err != nil {
 		return err
 	}
+	p.keepSecrets(&entry, project && !show)
 	if show {
 		snippet, err := target.Snippet(entry)
 		if err != nil {
@@ -102,12 +103,7 @@ func (p *program) target(name string, project bool) (install.Client, string, err
 }
 
 func (p *program) machine() (install.Machine, error) {
-	env := map[string]string{}
-	for _, pair := range p.env {
-		if name, value, ok := strings.Cut(pair, "="); ok {
-			env[name] = value
-		}
-	}
+	env := environment(p.env)
 	home := env["HOME"]
 	if runtime.GOOS == "windows" {
 		home = env["USERPROFILE"]
@@ -117,6 +113,16 @@ func (p *program) machine() (install.Machine, error) {
 	}
 	dir, err := os.Getwd()
 	return install.Machine{OS: runtime.GOOS, Home: home, Env: env, Dir: dir}, err
+}
+
+func environment(pairs []string) map[string]string {
+	env := map[string]string{}
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
 }
 
 // entry is how a client starts this program: with what the user set beyond the
@@ -130,13 +136,28 @@ func (p *program) entry(cfg *config.Config) (install.Entry, error) {
 		return install.Entry{}, errors.New("this program runs from a temporary folder that go run removes. Build it to a place where it stays (go build -o ~/bin/humanops-mcp ./cmd/humanops-mcp) and run install from there")
 	}
 	entry := install.Entry{Command: program, Args: []string{"stdio"}, Env: p.connection()}
-	if cfg.Set("data_dir") {
+	env := environment(p.env)
+	if cfg.Set("data_dir") || env["XDG_DATA_HOME"] != "" {
 		entry.Args = append(entry.Args, "--data-dir", cfg.DataDir)
 	}
-	if file := cfg.File(); file != "" && p.configFile != "" {
+	if file := cfg.File(); file != "" && (p.configFile != "" || env[config.ConfigEnv] != "" || env["XDG_CONFIG_HOME"] != "") {
 		entry.Args = append(entry.Args, "--config", file)
 	}
 	return entry, nil
+}
+
+// keepSecrets takes keys out of an entry for a project: its file is shared with others,
+// mostly through version control. Elsewhere they make the file private.
+func (p *program) keepSecrets(entry *install.Entry, shared bool) {
+	for _, name := range config.SecretEnv() {
+		switch _, ok := entry.Env[name]; {
+		case ok && !shared:
+			entry.Private = true
+		case ok:
+			delete(entry.Env, name)
+			fmt.Fprintf(p.stderr, "humanops-mcp: %s is not written into a project's file, which others can read. Set it in the environment of the client, or in config.yaml.\n", name)
+		}
+	}
 }
 
 // connection is what the environment says about the marketplace to use.

@@ -88,6 +88,17 @@ func FrontEnv() []string {
 	return names
 }
 
+// SecretEnv lists the environment variables whose values are secrets.
+func SecretEnv() []string {
+	var names []string
+	for _, k := range Keys() {
+		if k.Secret {
+			names = append(names, k.Env...)
+		}
+	}
+	return names
+}
+
 func sections() []section {
 	t := reflect.TypeFor[Config]()
 	var out []section

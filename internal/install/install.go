@@ -93,6 +93,7 @@ type Entry struct {
 	Command string // absolute
 	Args    []string
 	Env     map[string]string
+	Private bool // Env holds a key
 }
 
 // Change is a configuration file before and after. Nothing is written until Apply.
@@ -100,6 +101,8 @@ type Change struct {
 	Path   string
 	Before []byte // nil when there is no file
 	After  []byte
+	// Private says that After holds a key, so that nobody else may read the file.
+	Private bool
 }
 
 // Needed tells whether there is anything to write.
@@ -107,7 +110,9 @@ func (c Change) Needed() bool { return !bytes.Equal(c.Before, c.After) }
 
 // Install works out the file with the entry in it.
 func (c Client) Install(path string, e Entry) (Change, error) {
-	return c.change(path, func(d *document) error { return d.set(c.section, Name, c.fields(e)) })
+	change, err := c.change(path, func(d *document) error { return d.set(c.section, Name, c.fields(e)) })
+	change.Private = e.Private
+	return change, err
 }
 
 // Uninstall works out the file without the entry.
@@ -184,6 +189,9 @@ func (c Change) Apply(now time.Time) (backup string, err error) {
 	}
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
+	}
+	if c.Private {
+		mode &= 0o700
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
