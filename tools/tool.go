@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,13 +111,35 @@ func (m TestMode) testMode() bool { return m.Sandbox }
 // mode marks an answer as the server's answer was marked.
 func mode(s schemas.Sandboxed) TestMode { return TestMode(s) }
 
+// golden holds each tool as it is published. To derive the schemas anew at each start
+// would take longer than everything else that comes before the first answer; a test
+// keeps files and types the same.
+//
+//go:embed golden/*.json
+var golden embed.FS
+
 // published is the tool as clients see it.
 func (t Tool) published() (mcp.Tool, error) {
+	var schema struct{ InputSchema, OutputSchema json.RawMessage }
+	raw, err := golden.ReadFile("golden/" + t.Name + ".json")
+	if err == nil {
+		err = json.Unmarshal(raw, &schema)
+	}
+	if err != nil {
+		return mcp.Tool{}, fmt.Errorf("tool %s has no golden file: %w", t.Name, err)
+	}
+	return t.with(schema.InputSchema, schema.OutputSchema)
+}
+
+// derived is the tool with the schemas of its types.
+func (t Tool) derived() (mcp.Tool, error) { return t.with(codec.Schema(t.In), codec.Schema(t.Out)) }
+
+func (t Tool) with(in, out json.RawMessage) (mcp.Tool, error) {
 	if t.Effect < Reads || t.Effect > Destroys {
 		return mcp.Tool{}, fmt.Errorf("tool %s declares no effect", t.Name)
 	}
-	p := mcp.NewToolWithRawSchema(t.Name, t.Description, codec.Schema(t.In))
-	p.RawOutputSchema = codec.Schema(t.Out)
+	p := mcp.NewToolWithRawSchema(t.Name, t.Description, in)
+	p.RawOutputSchema = out
 	p.Annotations = t.Effect.hints()
 	// One tool that cannot be written would silence the whole list.
 	if _, err := json.Marshal(p); err != nil {
