@@ -41,7 +41,7 @@ func actorOf(c account.Caller) actor { return actor{c.ID(), c.Via} }
 func (s *Service) advance(ctx context.Context, tx *store.Tx, t db.Task, m move) (db.Task, error) {
 	next, err := Life.Next(schemas.TaskStatus(t.Status), m.event, factsOf(t, m.fits))
 	if err != nil {
-		return t, err
+		return t, s.inWords(err)
 	}
 	moved := t
 	moved.Status = string(next)
@@ -85,7 +85,7 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, was, t db.Task, by act
 	if err != nil {
 		return t, err
 	}
-	return t, conflict(now, fmt.Sprintf("Somebody else was faster: the task is %s now. Look at it again before you go on.", s.word(now.Status)))
+	return t, s.conflict(now, fmt.Sprintf("Somebody else was faster: the task is %s now. Look at it again before you go on.", s.word(now.Status)))
 }
 
 // payUp empties a finished task's escrow: to the operator when it is paid, back to the

@@ -23,9 +23,9 @@ func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.Cance
 	switch schemas.TaskStatus(t.Status) {
 	case schemas.Posted, schemas.EstimatePending, schemas.Accepted:
 	case schemas.InProgress:
-		return schemas.CancelTaskResponse{}, conflict(t, "Work on the task has begun (IN_PROGRESS), so it can no longer be cancelled. Write to the operator, or wait for the proof.")
+		return schemas.CancelTaskResponse{}, s.conflict(t, "Work on the task has begun (IN_PROGRESS), so it can no longer be cancelled. Write to the operator, or wait for the proof.")
 	default:
-		return schemas.CancelTaskResponse{}, conflict(t, "The task is "+s.word(t.Status)+", so it can no longer be cancelled.")
+		return schemas.CancelTaskResponse{}, s.conflict(t, "The task is "+s.word(t.Status)+", so it can no longer be cancelled.")
 	}
 	t, err = s.advance(ctx, tx, t, move{event: Cancel, by: actorOf(c), data: withReason(in.Reason)})
 	if err != nil {

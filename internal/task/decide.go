@@ -64,28 +64,28 @@ func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller,
 	state := schemas.TaskStatus(t.Status)
 	switch {
 	case state != schemas.ManualReview && state != schemas.Disputed:
-		return conflict(t, "The task is "+s.word(t.Status)+", so there is nothing to decide now. Only a submission in MANUAL_REVIEW or DISPUTED can be decided.")
+		return s.conflict(t, "The task is "+s.word(t.Status)+", so there is nothing to decide now. Only a submission in MANUAL_REVIEW or DISPUTED can be decided.")
 	case int64(in.Submission) != t.Submission:
-		return conflict(t, fmt.Sprintf("The latest submission is number %d, and the decision names number %d. Look at submission %d, then decide on it.", t.Submission, in.Submission, t.Submission))
+		return s.conflict(t, fmt.Sprintf("The latest submission is number %d, and the decision names number %d. Look at submission %d, then decide on it.", t.Submission, in.Submission, t.Submission))
 	case state == schemas.Disputed && !c.Owner:
 		return &schemas.Error{Code: schemas.CodeForbidden, State: t.Status, Message: "The task is in dispute, and only the owner, a person, settles that: they approve or refund on the task's page."}
 	case state == schemas.Disputed && in.Decision != "approve" && in.Decision != "refund":
-		return conflict(t, "A dispute is settled by approve (the operator is paid) or refund (the agent gets the reward back).")
+		return s.conflict(t, "A dispute is settled by approve (the operator is paid) or refund (the agent gets the reward back).")
 	case state == schemas.ManualReview && in.Decision == "refund":
-		return conflict(t, "Refund settles a dispute, and there is none yet. Use reject to open one, or request_changes.")
+		return s.conflict(t, "Refund settles a dispute, and there is none yet. Use reject to open one, or request_changes.")
 	case in.Decision == "request_changes" && t.ChangesRequested >= maxChanges:
-		return conflict(t, fmt.Sprintf("Changes were requested %d times, which is the most. Approve or reject the submission.", t.ChangesRequested))
+		return s.conflict(t, fmt.Sprintf("Changes were requested %d times, which is the most. Approve or reject the submission.", t.ChangesRequested))
 	case in.Decision == "request_changes":
-		return stillHere(ctx, tx, t)
+		return s.stillHere(ctx, tx, t)
 	}
 	return nil
 }
 
 // stillHere refuses to send a task back to somebody who has left.
-func stillHere(ctx context.Context, tx *store.Tx, t db.Task) error {
+func (s *Service) stillHere(ctx context.Context, tx *store.Tx, t db.Task) error {
 	left, err := hasLeft(ctx, tx, t)
 	if left {
-		return conflict(t, "The operator has left, so nobody can make the changes. Approve or reject the submission.")
+		return s.conflict(t, "The operator has left, so nobody can make the changes. Approve or reject the submission.")
 	}
 	return err
 }

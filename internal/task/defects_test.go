@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +79,63 @@ func TestForeignProofReadsLikeAMissingTask(t *testing.T) {
 		_, err := h.GetProof(who, schemas.GetProofRequest{TaskID: id, N: 99})
 		require.ErrorContains(t, refused(t, err, schemas.CodeNotFound), "no photo 99")
 	}
+}
+
+func TestAssignToInTestMode(t *testing.T) {
+	h := newHouse(t, task.Config{})
+	t.Run("tells a test key nothing of real people", func(t *testing.T) {
+		ada := account.From(h.ada).PersonID
+		for _, name := range []string{"Ada", ada, "Owner"} {
+			r := h.request()
+			r.AssignTo = name
+			_, err := in(h, h.sandbox, h.PostTask, r)
+			e := refused(t, err, schemas.CodeInvalid)
+			r.AssignTo = "Nobody at all"
+			_, err = in(h, h.sandbox, h.PostTask, r)
+			require.Equal(t, strings.ReplaceAll(refused(t, err, schemas.CodeInvalid).Error(), "Nobody at all", name), e.Error())
+		}
+	})
+	t.Run("gives the task to the simulated person named", func(t *testing.T) {
+		second := must(h, h.sandbox, h.GetBalance, schemas.Empty{}).People[1]
+		r := h.request()
+		r.AssignTo, r.RewardUSD = second.Name, 0
+		out := must(h, h.sandbox, h.PostTask, r)
+		require.Equal(t, []string{second.Name}, out.Notified)
+		h.pass(1, time.Second)
+		require.Equal(t, second.OperatorID, *h.getAs(h.sandbox, out.TaskID).OperatorID)
+	})
+	t.Run("takes me for the first of them", func(t *testing.T) {
+		r := h.request()
+		r.AssignTo = "me"
+		require.Equal(t, "Simulated operator 1", must(h, h.sandbox, h.PostTask, r).AssignedTo)
+	})
+}
+
+func TestTitleStandsOnOneLine(t *testing.T) {
+	h := newHouse(t, task.Config{})
+	v := h.get(h.post(func(r *schemas.PostTaskRequest) {
+		r.Title = "Photo\r\nBcc: all\u2028of\tit\x1b[31m"
+		r.Location.Address = "1 Main St\nAustin"
+		r.ProofRequirements = []string{"a\nb"}
+		r.Description = "first\n\tsecond\x00\x07"
+	}))
+	require.Equal(t, "Photo Bcc: all of it[31m", v.Title)
+	require.Equal(t, "1 Main St Austin", v.Location.Address)
+	require.Equal(t, []string{"a b"}, v.ProofRequirements)
+	require.Equal(t, "first\n\tsecond", v.Description, "a text keeps its lines")
+	r := h.request()
+	r.Title = "\x07\n"
+	_, err := in(h, h.agent, h.PostTask, r)
+	require.ErrorContains(t, refused(t, err, schemas.CodeInvalid), "title must have at least 1")
+}
+
+func TestRefusalsSpeakTheConfiguredVocabulary(t *testing.T) {
+	h := newHouse(t, task.Config{StatusNames: "hosted"})
+	id := h.post(nil)
+	_, err := in(h, h.agent, h.ApproveEstimate, schemas.ApproveEstimateRequest{TaskID: id})
+	e := refused(t, err, schemas.CodeConflict)
+	require.Equal(t, "PENDING", e.State)
+	require.NotContains(t, e.Error(), "POSTED")
+	_, err = in(h, h.ada, h.StartTask, schemas.TaskRequest{TaskID: id})
+	require.Equal(t, "PENDING", refused(t, err, schemas.CodeConflict).State)
 }

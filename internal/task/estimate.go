@@ -12,7 +12,7 @@ import (
 func (s *Service) ApproveEstimate(ctx context.Context, tx *store.Tx, in schemas.ApproveEstimateRequest) (schemas.EstimateResponse, error) {
 	t, c, err := lockOwn(ctx, tx, in.TaskID)
 	if err == nil {
-		err = namesEstimate(t, in.EstimateID)
+		err = s.namesEstimate(t, in.EstimateID)
 	}
 	if err != nil {
 		return schemas.EstimateResponse{}, err
@@ -43,7 +43,7 @@ func (s *Service) RejectEstimate(ctx context.Context, tx *store.Tx, in schemas.R
 	}
 	t, c, err := lockOwn(ctx, tx, in.TaskID)
 	if err == nil {
-		err = namesEstimate(t, in.EstimateID)
+		err = s.namesEstimate(t, in.EstimateID)
 	}
 	if err != nil {
 		return schemas.EstimateResponse{}, err
@@ -58,9 +58,9 @@ func (s *Service) RejectEstimate(ctx context.Context, tx *store.Tx, in schemas.R
 }
 
 // namesEstimate refuses an answer to an estimate that is not the one that waits.
-func namesEstimate(t db.Task, id string) error {
+func (s *Service) namesEstimate(t db.Task, id string) error {
 	if id == "" || schemas.TaskStatus(t.Status) != schemas.EstimatePending || id == t.EstimateID {
 		return nil
 	}
-	return conflict(t, "That estimate is no longer the one that waits: it is "+t.EstimateID+" now. Get the task, look at its estimate and answer that one.")
+	return s.conflict(t, "That estimate is no longer the one that waits: it is "+t.EstimateID+" now. Get the task, look at its estimate and answer that one.")
 }

@@ -23,7 +23,7 @@ func (s *Service) PostMessage(ctx context.Context, tx *store.Tx, in schemas.Post
 		return schemas.Message{}, err
 	}
 	if !t.OperatorID.Valid {
-		return schemas.Message{}, conflict(t, "No operator has the task (it is "+s.word(t.Status)+"), so nobody would read the message. Write once somebody has accepted it.")
+		return schemas.Message{}, s.conflict(t, "No operator has the task (it is "+s.word(t.Status)+"), so nobody would read the message. Write once somebody has accepted it.")
 	}
 	return s.write(ctx, tx, t, message{in, "agent", actorOf(c)})
 }
@@ -33,7 +33,7 @@ func (s *Service) PostOperatorMessage(ctx context.Context, tx *store.Tx, in sche
 	if err := checkMessage(&in); err != nil {
 		return schemas.Message{}, err
 	}
-	t, c, err := lockHeld(ctx, tx, in.TaskID)
+	t, c, err := s.lockHeld(ctx, tx, in.TaskID)
 	if err != nil {
 		return schemas.Message{}, err
 	}
@@ -55,7 +55,7 @@ func checkMessage(in *schemas.PostMessageRequest) error {
 // write adds the message and moves the task's version on, so that whoever waits hears of it.
 func (s *Service) write(ctx context.Context, tx *store.Tx, t db.Task, m message) (schemas.Message, error) {
 	if schemas.TaskStatus(t.Status).Final() {
-		return schemas.Message{}, conflict(t, "The task is over ("+s.word(t.Status)+"), so no more messages can be written.")
+		return schemas.Message{}, s.conflict(t, "The task is over ("+s.word(t.Status)+"), so no more messages can be written.")
 	}
 	moved := t
 	count := &moved.AgentMessages
@@ -63,7 +63,7 @@ func (s *Service) write(ctx context.Context, tx *store.Tx, t db.Task, m message)
 		count = &moved.OperatorMessages
 	}
 	if *count++; *count > maxMessages {
-		return schemas.Message{}, conflict(t, fmt.Sprintf("Each side may write %d messages on a task, and these are used up.", maxMessages))
+		return schemas.Message{}, s.conflict(t, fmt.Sprintf("Each side may write %d messages on a task, and these are used up.", maxMessages))
 	}
 	if err := s.checkReply(ctx, tx, t, m.ReplyTo); err != nil {
 		return schemas.Message{}, err

@@ -60,14 +60,14 @@ func (s *Service) lockForAccept(ctx context.Context, tx *store.Tx, taskID string
 		return t, err
 	}
 	if schemas.TaskStatus(t.Status) != schemas.Posted {
-		return t, conflict(t, "Somebody was faster, or the task was withdrawn: it is "+s.word(t.Status)+" now. Look for another one in the list.")
+		return t, s.conflict(t, "Somebody was faster, or the task was withdrawn: it is "+s.word(t.Status)+" now. Look for another one in the list.")
 	}
 	if store.Micros(tx.Now()) >= t.Deadline {
 		return t, schemas.NewError(schemas.CodeGone, "The deadline of this task has passed. Look for another one in the list.")
 	}
 	active, err := tx.CountActiveTasks(ctx, c.PersonID)
 	if err == nil && active >= maxActive {
-		return t, conflict(t, fmt.Sprintf("You have %d tasks, and that is the most at a time. Finish one or give one back, then accept this one.", active))
+		return t, s.conflict(t, fmt.Sprintf("You have %d tasks, and that is the most at a time. Finish one or give one back, then accept this one.", active))
 	}
 	return t, err
 }
@@ -96,7 +96,7 @@ func (s *Service) accept(ctx context.Context, tx *store.Tx, t db.Task, operatorI
 
 // StartTask begins the work; from here on the agent can no longer cancel.
 func (s *Service) StartTask(ctx context.Context, tx *store.Tx, in schemas.TaskRequest) (schemas.OperatorTask, error) {
-	t, c, err := lockHeld(ctx, tx, in.TaskID)
+	t, c, err := s.lockHeld(ctx, tx, in.TaskID)
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
@@ -118,7 +118,7 @@ func (s *Service) ReleaseTask(ctx context.Context, tx *store.Tx, in schemas.Rele
 	if err := p.err(); err != nil {
 		return schemas.OperatorTask{}, err
 	}
-	t, c, err := lockHeld(ctx, tx, in.TaskID)
+	t, c, err := s.lockHeld(ctx, tx, in.TaskID)
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}

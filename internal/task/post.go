@@ -56,6 +56,9 @@ func (s *Service) assignee(ctx context.Context, tx *store.Tx, idOrName string) (
 	if idOrName == "" {
 		return db.Person{}, nil
 	}
+	if account.From(ctx).Mode == account.Test {
+		return s.simulatedAssignee(ctx, tx, idOrName)
+	}
 	p, err := s.Accounts.FindPerson(ctx, tx, idOrName)
 	switch {
 	case schemas.ErrorCode(err) == schemas.CodeNotFound:
@@ -148,14 +151,13 @@ func (s *Service) announce(ctx context.Context, tx *store.Tx, t db.Task, assigne
 	if err != nil {
 		return out, err
 	}
-	if t.Mode == account.Test {
-		out.PeopleInReach, out.Notified = len(people), names(people)
-		return out, s.scheduleSimulation(ctx, tx, t)
-	}
 	if assignee.ID != "" {
 		people = only(people, assignee.ID)
 	}
 	out.PeopleInReach, out.Notified = len(people), names(people)
+	if t.Mode == account.Test {
+		return out, s.scheduleSimulation(ctx, tx, t)
+	}
 	if len(people) == 0 {
 		out.Hint = nobodyInReach
 		if assignee.ID != "" {

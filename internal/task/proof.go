@@ -103,10 +103,10 @@ func (s *Service) maySubmit(ctx context.Context, tx *store.Tx, taskID string) er
 	case err != nil:
 		return err
 	case !holds(c, t):
-		return conflict(t, "Nobody has this task yet; accept and start it, then submit.")
+		return s.conflict(t, "Nobody has this task yet; accept and start it, then submit.")
 	}
 	_, err = mayMove(t, Submit)
-	return err
+	return s.inWords(err)
 }
 
 // stage stores the files and looks at each. A refusal names the file.
@@ -168,7 +168,7 @@ func (s *Service) lockForSubmit(ctx context.Context, tx *store.Tx, taskID string
 	if _, err := tx.LockPerson(ctx, c.PersonID); err != nil {
 		return db.Task{}, fmt.Errorf("find the operator: %w", err)
 	}
-	t, _, err := lockHeld(ctx, tx, taskID)
+	t, _, err := s.lockHeld(ctx, tx, taskID)
 	if err != nil {
 		return t, err
 	}

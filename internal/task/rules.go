@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"humanops-mcp/internal/store/db"
@@ -60,18 +61,37 @@ func (p *problems) add(field, format string, args ...any) {
 	*p = append(*p, schemas.FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// text trims a text in place and checks its length in characters.
+// line is text that stands on one line: whatever breaks it is one space.
+func (p *problems) line(field string, value *string, least, most int) {
+	if utf8.ValidString(*value) {
+		*value = strings.Join(strings.Fields(*value), " ")
+	}
+	p.text(field, value, least, most)
+}
+
+// text trims a text in place, drops the control characters that nobody can see, and
+// checks its length in characters.
 func (p *problems) text(field string, value *string, least, most int) {
-	*value = strings.TrimSpace(*value)
+	if !utf8.ValidString(*value) {
+		p.add(field, "must be valid UTF-8")
+		return
+	}
+	*value = strings.TrimSpace(strings.Map(visible, *value))
 	n := utf8.RuneCountInString(*value)
 	switch {
-	case !utf8.ValidString(*value):
-		p.add(field, "must be valid UTF-8")
 	case n < least:
 		p.add(field, "must have at least %d character; got none", least)
 	case n > most:
 		p.add(field, "must have at most %d characters; got %d", most, n)
 	}
+}
+
+// visible drops control characters, except those that set lines apart.
+func visible(r rune) rune {
+	if unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' {
+		return -1
+	}
+	return r
 }
 
 func (p *problems) within(field string, value *float64, least, most float64) {
@@ -91,7 +111,7 @@ func (p problems) err() error {
 // is its own kind of refusal when nothing else is wrong.
 func checkPost(in *schemas.PostTaskRequest, now time.Time) error {
 	var p problems
-	p.text("title", &in.Title, 1, maxTitle)
+	p.line("title", &in.Title, 1, maxTitle)
 	p.text("description", &in.Description, 1, maxDescription)
 	if !slices.Contains(schemas.TaskTypes, in.TaskType) {
 		p.add("task_type", "must be one of %s; got %.40q. Example: PHOTO", typeNames(), in.TaskType)
@@ -101,7 +121,7 @@ func checkPost(in *schemas.PostTaskRequest, now time.Time) error {
 	p.requirements(in)
 	p.text("digital_instructions", &in.DigitalInstructions, 0, maxInstructions)
 	p.text("agent_public_key", &in.AgentPublicKey, 0, maxPublicKey)
-	p.text("assign_to", &in.AssignTo, 0, maxName)
+	p.line("assign_to", &in.AssignTo, 0, maxName)
 	p.callback(in)
 	if in.EstimateApproval == "" {
 		in.EstimateApproval = "auto"
@@ -116,7 +136,7 @@ func (p *problems) location(l *schemas.Location) {
 	if l == nil {
 		return
 	}
-	p.text("location.address", &l.Address, 0, maxAddress)
+	p.line("location.address", &l.Address, 0, maxAddress)
 	p.within("location.lat", l.Lat, -90, 90)
 	p.within("location.lng", l.Lng, -180, 180)
 	if (l.Lat == nil) != (l.Lng == nil) {
@@ -140,7 +160,7 @@ func (p *problems) requirements(in *schemas.PostTaskRequest) {
 	}
 	in.ProofRequirements = slices.Clone(in.ProofRequirements) // trimmed in place, and the caller keeps theirs
 	for i := range in.ProofRequirements {
-		p.text(fmt.Sprintf("proof_requirements[%d]", i), &in.ProofRequirements[i], 1, maxRequirement)
+		p.line(fmt.Sprintf("proof_requirements[%d]", i), &in.ProofRequirements[i], 1, maxRequirement)
 	}
 }
 

@@ -163,18 +163,42 @@ func (s *Service) simulateAccept(ctx context.Context, tx *store.Tx, t db.Task) e
 	if !now.Before(deadline) {
 		return nil
 	}
-	people, err := tx.PeopleSimulated(ctx)
-	if err == nil && len(people) == 0 {
-		if err = s.Accounts.EnsureSimulated(ctx, tx); err == nil {
-			people, err = tx.PeopleSimulated(ctx)
-		}
-	}
+	people, err := s.simulatedPeople(ctx, tx)
 	if err != nil {
 		return err
 	}
 	who := people[(seed(t)+uint64(t.Version))%uint64(len(people))].ID
+	if t.AssignTo.Valid {
+		who = t.AssignTo.String
+	}
 	_, err = s.accept(ctx, tx, t, who, actor{who, "system"}, simulatedEstimate(t, now), "Simulated estimate")
 	return err
+}
+
+func (s *Service) simulatedPeople(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {
+	people, err := tx.PeopleSimulated(ctx)
+	if err != nil || len(people) > 0 {
+		return people, err
+	}
+	if err := s.Accounts.EnsureSimulated(ctx, tx); err != nil {
+		return nil, err
+	}
+	return tx.PeopleSimulated(ctx)
+}
+
+// simulatedAssignee finds whom a test task is meant for. Real people are not looked at,
+// so that a test key, which anybody gets, learns no names; "me" is the first simulated one.
+func (s *Service) simulatedAssignee(ctx context.Context, tx *store.Tx, idOrName string) (db.Person, error) {
+	people, err := s.simulatedPeople(ctx, tx)
+	if err != nil {
+		return db.Person{}, err
+	}
+	for _, p := range people {
+		if p.ID == idOrName || strings.EqualFold(p.Name, idOrName) || strings.EqualFold("me", idOrName) {
+			return db.Person{ID: p.ID, Name: p.Name, IsOperator: true, Simulated: true}, nil
+		}
+	}
+	return db.Person{}, schemas.Invalid("assign_to", "names nobody in test mode, where the people are simulated; got "+quote(idOrName)+". Example: "+people[0].Name)
 }
 
 // simulatedEstimate is between a quarter and three quarters of an hour, or none when

@@ -6,6 +6,7 @@ package task
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -105,8 +106,23 @@ func quote(word string) string {
 	return `"` + word + `"`
 }
 
-func conflict(t db.Task, sentence string) error {
-	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: t.Status}
+// conflict refuses because of the state that the task is in, and names it.
+func (s *Service) conflict(t db.Task, sentence string) error {
+	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: s.word(t.Status)}
+}
+
+// hostedWords are the two statuses that the hosted service calls something else.
+var hostedWords = strings.NewReplacer(string(schemas.Posted), schemas.Posted.Hosted(), string(schemas.Paid), schemas.Paid.Hosted())
+
+// inWords puts a refusal by the table into the configured vocabulary.
+func (s *Service) inWords(err error) error {
+	var e *schemas.Error
+	if s.cfg.StatusNames != "hosted" || !errors.As(err, &e) {
+		return err
+	}
+	worded := *e
+	worded.State, worded.Message = s.word(e.State), hostedWords.Replace(e.Message)
+	return &worded
 }
 
 // sees tells whether an operator may see the task: it is theirs, or open to them.
@@ -139,7 +155,7 @@ func lockOwn(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Cal
 
 // lockHeld reads a task that the calling operator has, to change it. Who needs the
 // person's lock too takes it before.
-func lockHeld(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Caller, error) {
+func (s *Service) lockHeld(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Caller, error) {
 	c := account.From(ctx)
 	t, err := tx.LockTask(ctx, id)
 	switch {
@@ -148,7 +164,7 @@ func lockHeld(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Ca
 	case err != nil:
 		return t, c, err
 	case !holds(c, t):
-		return t, c, conflict(t, "Nobody has this task yet; accept it first.")
+		return t, c, s.conflict(t, "Nobody has this task yet; accept it first.")
 	}
 	return t, c, nil
 }
