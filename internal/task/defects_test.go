@@ -9,8 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/guardian/guardiantest"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/schemas"
 )
@@ -138,4 +140,36 @@ func TestRefusalsSpeakTheConfiguredVocabulary(t *testing.T) {
 	require.NotContains(t, e.Error(), "POSTED")
 	_, err = in(h, h.ada, h.StartTask, schemas.TaskRequest{TaskID: id})
 	require.Equal(t, "PENDING", refused(t, err, schemas.CodeConflict).State)
+}
+
+func TestOverdueTaskWithoutAClockIsWoundUpAgain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		h := houseOn(t, s, clk, task.Config{})
+		id := h.post(nil)
+		review := h.review(nil)
+		h.write(func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), "DELETE FROM jobs WHERE kind = 'task.timer'")
+			return err
+		})
+		h.pass(6, time.Hour)
+		require.Equal(t, "EXPIRED", h.get(id).Status)
+		require.Equal(t, "MANUAL_REVIEW", h.get(review).Status)
+		h.pass(8, 24*time.Hour)
+		require.Equal(t, "DISPUTED", h.get(review).Status)
+		h.exact()
+	})
+}
+
+func TestTitlesAreFoundInAnyScript(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		h := houseOn(t, s, clk, task.Config{})
+		h.post(func(r *schemas.PostTaskRequest) { r.Title = "Äußere Fassade, 100% ЗАКАЗ" })
+		for _, q := range []string{"Äußere", "fassade", "ЗАКАЗ", "100%"} {
+			for _, who := range []context.Context{h.agent, h.owner} {
+				page := must(h, who, h.ListTasks, schemas.ListTasksRequest{Query: q})
+				require.Equal(t, 1, page.Pagination.Total, q)
+				require.Len(t, page.Data, 1, q)
+			}
+		}
+	})
 }

@@ -51,8 +51,9 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 // filter is what ListTasks looks for.
 type filter struct {
 	window
-	statuses, taskType, titleLike string
-	endedSince                    int64
+	statuses, taskType   string
+	titleLike, titleAsIs string // in lower case, and as it was sent
+	endedSince           int64
 }
 
 func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
@@ -67,7 +68,8 @@ func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
 	}
 	f.endedSince = store.Micros(in.EndedSince)
 	if q := strings.TrimSpace(in.Query); q != "" {
-		f.titleLike = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(q)) + "%"
+		f.titleAsIs = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(q) + "%"
+		f.titleLike = strings.ToLower(f.titleAsIs)
 	}
 	return f, nil
 }
@@ -115,7 +117,7 @@ func typeFilter(t schemas.TaskType) (string, error) {
 
 func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
 	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
-		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince,
+		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
 		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
 	})
 	if err != nil {
@@ -128,13 +130,13 @@ func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) (
 	if f.whole(len(rows)) {
 		return rows, int64(len(rows)), nil
 	}
-	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
+	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
 	return rows, total, err
 }
 
 func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
 	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
-		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince,
+		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
 		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
 	})
 	if err != nil {
@@ -147,7 +149,7 @@ func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) (
 	if f.whole(len(rows)) {
 		return rows, int64(len(rows)), nil
 	}
-	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, EndedSince: f.endedSince})
+	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
 	return rows, total, err
 }
 

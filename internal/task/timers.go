@@ -28,6 +28,25 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 	r.Every("proof.sweep.hourly", time.Hour, func(ctx context.Context, tx *store.Tx) error {
 		return job.Enqueue(ctx, tx, "proof.sweep", struct{}{}, job.Options{UniqueKey: "proof.sweep"})
 	})
+	r.Every("task.clocks.hourly", time.Hour, s.windUp)
+}
+
+// windUp sets the clocks of overdue tasks again, so that no task stays where it is, and
+// no escrow with it, because a clock's job failed for good.
+func (s *Service) windUp(ctx context.Context, tx *store.Tx) error {
+	before := func(d time.Duration) int64 { return store.Micros(tx.Now().Add(-d)) }
+	overdue, err := tx.OverdueTasks(ctx, db.OverdueTasksParams{
+		Now: before(0), GuardianSince: before(s.silences.guardian), ReviewSince: before(s.silences.review), DisputeSince: before(s.silences.dispute),
+	})
+	if err != nil {
+		return err
+	}
+	for _, t := range overdue {
+		if err := s.schedule(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ring does what time does to a task. The clock may have moved since it was set, and

@@ -41,7 +41,8 @@ WHERE t.agent_id = $1 AND t.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
-  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!')
+  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
 `
 
 type CountAgentTasksParams struct {
@@ -51,6 +52,7 @@ type CountAgentTasksParams struct {
 	EndedSince int64
 	TaskType   string
 	TitleLike  string
+	TitleAsIs  string
 }
 
 func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams) (int64, error) {
@@ -61,6 +63,7 @@ func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams
 		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
+		arg.TitleAsIs,
 	)
 	var count int64
 	err := row.Scan(&count)
@@ -108,7 +111,8 @@ WHERE t.mode = 'live'
   AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!')
+  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
 `
 
 type CountOwnerTasksParams struct {
@@ -116,6 +120,7 @@ type CountOwnerTasksParams struct {
 	EndedSince int64
 	TaskType   string
 	TitleLike  string
+	TitleAsIs  string
 }
 
 func (q *Queries) CountOwnerTasks(ctx context.Context, arg CountOwnerTasksParams) (int64, error) {
@@ -124,6 +129,7 @@ func (q *Queries) CountOwnerTasks(ctx context.Context, arg CountOwnerTasksParams
 		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
+		arg.TitleAsIs,
 	)
 	var count int64
 	err := row.Scan(&count)
@@ -587,10 +593,11 @@ WHERE t.agent_id = $1 AND t.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
-  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST($7 AS BIGINT) OR (t.created_at = CAST($7 AS BIGINT) AND t.id < $8))
+  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
+  AND (t.created_at < CAST($8 AS BIGINT) OR (t.created_at = CAST($8 AS BIGINT) AND t.id < $9))
 ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($10 AS BIGINT) OFFSET CAST($9 AS BIGINT)
+LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
 `
 
 type ListAgentTasksParams struct {
@@ -600,6 +607,7 @@ type ListAgentTasksParams struct {
 	EndedSince int64
 	TaskType   string
 	TitleLike  string
+	TitleAsIs  string
 	Before     int64
 	BeforeID   string
 	RowOffset  int64
@@ -614,6 +622,7 @@ type ListAgentTasksRow struct {
 	AssignedName string
 }
 
+// A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
 func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]ListAgentTasksRow, error) {
 	rows, err := q.db.QueryContext(ctx, listAgentTasks,
 		arg.AgentID,
@@ -622,6 +631,7 @@ func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) 
 		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
+		arg.TitleAsIs,
 		arg.Before,
 		arg.BeforeID,
 		arg.RowOffset,
@@ -854,10 +864,11 @@ WHERE t.mode = 'live'
   AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST($5 AS BIGINT) OR (t.created_at = CAST($5 AS BIGINT) AND t.id < $6))
+  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
+  AND (t.created_at < CAST($6 AS BIGINT) OR (t.created_at = CAST($6 AS BIGINT) AND t.id < $7))
 ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($8 AS BIGINT) OFFSET CAST($7 AS BIGINT)
+LIMIT CAST($9 AS BIGINT) OFFSET CAST($8 AS BIGINT)
 `
 
 type ListOwnerTasksParams struct {
@@ -865,6 +876,7 @@ type ListOwnerTasksParams struct {
 	EndedSince int64
 	TaskType   string
 	TitleLike  string
+	TitleAsIs  string
 	Before     int64
 	BeforeID   string
 	RowOffset  int64
@@ -885,6 +897,7 @@ func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) 
 		arg.EndedSince,
 		arg.TaskType,
 		arg.TitleLike,
+		arg.TitleAsIs,
 		arg.Before,
 		arg.BeforeID,
 		arg.RowOffset,
@@ -1404,6 +1417,100 @@ func (q *Queries) OperatorBytes(ctx context.Context, operatorID string) (int64, 
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const overdueTasks = `-- name: OverdueTasks :many
+SELECT id, agent_id, mode, status, version, seen_version, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks
+WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED') AND (
+  (status IN ('POSTED', 'ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS') AND deadline <= CAST($1 AS BIGINT))
+  OR (status = 'ACCEPTED' AND start_by <= CAST($1 AS BIGINT))
+  OR (status = 'SUBMITTED' AND submitted_at <= CAST($2 AS BIGINT))
+  OR (status = 'MANUAL_REVIEW' AND review_since <= CAST($3 AS BIGINT))
+  OR (status = 'DISPUTED' AND review_since <= CAST($4 AS BIGINT))
+  OR status = 'VERIFIED')
+ORDER BY id
+LIMIT 500
+`
+
+type OverdueTasksParams struct {
+	Now           int64
+	GuardianSince int64
+	ReviewSince   int64
+	DisputeSince  int64
+}
+
+// The tasks whose clock should have rung. Their jobs are due, unless one failed for good.
+func (q *Queries) OverdueTasks(ctx context.Context, arg OverdueTasksParams) ([]Task, error) {
+	rows, err := q.db.QueryContext(ctx, overdueTasks,
+		arg.Now,
+		arg.GuardianSince,
+		arg.ReviewSince,
+		arg.DisputeSince,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Task{}
+	for rows.Next() {
+		var i Task
+		if err := rows.Scan(
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Version,
+			&i.SeenVersion,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.CallbackUrl,
+			&i.CallbackSecret,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const pendingEarnings = `-- name: PendingEarnings :one

@@ -157,6 +157,7 @@ CREATE TABLE tasks (
   CHECK (operator_id IS NOT NULL OR status IN ('POSTED', 'CANCELLED', 'EXPIRED', 'MANUAL_REVIEW', 'DISPUTED'))
 );
 CREATE INDEX tasks_by_agent ON tasks (agent_id, mode, created_at, id);
+CREATE INDEX tasks_by_time ON tasks (mode, created_at, id); -- the owner's list
 CREATE INDEX tasks_open ON tasks (mode, created_at, id) WHERE status = 'POSTED';
 -- A balance adds up what is still held.
 CREATE INDEX tasks_active ON tasks (agent_id, asset) WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');

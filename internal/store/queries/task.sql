@@ -62,6 +62,7 @@ UPDATE tasks SET
 WHERE id = @id AND status = @from_status AND version = @from_version;
 
 -- name: ListAgentTasks :many
+-- A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
 SELECT sqlc.embed(t),
   CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
   CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
@@ -74,7 +75,8 @@ WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!')
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
   AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
@@ -85,7 +87,8 @@ WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!');
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!');
 
 -- name: ListOwnerTasks :many
 SELECT sqlc.embed(t),
@@ -100,7 +103,8 @@ WHERE t.mode = 'live'
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!')
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
   AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
@@ -111,7 +115,8 @@ WHERE t.mode = 'live'
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!');
+  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!');
 
 -- name: ListPoolTasks :many
 -- What an operator could take: the pool, and what was meant for them alone.
@@ -165,6 +170,19 @@ ORDER BY id;
 -- name: SeeTask :exec
 UPDATE tasks SET seen_version = @seen
 WHERE id = @id AND agent_id = @agent_id AND mode = @mode AND seen_version < @seen AND version >= @seen;
+
+-- name: OverdueTasks :many
+-- The tasks whose clock should have rung. Their jobs are due, unless one failed for good.
+SELECT * FROM tasks
+WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED') AND (
+  (status IN ('POSTED', 'ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS') AND deadline <= CAST(@now AS BIGINT))
+  OR (status = 'ACCEPTED' AND start_by <= CAST(@now AS BIGINT))
+  OR (status = 'SUBMITTED' AND submitted_at <= CAST(@guardian_since AS BIGINT))
+  OR (status = 'MANUAL_REVIEW' AND review_since <= CAST(@review_since AS BIGINT))
+  OR (status = 'DISPUTED' AND review_since <= CAST(@dispute_since AS BIGINT))
+  OR status = 'VERIFIED')
+ORDER BY id
+LIMIT 500;
 
 -- name: ExtendTasks :execrows
 -- Gives people back the time that the platform was away.
