@@ -98,7 +98,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	if err := errors.Join(a.clearBackups(), a.resume(ctx)); err != nil {
 		return err
 	}
-	return a.buildHandlers()
+	return a.buildHandlers(ctx)
 }
 
 func (a *App) buildServices(sealer *seal.Sealer) {

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"humanops-mcp/client"
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/api"
 	"humanops-mcp/internal/edge"
@@ -23,7 +22,7 @@ func (a *App) Handler() http.Handler { return a.public }
 // LocalHandler serves the owner-only socket and the tools in this process: REST alone.
 func (a *App) LocalHandler() http.Handler { return a.local }
 
-func (a *App) buildHandlers() error {
+func (a *App) buildHandlers(ctx context.Context) error {
 	config := a.apiConfig()
 	routes := api.Routes(api.Deps{
 		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
@@ -32,7 +31,7 @@ func (a *App) buildHandlers() error {
 	local := config
 	local.Local = false // a socket has no host name to check
 	a.local = api.Front(local, a.opts.Logger, routes)
-	mcp, err := a.mcpHandlers()
+	mcp, err := a.mcpHandlers(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,6 +61,8 @@ func prefixes(list []string) []netip.Prefix {
 	for _, text := range list {
 		if prefix, err := netip.ParsePrefix(text); err == nil {
 			out = append(out, prefix)
+		} else if one, err := netip.ParseAddr(text); err == nil {
+			out = append(out, netip.PrefixFrom(one, one.BitLen()))
 		}
 	}
 	return out
@@ -84,16 +85,21 @@ func (a *App) router(rest http.Handler, mcp map[string]http.Handler) http.Handle
 }
 
 // mcpHandlers serve the tools over HTTP, each call with its caller's own key.
-func (a *App) mcpHandlers() (map[string]http.Handler, error) {
+func (a *App) mcpHandlers(ctx context.Context) (map[string]http.Handler, error) {
+	marketplace, err := a.upstream(ctx)
+	if err != nil {
+		return nil, err
+	}
 	options := tools.Options{
-		Client: a.clientOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
-		Clock: a.opts.Clock, Logger: a.opts.Logger, Conformance: a.opts.Conformance,
+		Client: marketplace.clientOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
+		Keyless: a.cfg.Remote() && a.cfg.Marketplace.APIKey == "",
+		Clock:   a.opts.Clock, Logger: a.opts.Logger, Conformance: a.opts.Conformance,
 	}
 	server, err := tools.New(options)
 	if err != nil {
 		return nil, err
 	}
-	guard := edge.Options{PublicURL: a.cfg.PublicURL, Authenticate: a.admit, Clock: a.opts.Clock, Logger: a.opts.Logger}
+	guard := edge.Options{PublicURL: a.cfg.PublicURL, AllowedHosts: a.cfg.AllowedHosts, Authenticate: a.admit, Clock: a.opts.Clock, Logger: a.opts.Logger}
 	if a.opts.Conformance {
 		guard.Authenticate = nil // the suite brings no key, and its server has no tools but fixtures
 	}
@@ -110,11 +116,4 @@ func (a *App) admit(r *http.Request) (context.Context, error) {
 		return err
 	})
 	return account.WithProven(ctx, edge.Key(ctx), caller), err
-}
-
-// clientOf is the platform itself, as the caller of ctx.
-func (a *App) clientOf(ctx context.Context) (*client.Client, error) {
-	return client.New(client.Options{
-		BaseURL: "http://localhost", APIKey: edge.Key(ctx), HTTPClient: &http.Client{Transport: client.InProcess(a.local)},
-	})
 }
