@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"internal/codec":      {"schemas"},
 	"internal/config":     {"schemas"},
 	"internal/install":    {},
-	"internal/daemon":     {"internal/config", "internal/ident", "client", "schemas"},
+	"internal/daemon":     {"internal/config", "internal/clock", "internal/ident", "client", "schemas"},
 	"internal/edge":       {"internal/codec", "internal/ident", "internal/clock", "schemas"},
 	"internal/lifecycle":  {"schemas"},
 	"internal/store":      {"internal/clock", "internal/ident", "schemas"},
