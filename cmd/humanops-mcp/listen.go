@@ -65,10 +65,11 @@ func loadCertificate(cfg *config.Config) ([]tls.Certificate, error) {
 	return []tls.Certificate{pair}, nil
 }
 
-// newServer has no write timeout: answers may wait for people and streams stay open.
+// newServer has no write timeout: answers may wait for people and streams stay open. A
+// body has limits of its own.
 func newServer(calls context.Context, handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           withBodyTime(handler, bodyPause, bodyTime),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
