@@ -33,8 +33,9 @@ func (s TaskStatus) Hosted() string {
 		return "PENDING"
 	case Paid:
 		return "COMPLETED"
+	default:
+		return string(s)
 	}
-	return string(s)
 }
 
 // Final tells whether nothing more can happen to the task.

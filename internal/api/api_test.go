@@ -254,7 +254,7 @@ func TestClientIP(t *testing.T) {
 		"a socket":                              {"@", "1.2.3.4", "local"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/", nil)
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.RemoteAddr = c.peer
 			r.Header.Set("X-Forwarded-For", c.forwarded)
 			require.Equal(t, c.want, clientIP(r, trusted))

@@ -176,7 +176,7 @@ func TestDownload(t *testing.T) {
 		})
 	}
 	t.Run("cuts the connection when the file breaks off", func(t *testing.T) {
-		req, err := http.NewRequest("GET", rg.url+"/api/v1/photos/broken", nil)
+		req, err := http.NewRequest(http.MethodGet, rg.url+"/api/v1/photos/broken", nil)
 		require.NoError(t, err)
 		req.Header.Set("X-API-Key", rg.creds.LiveKey)
 		res, err := http.DefaultClient.Do(req)

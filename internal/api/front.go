@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -87,7 +88,7 @@ func recovered(log *slog.Logger, out *watched, r *http.Request, rec *record) {
 	if cause == nil {
 		return
 	}
-	if cause == http.ErrAbortHandler {
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause) // net/http cuts the connection, as the handler wants
 	}
 	log.Error("A request failed by a panic", "request_id", rec.id, "route", r.Pattern, "panic", cause, "stack", string(debug.Stack()))

@@ -53,7 +53,7 @@ func realRig(t *testing.T) *rig {
 		},
 		Backup: none,
 	}})
-	rg.api.routes()
+	rg.routes()
 	rg.seed()
 	server := httptest.NewServer(Front(rg.Config, log, rg.handler()))
 	t.Cleanup(server.Close)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -40,7 +41,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 func brokenOff(err error) error {
-	if _, ok := err.(*http.MaxBytesError); ok {
+	if errors.As(err, new(*http.MaxBytesError)) {
 		return err
 	}
 	return schemas.NewError(schemas.CodeInvalid, "The body broke off before it was complete.")

@@ -90,8 +90,9 @@ func (n node) got() string {
 		return "an object"
 	case '[':
 		return "an array"
+	default:
+		return "null"
 	}
-	return "null"
 }
 
 // example is " Example: 15" where the schema has one.

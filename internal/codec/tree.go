@@ -71,8 +71,9 @@ func (n node) append(b []byte) []byte {
 		return append(b, "true"...)
 	case 'f':
 		return append(b, "false"...)
+	default:
+		return append(b, "null"...)
 	}
-	return append(b, "null"...)
 }
 
 func appendString(b []byte, s string) []byte {

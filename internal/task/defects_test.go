@@ -156,6 +156,7 @@ func TestOverdueTaskWithoutAClockIsWoundUpAgain(t *testing.T) {
 		require.Equal(t, "MANUAL_REVIEW", h.get(review).Status)
 		h.pass(8, 24*time.Hour)
 		require.Equal(t, "DISPUTED", h.get(review).Status)
+		require.Contains(t, h.told[len(h.told)-1], "Nobody decided on the proof in time")
 		h.exact()
 	})
 }

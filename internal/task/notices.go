@@ -86,6 +86,9 @@ func noticeOfState(t db.Task, m move, operator []string) (notice, bool) {
 	case schemas.ManualReview:
 		return notice{owners: true, subject: "Proof to look at: " + t.Title, body: fmt.Sprintf("Submission %d waits for a decision.", t.Submission)}, true
 	case schemas.Disputed:
+		if m.event == ReviewSilent {
+			return notice{to: operator, owners: true, subject: "In dispute: " + t.Title, body: "Nobody decided on the proof in time, so the owner does."}, true
+		}
 		return notice{to: operator, owners: true, subject: "In dispute: " + t.Title, body: "The proof was not accepted, and the owner decides. " + reasonsOf(m)}, true
 	case schemas.Paid:
 		return notice{to: operator, owners: true, subject: "Done: " + t.Title, body: "The task is done, and " + schemas.Money(t.Reward).Dollars() + " went to the operator."}, true
