@@ -24,9 +24,9 @@ type Frame struct {
 
 func (f Frame) title() string {
 	if f.Title == "" {
-		return "HumanOps MCP"
+		return "humanops-mcp"
 	}
-	return f.Title + " · HumanOps MCP"
+	return f.Title + " · humanops-mcp"
 }
 
 func layout(f Frame) templ.Component {
@@ -138,7 +138,7 @@ func layout(f Frame) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "\" alt=\"\" width=\"28\" height=\"28\"> HumanOps MCP</a> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "\" alt=\"\" width=\"28\" height=\"28\"> humanops-mcp</a> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
