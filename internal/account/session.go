@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -131,4 +132,13 @@ func (s *Service) SignIn(ctx context.Context, tx *store.Tx, token string) (strin
 	row.Person.LastSeenAt = now
 	person, err := s.view(ctx, tx, row.Person)
 	return session, person, err
+}
+
+// keepDead is how long what has expired is kept, so that its owner still reads why.
+const keepDead = 30 * 24 * time.Hour
+
+// Sweep forgets sign-in links and sessions that expired long ago. It is for a periodic job.
+func Sweep(ctx context.Context, tx *store.Tx) error {
+	before := store.Micros(tx.Now().Add(-keepDead))
+	return errors.Join(tx.DeleteDeadLinks(ctx, before), tx.DeleteDeadSessions(ctx, before))
 }

@@ -226,3 +226,28 @@ func TestCaller(t *testing.T) {
 		}
 	})
 }
+
+func TestSweep(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		count := func() (n int) {
+			require.NoError(t, b.store.Read(t.Context(), func(tx *store.Tx) error {
+				rows, err := tx.Query(t.Context(), "SELECT (SELECT COUNT(*) FROM sign_in_links) + (SELECT COUNT(*) FROM sessions WHERE kind = 'browser')")
+				require.NoError(t, err)
+				defer rows.Close()
+				require.True(t, rows.Next())
+				return rows.Scan(&n)
+			}))
+			return n
+		}
+		before := count()
+		b.signIn(b.add("Grace").URL)
+		sweep := func() {
+			require.NoError(t, b.store.Write(t.Context(), func(tx *store.Tx) error { return account.Sweep(t.Context(), tx) }))
+		}
+		sweep()
+		require.Equal(t, before+2, count(), "what lives stays")
+		b.clock.Advance(61 * 24 * time.Hour)
+		sweep()
+		require.Zero(t, count(), "what expired a month ago goes")
+	})
+}

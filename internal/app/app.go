@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api"
 	"humanops-mcp/internal/blob"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/config"
@@ -104,7 +105,7 @@ func (a *App) build(ctx context.Context) (err error) {
 func (a *App) buildServices(sealer *seal.Sealer) {
 	a.guardian = guardian.New(guardian.Config{
 		URL: a.cfg.Guardian.URL, Key: a.cfg.Guardian.Key, Model: a.cfg.Guardian.Model,
-		Timeout: a.cfg.Guardian.Timeout, AllowInsecure: a.cfg.AllowInsecureHTTP,
+		Timeout: a.cfg.Guardian.Timeout, AllowInsecure: a.cfg.AllowInsecureHTTP, Clock: a.opts.Clock,
 	})
 	a.feed = event.NewFeed(a.store, a.opts.Clock, a.opts.Logger)
 	a.runner = job.NewRunner(a.store, a.opts.Clock, a.opts.Logger)
@@ -119,6 +120,8 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 		OperatorQuota: a.cfg.Marketplace.OperatorQuota(), LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
 	})
 	a.tasks.RegisterJobs(a.runner)
+	a.runner.Every("idempotency.sweep", time.Hour, api.SweepIdempotency)
+	a.runner.Every("account.sweep", 24*time.Hour, account.Sweep)
 	notify.New(a.notices(), a.store, a.opts.Logger).RegisterJobs(a.runner)
 	webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: a.cfg.WebhooksPrivate, Clock: a.opts.Clock}, a.opts.Logger).RegisterJobs(a.runner)
 }

@@ -28,6 +28,24 @@ func (q *Queries) AgentByID(ctx context.Context, id string) (Agent, error) {
 	return i, err
 }
 
+const deleteDeadLinks = `-- name: DeleteDeadLinks :exec
+DELETE FROM sign_in_links WHERE expires_at <= $1
+`
+
+func (q *Queries) DeleteDeadLinks(ctx context.Context, expiredBefore int64) error {
+	_, err := q.db.ExecContext(ctx, deleteDeadLinks, expiredBefore)
+	return err
+}
+
+const deleteDeadSessions = `-- name: DeleteDeadSessions :exec
+DELETE FROM sessions WHERE expires_at <= $1
+`
+
+func (q *Queries) DeleteDeadSessions(ctx context.Context, expiredBefore int64) error {
+	_, err := q.db.ExecContext(ctx, deleteDeadSessions, expiredBefore)
+	return err
+}
+
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :exec
 DELETE FROM sessions WHERE person_id = $1 AND expires_at <= $2
 `

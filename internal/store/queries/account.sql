@@ -105,6 +105,12 @@ WHERE l.token_hash = @token_hash AND l.used_at = 0 AND l.expires_at > @now AND p
 -- name: UseLink :execrows
 UPDATE sign_in_links SET used_at = @now WHERE id = @id AND used_at = 0 AND expires_at > @now;
 
+-- name: DeleteDeadLinks :exec
+DELETE FROM sign_in_links WHERE expires_at <= @expired_before;
+
+-- name: DeleteDeadSessions :exec
+DELETE FROM sessions WHERE expires_at <= @expired_before;
+
 -- name: DeleteLinksOf :exec
 DELETE FROM sign_in_links WHERE person_id = @person_id;
 
