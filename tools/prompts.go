@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -37,7 +38,11 @@ func addPrompt(s *server.MCPServer, promptName, description, argument, meaning, 
 	prompt := mcp.NewPrompt(promptName, mcp.WithPromptDescription(description),
 		mcp.WithArgument(argument, mcp.ArgumentDescription(meaning), mcp.RequiredArgument()))
 	s.AddPrompt(prompt, func(_ context.Context, r mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
-		filled := strings.Replace(text, "%GOAL%", r.Params.Arguments[argument], 1)
+		said := strings.TrimSpace(r.Params.Arguments[argument])
+		if said == "" {
+			return nil, fmt.Errorf("%s is required: %s", argument, strings.ToLower(meaning))
+		}
+		filled := strings.Replace(text, "%GOAL%", said, 1)
 		return mcp.NewGetPromptResult(description, []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, mcp.NewTextContent(filled))}), nil
 	})
 }

@@ -442,6 +442,11 @@ func TestSurroundings(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, out.Messages[0].Content.(mcp.TextContent).Text, "See if the shop is open")
 	})
+	t.Run("a prompt without its goal is refused", func(t *testing.T) {
+		c, _ := agent(t, newOurs(), false)
+		_, err := c.GetPrompt(t.Context(), mcp.GetPromptRequest{Params: mcp.GetPromptParams{Name: "delegate_to_human"}})
+		require.ErrorContains(t, err, "goal is required")
+	})
 	t.Run("a client that cannot be made is a sentence", func(t *testing.T) {
 		c := connect(t, tools.Options{Client: func(context.Context) (*client.Client, error) {
 			return nil, schemas.NewError(schemas.CodeUnavailable, "The platform did not start. Run: humanops-mcp doctor")

@@ -24,7 +24,7 @@ func TestBodyTime(t *testing.T) {
 		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 		require.NoError(t, err)
 		t.Cleanup(func() { conn.Close() })
-		require.NoError(t, conn.SetDeadline(time.Now().Add(20 * time.Second)))
+		require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 		_, err = fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf of it")
 		require.NoError(t, err)
 		return bufio.NewReader(conn)

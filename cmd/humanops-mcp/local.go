@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -21,17 +23,24 @@ type local struct {
 
 	mu     sync.Mutex
 	client *client.Client
+	keys   fs.FileInfo // of the credentials file that the client has its key from
 }
 
-// connect returns the client; the first call finds or starts the platform.
+// connect returns the client; the first call finds or starts the platform. Keys that
+// were made anew are read anew.
 func (l *local) connect(ctx context.Context) (*client.Client, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.client != nil {
-		return l.client, nil
+	path := daemon.Paths(l.cfg.DataDir).Credentials
+	info, err := os.Stat(path)
+	if err == nil && l.client != nil && os.SameFile(info, l.keys) && info.ModTime().Equal(l.keys.ModTime()) {
+		return l.client, nil // the file is only ever replaced as a whole
 	}
 	_, credentials, err := daemon.Ensure(ctx, l.cfg)
 	if err != nil {
+		return nil, err
+	}
+	if l.keys, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	options := l.options(credentials)

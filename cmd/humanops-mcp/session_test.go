@@ -127,6 +127,15 @@ func TestSession(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, s.balance(), "test")
 	})
+	t.Run("goes on with the new keys after the old ones were thrown away", func(t *testing.T) {
+		files := newHouse(t)
+		s := connect(t)
+		s.balance()
+		_, err := files.Stop(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(files.Credentials))
+		s.balance()
+	})
 	t.Run("shares one platform with others", func(t *testing.T) {
 		files := newHouse(t)
 		first, second := connect(t), connect(t)
