@@ -65,12 +65,13 @@ func required(t *testing.T, ok bool, what string) {
 
 // platform is a served data folder of one test.
 type platform struct {
-	t    *testing.T
-	dir  string
-	env  []string
-	url  string
-	pid  int
-	cred credentials
+	t       *testing.T
+	dir     string
+	runtime string // where the socket is
+	env     []string
+	url     string
+	pid     int
+	cred    credentials
 }
 
 type credentials struct {
@@ -89,7 +90,7 @@ func newFolder(t *testing.T, extra ...string) *platform {
 	t.Cleanup(func() { os.RemoveAll(runtime) })
 	env := append(plainEnvironment(),
 		"HUMANOPS_DATA_DIR="+dir, "HUMANOPS_LISTEN=127.0.0.1:0", "XDG_RUNTIME_DIR="+runtime, "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
-	p := &platform{t: t, dir: dir, env: append(env, extra...)}
+	p := &platform{t: t, dir: dir, runtime: runtime, env: append(env, extra...)}
 	t.Cleanup(p.stop)
 	return p
 }
@@ -179,7 +180,9 @@ func (p *platform) run(args ...string) string {
 
 func (p *platform) stop() {
 	if p.pid > 0 {
-		_ = p.command("stop").Run()
+		if out, err := p.command("stop").CombinedOutput(); err != nil {
+			p.t.Logf("stop: %v: %s", err, out)
+		}
 	}
 }
 

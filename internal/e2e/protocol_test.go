@@ -43,11 +43,17 @@ func npx(t *testing.T, env []string, tool string, args ...string) (string, error
 func TestInspector(t *testing.T) {
 	p := serve(t)
 	bearer := "Authorization: Bearer " + p.cred.TestKey
+	legacy, modern := []string{"--protocol-era", "legacy"}, []string{"--protocol-era", "modern"}
+	// The Inspector hands its environment on only when told to; the server's own
+	// arguments follow a double dash.
+	stdio := []string{"-e", "HUMANOPS_DATA_DIR=" + p.dir, "-e", "XDG_RUNTIME_DIR=" + p.runtime, binary, "--", "stdio"}
+	http := []string{"--server-url", p.url + "/mcp", "--transport", "http", "--header", bearer}
 	targets := map[string][]string{
-		"stdio":           {binary, "stdio"},
-		"streamable HTTP": {"--server-url", p.url + "/mcp", "--transport", "http", "--protocol-era", "legacy", "--header", bearer},
-		"modern HTTP":     {"--server-url", p.url + "/mcp", "--transport", "http", "--protocol-era", "modern", "--header", bearer},
-		"SSE":             {"--server-url", p.url + "/sse", "--transport", "sse", "--header", bearer},
+		"stdio, legacy": append(legacy, stdio...),
+		"stdio, modern": append(modern, stdio...),
+		"HTTP, legacy":  append(legacy, http...),
+		"HTTP, modern":  append(modern, http...),
+		"SSE":           {"--server-url", p.url + "/sse", "--transport", "sse", "--header", bearer},
 	}
 	for name, target := range targets {
 		t.Run(name+" lists the tools", func(t *testing.T) {
@@ -65,13 +71,7 @@ func TestInspector(t *testing.T) {
 
 func inspect(t *testing.T, p *platform, target []string, args ...string) string {
 	t.Helper()
-	command := append([]string{"--cli"}, args...)
-	if target[0] == binary { // the server's own arguments follow a double dash
-		command = append(command, target[0], "--")
-		command = append(command, target[1:]...)
-	} else {
-		command = append(command, target...)
-	}
+	command := append(append([]string{"--cli"}, args...), target...)
 	out, err := npx(t, p.env, "mcp-inspector", command...)
 	require.NoError(t, err, out)
 	return out
