@@ -76,13 +76,16 @@ func newTask(c account.Caller, in schemas.PostTaskRequest, assignee db.Person, t
 	if err != nil {
 		panic(err) // strings: cannot fail
 	}
-	now := store.Micros(tx.Now())
+	now, asked := store.Micros(tx.Now()), assignee.ID
+	if assignee.Simulated {
+		asked = in.AssignTo // one may stand in for several
+	}
 	t := db.Task{
 		ID: ident.New("task_"), AgentID: c.AgentID, Mode: c.Mode, Status: string(schemas.Posted), Version: 1, SeenVersion: 1,
 		Title: in.Title, Description: in.Description, TaskType: string(in.TaskType), Reward: int64(in.RewardUSD), Asset: ledger.Asset(c.Mode),
 		Deadline: store.Micros(in.Deadline), ProofRequirements: string(requirements), DigitalInstructions: in.DigitalInstructions,
 		AgentPublicKey: in.AgentPublicKey, CallbackUrl: in.CallbackURL, AssignTo: nullText(assignee.ID),
-		EstimateApproval: in.EstimateApproval, ContentHash: contentHash(c.Mode, &in, assignee.ID), CreatedAt: now, UpdatedAt: now,
+		EstimateApproval: in.EstimateApproval, ContentHash: contentHash(c.Mode, &in, asked), CreatedAt: now, UpdatedAt: now,
 	}
 	if l := in.Location; l != nil {
 		t.Lat, t.Lng, t.Address = nullFloat(l.Lat), nullFloat(l.Lng), l.Address
