@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -235,7 +236,7 @@ func TestSweep(t *testing.T) {
 				require.NoError(t, err)
 				defer rows.Close()
 				require.True(t, rows.Next())
-				return rows.Scan(&n)
+				return errors.Join(rows.Scan(&n), rows.Err())
 			}))
 			return n
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -102,7 +101,7 @@ func inProcess(b *testing.B) (*client.Client, string) {
 	cfg, _, err := config.Load(config.Source{Env: []string{"HUMANOPS_DATA_DIR=" + dir, "HUMANOPS_LISTEN=127.0.0.1:8787"}})
 	require.NoError(b, err)
 	cfg.Marketplace.LocalCredit, cfg.Marketplace.LocalDailyCap = bigCredit, 0
-	a, err := app.New(context.Background(), cfg, app.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "bench"})
+	a, err := app.New(context.Background(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Version: "bench"})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = a.Close() })
 	creds, err := daemon.ReadCredentials(daemon.Paths(dir).Credentials)
@@ -226,28 +225,34 @@ func rows(b *testing.B, db *sql.DB) map[string]map[string][]any {
 	b.Helper()
 	all := map[string]map[string][]any{}
 	for _, table := range []string{"accounts", "tasks", "ledger_transactions", "ledger_entries", "events", "jobs", "idempotency_keys"} {
-		all[table] = map[string][]any{}
-		result, err := db.Query("SELECT * FROM " + table)
-		require.NoError(b, err)
-		columns, err := result.Columns()
-		require.NoError(b, err)
-		for result.Next() {
-			row := make([]any, len(columns))
-			into := make([]any, len(columns))
-			for i := range row {
-				into[i] = &row[i]
-			}
-			require.NoError(b, result.Scan(into...))
-			key := fmt.Sprint(row...)
-			if table == "accounts" {
-				key = fmt.Sprint(row[0])
-			}
-			all[table][key] = row
-		}
-		require.NoError(b, result.Err())
-		require.NoError(b, result.Close())
+		all[table] = tableRows(b, db, table)
 	}
 	return all
+}
+
+func tableRows(b *testing.B, db *sql.DB, table string) map[string][]any {
+	b.Helper()
+	found := map[string][]any{}
+	result, err := db.Query("SELECT * FROM " + table)
+	require.NoError(b, err)
+	defer result.Close()
+	columns, err := result.Columns()
+	require.NoError(b, err)
+	for result.Next() {
+		row := make([]any, len(columns))
+		into := make([]any, len(columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		require.NoError(b, result.Scan(into...))
+		key := fmt.Sprint(row...)
+		if table == "accounts" {
+			key = fmt.Sprint(row[0])
+		}
+		found[key] = row
+	}
+	require.NoError(b, result.Err())
+	return found
 }
 
 func accountBalances(b *testing.B, db *sql.DB) map[string]int64 {

@@ -28,7 +28,7 @@ func run() error {
 	if len(os.Args) < 2 {
 		return server.ServeStdio(s)
 	}
-	listener, err := net.Listen("tcp", os.Args[1])
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", os.Args[1])
 	if err != nil {
 		return err
 	}
