@@ -118,6 +118,7 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 		ReviewSilence: a.cfg.Marketplace.ReviewSilence, DisputeSilence: a.cfg.Marketplace.DisputeSilence,
 		GuardianSilence: a.cfg.Marketplace.GuardianSilence, SimulatedStep: a.cfg.Marketplace.SimulatedStep,
 		OperatorQuota: a.cfg.Marketplace.OperatorQuota(), LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
+		PrivateCallbacks: a.cfg.WebhooksPrivate,
 	})
 	a.tasks.RegisterJobs(a.runner)
 	a.runner.Every("idempotency.sweep", time.Hour, api.SweepIdempotency)

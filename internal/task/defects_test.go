@@ -167,3 +167,15 @@ func TestTitlesAreFoundInAnyScript(t *testing.T) {
 		}
 	})
 }
+
+func TestPrivateCallback(t *testing.T) {
+	closed, open := newHouse(t, task.Config{}), newHouse(t, task.Config{PrivateCallbacks: true})
+	for _, address := range []string{"https://localhost/hook", "https://127.0.0.1/", "https://10.1.2.3:8443/x", "https://[::1]/", "https://[::ffff:192.168.1.1]/", "https://169.254.169.254/", "https://0.0.0.0/"} {
+		r := closed.request()
+		r.CallbackURL = address
+		_, err := in(closed, closed.agent, closed.PostTask, r)
+		require.ErrorContains(t, refused(t, err, schemas.CodeInvalid), "allow_private_webhooks", address)
+		open.post(func(r *schemas.PostTaskRequest) { r.CallbackURL, r.RewardUSD = address, schemas.USD })
+	}
+	closed.post(func(r *schemas.PostTaskRequest) { r.CallbackURL = "https://203.0.114.7/hook" })
+}

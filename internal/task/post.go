@@ -28,6 +28,11 @@ func (s *Service) PostTask(ctx context.Context, tx *store.Tx, in schemas.PostTas
 	if err := checkPost(&in, tx.Now()); err != nil {
 		return schemas.PostTaskResponse{}, err
 	}
+	if !s.cfg.PrivateCallbacks {
+		if err := publicCallback(in.CallbackURL); err != nil {
+			return schemas.PostTaskResponse{}, err
+		}
+	}
 	if c.Mode == account.Live {
 		if err := checkType(in.TaskType, s.cfg.AllowedTypes); err != nil {
 			return schemas.PostTaskResponse{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -180,6 +181,23 @@ func (p *problems) callback(in *schemas.PostTaskRequest) {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		p.add("callback_url", "must be a public https address without user name and fragment; got %.80q. Example: https://example.com/hooks/tasks", in.CallbackURL)
 	}
+}
+
+// publicCallback refuses an address that is private by its own words; names are resolved
+// and checked when they are called.
+func publicCallback(address string) error {
+	u, err := url.Parse(address)
+	if address == "" || err == nil && public(strings.ToLower(u.Hostname())) {
+		return nil
+	}
+	return schemas.Invalid("callback_url", fmt.Sprintf("must be a public address; got %.80q. The owner of this installation can allow others with allow_private_webhooks", address))
+}
+
+func public(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsGlobalUnicast() && !ip.Unmap().IsPrivate()
+	}
+	return host != "localhost" && !strings.HasSuffix(host, ".localhost")
 }
 
 func (p *problems) deadline(deadline, now time.Time) error {

@@ -48,6 +48,8 @@ type Config struct {
 	SimulatedStep   time.Duration // pace of test mode; 1 second
 	AllowedTypes    []string      // types prone to abuse that are allowed on live
 	LocalDailyCap   schemas.Money // of the house's own agent
+
+	PrivateCallbacks bool // callbacks may go into private networks
 }
 
 // Service is the task service.
