@@ -107,9 +107,25 @@ func (w *watch) loadLately(ctx context.Context) error {
 	}
 	page, err := w.ListTasks(ctx, in)
 	w.tasks, w.sandbox = w.recent(page.Data), page.Sandboxed
-	if w.extended {
-		w.more = page.Pagination.Total - len(page.Data)
+	if err != nil || !w.extended || page.Pagination.Total <= len(page.Data) {
+		return err
 	}
+	err = w.loadUndecided(ctx)
+	w.more = page.Pagination.Total - len(w.tasks)
+	return err
+}
+
+// loadUndecided puts first what only the agent can move on, so that it does not fall
+// behind the newest tasks.
+func (w *watch) loadUndecided(ctx context.Context) error {
+	undecided := string(schemas.EstimatePending) + "," + string(schemas.ManualReview)
+	page, err := w.ListTasks(ctx, schemas.ListTasksRequest{Status: undecided, PageRequest: schemas.PageRequest{Limit: maxIDs}})
+	for _, t := range w.tasks {
+		if !slices.ContainsFunc(page.Data, func(u schemas.TaskView) bool { return u.TaskID == t.TaskID }) {
+			page.Data = append(page.Data, t)
+		}
+	}
+	w.tasks = page.Data
 	return err
 }
 
@@ -253,7 +269,7 @@ func (w *watch) report() StatusReport {
 	}
 	r.Next = r.next(due, open)
 	if w.more > 0 {
-		r.Next = fmt.Sprintf("These are the newest %d; list_tasks has %d more. ", len(r.Items), w.more) + r.Next
+		r.Next = fmt.Sprintf("These are the newest %d and those that wait for you; list_tasks has %d more. ", len(r.Items), w.more) + r.Next
 	}
 	return r
 }
@@ -279,7 +295,7 @@ func (r StatusReport) next(due, open int) string {
 	case len(r.Items) == 0:
 		return "Nothing is open and nothing ended in the last 24 hours. post_task asks a person for something."
 	case due > 0:
-		return fmt.Sprintf("%d of them wait for you: do what their line says.", due)
+		return fmt.Sprintf("Waiting for you: %d of them. Do what their line says.", due)
 	case open == 0:
 		return "All of them are over. Look at proof with get_task_result, tell the user, and end your turn."
 	case r.PollAfterSeconds <= 15:

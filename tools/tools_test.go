@@ -250,6 +250,10 @@ func TestCheckStatus(t *testing.T) {
 	t.Run("without ids shows what is open and what ended lately, marks news and acknowledges them", func(t *testing.T) {
 		m := newOurs()
 		m.handle("GET /api/v1/tasks", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("status") == "ESTIMATE_PENDING,MANUAL_REVIEW" {
+				fmt.Fprintf(w, `{"data":[%s]}`, view("task_waiting", "MANUAL_REVIEW", 2, `,"submission":1`))
+				return
+			}
 			require.Equal(t, "2026-11-21T12:00:00Z", r.URL.Query().Get("ended_since"))
 			old := strings.ReplaceAll(view("task_old", "PAID", 9, ""), "2026-11-22T11:59", "2026-11-20T11:59")
 			fmt.Fprintf(w, `{"data":[%s,%s,%s],"pagination":{"limit":50,"total":7}}`,
@@ -261,7 +265,8 @@ func TestCheckStatus(t *testing.T) {
 		require.Contains(t, out.text, "- task_done")
 		require.NotContains(t, out.text, "task_old")
 		require.Contains(t, out.text, "has 4 more")
-		require.Contains(t, out.text, "end your turn")
+		require.True(t, strings.HasPrefix(out.text, "- task_waiting"), out.text)
+		require.Contains(t, out.text, "Waiting for you: 1 of them")
 		require.Equal(t, object{"items": []any{object{"task_id": "task_open", "version": 3.0}}}, m.bodies["POST /api/v1/tasks/acknowledge"])
 	})
 	t.Run("waits in slices with progress and returns early on a change", func(t *testing.T) {
