@@ -295,7 +295,7 @@ func (r StatusReport) next(due, open int) string {
 	case len(r.Items) == 0:
 		return "Nothing is open and nothing ended in the last 24 hours. post_task asks a person for something."
 	case due > 0:
-		return fmt.Sprintf("Waiting for you: %d of them. Do what their line says.", due)
+		return fmt.Sprintf("%d of them wait for you: do what their line says.", due)
 	case open == 0:
 		return "All of them are over. Look at proof with get_task_result, tell the user, and end your turn."
 	case r.PollAfterSeconds <= 15:
