@@ -237,6 +237,11 @@ func TestErrors(t *testing.T) {
 		e := refuse(t, 409, `{"error":"too late","code":"conflict","state":"PENDING","fields":[{"field":"a","message":"b"}]}`)
 		require.Equal(t, &schemas.Error{Code: schemas.CodeConflict, Message: "too late", State: "POSTED", Fields: []schemas.FieldError{{Field: "a", Message: "b"}}, RetryAfterSeconds: 60}, e)
 	})
+	t.Run("whose text only repeats their fields say it once", func(t *testing.T) {
+		e := refuse(t, 400, `{"error":"a must be b; c is required","code":"invalid","fields":[{"field":"a","message":"must be b"},{"field":"c","message":"is required"}]}`)
+		require.Empty(t, e.Message)
+		require.Equal(t, "a must be b; c is required", e.Error())
+	})
 	t.Run("in prose only get their code from the status", func(t *testing.T) {
 		e := refuse(t, 402, `{"error":"Insufficient balance"}`)
 		require.Equal(t, schemas.CodePaymentRequired, e.Code)

@@ -68,6 +68,9 @@ func (c *Client) refusal(resp *resty.Response) error {
 	if out.Message == "" && len(out.Fields) == 0 {
 		out.Message = fmt.Sprintf("The marketplace at %s answered %s.%s", c.base, resp.Status(), advice(out.Code))
 	}
+	if problems := (&schemas.Error{Fields: out.Fields}).Error(); len(out.Fields) > 0 && out.Message == problems {
+		out.Message = "" // the text only repeats the fields: once is enough
+	}
 	out.RetryAfterSeconds = int(retryAfter(resp.Header()).Seconds())
 	return out
 }

@@ -140,6 +140,21 @@ type Verdict struct {
 	CheckedAt  time.Time `json:"checked_at"`
 }
 
+// OtherReasons are the reasons that do not only repeat a finding.
+func (v Verdict) OtherReasons() []string {
+	told := map[string]bool{}
+	for _, f := range v.Findings {
+		told[f.Requirement+": "+f.Reason] = true
+	}
+	var out []string
+	for _, reason := range v.Reasons {
+		if !told[reason] {
+			out = append(out, reason)
+		}
+	}
+	return out
+}
+
 // Finding is the verdict on one proof requirement.
 type Finding struct {
 	Requirement string `json:"requirement"`

@@ -40,7 +40,7 @@ func TestHosted(t *testing.T) {
 		before := clk.Now()
 		out := call(t, c, "check_status", object{"task_id": "task_1", "wait_seconds": 45})
 		require.Equal(t, before, clk.Now())
-		require.Contains(t, out.text, "wait for you")
+		require.Contains(t, out.text, "waits for you")
 		require.NotContains(t, out.text, "0 minutes")
 		require.Equal(t, 1, m.count("GET /api/v1/tasks/{id}"))
 	})

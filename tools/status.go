@@ -294,6 +294,8 @@ func (r StatusReport) next(due, open int) string {
 	switch {
 	case len(r.Items) == 0:
 		return "Nothing is open and nothing ended in the last 24 hours. post_task asks a person for something."
+	case due == 1:
+		return "One of them waits for you: do what its line says."
 	case due > 0:
 		return fmt.Sprintf("%d of them wait for you: do what their line says.", due)
 	case open == 0:

@@ -266,7 +266,7 @@ func TestCheckStatus(t *testing.T) {
 		require.NotContains(t, out.text, "task_old")
 		require.Contains(t, out.text, "has 4 more")
 		require.True(t, strings.HasPrefix(out.text, "- task_waiting"), out.text)
-		require.Contains(t, out.text, "1 of them wait for you")
+		require.Contains(t, out.text, "One of them waits for you")
 		require.Equal(t, object{"items": []any{object{"task_id": "task_open", "version": 3.0}}}, m.bodies["POST /api/v1/tasks/acknowledge"])
 	})
 	t.Run("waits in slices with progress and returns early on a change", func(t *testing.T) {

@@ -48,8 +48,10 @@ func (s *server) submitProof(w http.ResponseWriter, r *http.Request) error {
 	if err = f.wrong(); err == nil {
 		_, err = s.Tasks.SubmitProof(r.Context(), in)
 	}
-	if err != nil && len(in.Files) > 0 && schemas.ErrorCode(err) != schemas.CodeConflict {
-		f.mark("files", "Choose the photos again: a browser does not keep them.")
+	var e *schemas.Error
+	if errors.As(err, &e) && len(in.Files) > 0 && e.Code != schemas.CodeConflict {
+		f.blame(e) // what is wrong stands first, then what to do about it
+		f.Errors["files"] = strings.TrimSpace(f.Errors["files"] + " Choose the photos again: a browser does not keep them.")
 	}
 	return s.settle(w, r, f, "submitted", err)
 }

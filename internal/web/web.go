@@ -78,6 +78,8 @@ func (s *server) routes() http.Handler {
 
 var errNoPage = schemas.NewError(schemas.CodeNotFound, "There is nothing at this address. The link may be incomplete.")
 
+var errNotYours = schemas.NewError(schemas.CodeNotFound, "There is nothing for you at this address. The task may have gone to somebody else, or the link is incomplete.")
+
 // policy lets a page use its own files and nothing else. Chosen photos are shown from
 // blob: addresses before they are sent.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; " +
@@ -227,7 +229,10 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 // asProblem is err as a reader may see it: whatever is not meant for people is not told.
 func asProblem(err error) *schemas.Error {
 	var e *schemas.Error
-	if errors.As(err, &e) && e.Code != schemas.CodeInternal {
+	switch {
+	case errors.As(err, &e) && e.Code == schemas.CodeNotFound && e != errNoPage:
+		return errNotYours // its own words speak to programs
+	case e != nil && e.Code != schemas.CodeInternal:
 		return e
 	}
 	return schemas.NewError(schemas.CodeInternal, "Something went wrong here. Nothing was changed. Try again; if it stays, tell the owner of this house.")

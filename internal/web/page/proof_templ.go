@@ -436,7 +436,7 @@ func outcome(p schemas.Proof, now Stamp) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = reasons(p.Verdict.Reasons).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = reasons(p.Verdict.OtherReasons()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
