@@ -25,7 +25,7 @@ is, a backup is kept beside it, and doing it twice changes nothing.`,
   humanops-mcp install claude-code --project
   humanops-mcp install vscode --print`,
 		ValidArgs: install.Names(),
-		Args:      arguments(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), "one client: "+strings.Join(install.Names(), ", ")),
+		Args:      arguments(cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), "one client: "+strings.Join(install.Names(), ", ")+". For any other, put this program with the argument stdio into its own configuration"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := p.load(cmd)
 			if err != nil {
@@ -186,7 +186,7 @@ func (p *program) apply(target install.Client, change install.Change, already st
 	}
 	p.say("Changed %s.", change.Path)
 	if backup != "" {
-		p.say("The file of before is %s.", backup)
+		p.say("Its backup, as it was before: %s", backup)
 	}
 	p.say("%s", target.Restart)
 	return nil

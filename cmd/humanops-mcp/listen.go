@@ -28,7 +28,7 @@ func listenTCP(ctx context.Context, address string) (net.Listener, error) {
 	switch {
 	case splitErr != nil:
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("port %s on %s is taken, by another program or by a platform on another data folder. Choose another with --listen %s, HUMANOPS_LISTEN, or listen in the configuration file",
+		return nil, fmt.Errorf("port %s on %s is taken, by another program or by a platform on another data folder. Choose another: serve --listen %s for one run, or listen in the configuration file for every command and MCP client",
 			port, hostName(host), net.JoinHostPort(host, otherPort(port)))
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("port %s may not be opened by this user: ports below 1024 need rights. Choose another with --listen %s, or run: sudo setcap cap_net_bind_service=+ep on this program", port, net.JoinHostPort(host, "8787"))

@@ -23,7 +23,7 @@ func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.Cance
 	switch schemas.TaskStatus(t.Status) {
 	case schemas.Posted, schemas.EstimatePending, schemas.Accepted:
 	case schemas.InProgress:
-		return schemas.CancelTaskResponse{}, s.conflict(t, "Work on the task has begun (IN_PROGRESS), so it can no longer be cancelled. Write to the operator, or wait for the proof.")
+		return schemas.CancelTaskResponse{}, s.conflict(t, "Work on the task has begun (IN_PROGRESS), so it can no longer be cancelled. Wait for the proof (check_status tells when it is in), then decide on it.")
 	default:
 		return schemas.CancelTaskResponse{}, s.conflict(t, "The task is "+s.word(t.Status)+", so it can no longer be cancelled.")
 	}
