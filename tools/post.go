@@ -121,6 +121,8 @@ func posted(t schemas.PostTaskResponse, extended bool) PostedTask {
 	}
 	out.Next = "People need time. Tell the user, end your turn, and call check_status in about 2 minutes or when the user asks."
 	switch {
+	case t.Duplicate && t.Status != string(schemas.Posted):
+		out.Next = "It has gone on meanwhile: check_status says what it needs. To have it done once more, post it with allow_duplicate."
 	case t.Sandbox:
 		out.PollAfterSeconds = 5
 		out.Next = "Simulated people are quick: call check_status with wait_seconds 30."
@@ -136,11 +138,12 @@ func posted(t schemas.PostTaskResponse, extended bool) PostedTask {
 
 func postedText(t schemas.PostTaskResponse, p PostedTask) string {
 	var b strings.Builder
-	verb := "Posted"
+	verb, held := "Posted", t.RewardUSD
 	if p.Duplicate {
+		held = t.EscrowUSD
 		verb = "The same task was posted within the last 10 minutes, so nothing new was made (allow_duplicate posts it again)"
 	}
-	fmt.Fprintf(&b, "%s: %s %q is %s, %s in escrow", verb, p.TaskID, name(t.Title), p.Status, t.RewardUSD.Dollars())
+	fmt.Fprintf(&b, "%s: %s %q is %s, %s in escrow", verb, p.TaskID, name(t.Title), p.Status, held.Dollars())
 	if p.Deadline != "" {
 		b.WriteString(", due " + p.Deadline)
 	}
@@ -148,7 +151,7 @@ func postedText(t schemas.PostTaskResponse, p PostedTask) string {
 	switch {
 	case len(p.Notified) > 0:
 		fmt.Fprintf(&b, "Being told: %s.\n", strings.Join(p.Notified, ", "))
-	case p.PeopleInReach != nil && *p.PeopleInReach > 0:
+	case p.PeopleInReach != nil && *p.PeopleInReach > 0 && p.Status == string(schemas.Posted):
 		fmt.Fprintf(&b, "%s could take it; they see it on their page.\n", people(*p.PeopleInReach))
 	}
 	if t.Hint != "" && !p.Duplicate {

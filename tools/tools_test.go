@@ -170,6 +170,15 @@ func TestPostTask(t *testing.T) {
 		require.Equal(t, object{"address": "123 Main St"}, m.bodies["POST /api/v1/tasks"]["location"])
 		require.EqualValues(t, 2, out.data["people_in_reach"])
 	})
+	t.Run("a repetition of a task that went on promises nothing of it", func(t *testing.T) {
+		m := newOurs()
+		m.answer("POST /api/v1/tasks", 200, view("task_1", "PAID", 6, `,"escrow_usd":0,"people_in_reach":3,"duplicate":true`))
+		c, _ := agent(t, m, false)
+		out := call(t, c, "post_task", storefront(nil))
+		require.Contains(t, out.text, "is PAID, $0.00 in escrow")
+		require.Contains(t, out.text, "post it with allow_duplicate")
+		require.NotContains(t, out.text, "could take it")
+	})
 	t.Run("gives a day when no deadline is named", func(t *testing.T) {
 		m := newOurs()
 		m.answer("POST /api/v1/tasks", 201, fmt.Sprintf(postedBody, 1, "", ""))
@@ -247,6 +256,12 @@ func view(id, status string, version int, more string) string {
 
 func TestCheckStatus(t *testing.T) {
 	wait := "GET /api/v1/wait"
+	t.Run("a refund that settled a dispute is not called a withdrawal", func(t *testing.T) {
+		m := newOurs()
+		m.answer(wait, 200, fmt.Sprintf(`{"items":[%s]}`, view("task_1", "CANCELLED", 9, `,"submission":1`)))
+		c, _ := agent(t, m, false)
+		require.Contains(t, call(t, c, "check_status", object{"task_id": "task_1"}).text, "settled the dispute with a refund")
+	})
 	t.Run("without ids shows what is open and what ended lately, marks news and acknowledges them", func(t *testing.T) {
 		m := newOurs()
 		m.handle("GET /api/v1/tasks", func(w http.ResponseWriter, r *http.Request) {

@@ -188,6 +188,9 @@ func next(b TaskBrief, extended bool) string {
 	case schemas.Disputed:
 		return "The owner must settle the dispute on their page. Tell the user; nothing else to do."
 	case schemas.Cancelled:
+		if b.Submission > 0 {
+			return "The owner settled the dispute with a refund: the reward came back, and the person is not paid. Tell the user."
+		}
 		return "Withdrawn and refunded."
 	case schemas.Expired:
 		return "The deadline passed without proof, and the reward came back. Post it again with more time or reward if it is still wanted."

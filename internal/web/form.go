@@ -138,6 +138,9 @@ func (f *form) blame(e *schemas.Error) {
 func said(problem schemas.FieldError) string {
 	field, _, _ := strings.Cut(problem.Field, "[")
 	message := strings.TrimPrefix(problem.Message, problem.Field+" ")
+	if _, file, named := strings.Cut(message, "; "); named && field == "files" && strings.HasPrefix(file, `"`) {
+		return file // it names the file, which says more than the rule about all of them
+	}
 	first, _, _ := strings.Cut(message, " ")
 	if !slices.Contains([]string{"must", "may", "is", "are", "has", "needs", "cannot"}, first) {
 		return message

@@ -149,7 +149,7 @@ func TestTaskForms(t *testing.T) {
 			"is empty. Choose another": {{"empty.jpg", nil}},
 			"Send at most 20 photos":   make([]file, 0, 21),
 			"is larger than 25 MB":     {{"big.jpg", make([]byte, 25<<20+1)}},
-			"holds text, whatever its name says. Send a JPEG, PNG or WebP, and put words in the note. Choose the photos again": {{"text.jpg", []byte("no picture at all")}},
+			">&#34;text.jpg&#34; holds text, whatever its name says. Send a JPEG, PNG or WebP, and put words in the note. Choose the photos again": {{"text.jpg", []byte("no picture at all")}},
 			"are more than 100 MB together":     {{"a", make([]byte, 24<<20)}, {"b", make([]byte, 24<<20)}, {"c", make([]byte, 24<<20)}, {"d", make([]byte, 24<<20)}, {"e", make([]byte, 24<<20)}},
 			"The location that came with the f": {{"a.jpg", jpegOf(t, 1)}},
 		} {
