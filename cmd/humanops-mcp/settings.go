@@ -41,7 +41,7 @@ func (p *program) printConfig(cfg *config.Config) error {
 		return p.printJSON(map[string]any{"file": cfg.File(), "settings": values})
 	}
 	if cfg.File() == "" {
-		p.say("There is no configuration file; humanops-mcp config --example prints one.\n")
+		p.say("There is no configuration file; humanops-mcp config --example prints one for ~/.config/humanops-mcp/config.yaml.\n")
 	} else {
 		p.say("The configuration file is %s.\n", cfg.File())
 	}
