@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -130,21 +131,21 @@ type pictureRequest struct {
 
 type closing struct {
 	io.Reader
-	closed *int
+	closed *atomic.Int64
 }
 
-func (c closing) Close() error { *c.closed++; return nil }
+func (c closing) Close() error { c.closed.Add(1); return nil }
 
 type seeking struct {
 	io.ReadSeeker
-	closed *int
+	closed *atomic.Int64
 }
 
-func (s seeking) Close() error { *s.closed++; return nil }
+func (s seeking) Close() error { s.closed.Add(1); return nil }
 
 func TestDownload(t *testing.T) {
 	rg := newRig(t, Config{})
-	closed := 0
+	var closed atomic.Int64
 	getPhoto := schemas.Download[pictureRequest]{Contract: schemas.Marketplace, Method: "GET", Path: "/photos/{id}", Access: schemas.Agent | schemas.Link}
 	download(rg.api, getPhoto, func(_ context.Context, in pictureRequest) (schemas.Content, error) {
 		c := schemas.Content{Name: "ä \"1\".jpg", MIME: "image/jpeg", Size: 5, ETag: "abc"}
@@ -162,7 +163,7 @@ func TestDownload(t *testing.T) {
 	})
 	for _, id := range []string{"file", "stream"} {
 		t.Run("streams a "+id+" that no browser runs", func(t *testing.T) {
-			before := closed
+			before := closed.Load()
 			res := rg.agent("GET", "/api/v1/photos/"+id, "")
 			require.Equal(t, "hello", res.raw)
 			require.Equal(t, "image/jpeg", res.Header.Get("Content-Type"))
@@ -172,7 +173,7 @@ func TestDownload(t *testing.T) {
 			require.Contains(t, res.Header.Get("Cache-Control"), "private")
 			require.Equal(t, `"abc"`, res.Header.Get("ETag"))
 			require.Equal(t, 304, rg.agent("GET", "/api/v1/photos/"+id, "", "If-None-Match", `"abc"`).StatusCode)
-			require.Equal(t, 2, closed-before)
+			require.Equal(t, int64(2), closed.Load()-before)
 		})
 	}
 	t.Run("cuts the connection when the file breaks off", func(t *testing.T) {

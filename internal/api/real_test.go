@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,7 @@ func realRig(t *testing.T) *rig {
 		Clock: clk, Logger: log, Links: signedlink.New(key, "http://127.0.0.1", clk), Sealer: seal.New(key),
 	}, task.Config{})
 	none := func(context.Context, schemas.Empty) (schemas.Content, error) {
-		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(int)}, Size: 3}, nil
+		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(atomic.Int64)}, Size: 3}, nil
 	}
 	rg := &rig{t: t, clk: clk, log: &bytes.Buffer{}}
 	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir()}, Platform: Platform{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,8 +41,9 @@ type house struct {
 	sandbox  context.Context // the same with its test key
 	owner    context.Context
 	ada, bob context.Context // operators
-	told     []string        // the notices and callbacks that would go out
-	waiting  chan struct{}   // one for each call that begins to wait
+	telling  sync.Mutex
+	told     []string      // the notices and callbacks that would go out
+	waiting  chan struct{} // one for each call that begins to wait
 }
 
 // announcing is a clock that tells when somebody begins to wait.
@@ -88,6 +90,8 @@ func build(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config, eye g
 	h.RegisterJobs(h.runner)
 	for _, kind := range []string{"notify", "webhook"} {
 		h.runner.Handle(kind, func(_ context.Context, _ *store.Tx, j job.Job) error {
+			h.telling.Lock()
+			defer h.telling.Unlock()
 			h.told = append(h.told, string(j.Args))
 			return nil
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/event"
@@ -21,10 +22,22 @@ const maxNotified = 20
 const nobodyInReach = "The task is posted, but nobody can be reached yet, so nobody will see it. " +
 	"Ask the user to run `humanops-mcp people add me` (or add another person by name) and to open the link that it prints."
 
+// owned is in with a copy of what it points to, because checkPost trims texts in place
+// and the caller may go on using its own.
+func owned(in schemas.PostTaskRequest) schemas.PostTaskRequest {
+	in.ProofRequirements = slices.Clone(in.ProofRequirements)
+	if in.Location != nil {
+		place := *in.Location
+		in.Location = &place
+	}
+	return in
+}
+
 // PostTask creates a task: the reward goes into escrow, people are told and the clocks
 // are set, all in the caller's transaction.
 func (s *Service) PostTask(ctx context.Context, tx *store.Tx, in schemas.PostTaskRequest) (schemas.PostTaskResponse, error) {
 	c := account.From(ctx)
+	in = owned(in)
 	if err := checkPost(&in, tx.Now()); err != nil {
 		return schemas.PostTaskResponse{}, err
 	}
