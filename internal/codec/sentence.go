@@ -10,6 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"humanops-mcp/schemas"
+
+	"github.com/agnivade/levenshtein"
 )
 
 const (
@@ -141,32 +143,11 @@ func Nearest(name string, known []string) string {
 	}
 	best, limit := "", max(2, len(name)/3)+1
 	for _, candidate := range slices.Sorted(slices.Values(known)) {
-		if d := distance(strings.ToLower(name), candidate); d < limit {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), candidate); d < limit {
 			best, limit = candidate, d
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func didYouMean(name string, known []string) string {

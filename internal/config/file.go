@@ -7,6 +7,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"humanops-mcp/schemas"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // inspect finds the keys a file sets, and names every key that is not known with its
@@ -86,7 +88,7 @@ func visibleKeys() []string {
 func nearest(name string, candidates []string) string {
 	best, least := "", -1
 	for _, c := range candidates {
-		d := distance(strings.ToLower(name), strings.ToLower(c))
+		d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(c))
 		if strings.HasSuffix(c, "."+name) {
 			d = 1
 		}
@@ -97,22 +99,3 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance is the number of letters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
-}

@@ -143,8 +143,8 @@ func TestApply(t *testing.T) {
 }
 
 func TestPath(t *testing.T) {
-	linux := Machine{OS: "linux", Home: "/home/ada", Dir: "/work"}
-	mac := Machine{OS: "darwin", Home: "/Users/ada", Dir: "/work"}
+	linux := Machine{OS: "linux", Home: "/home/ada", Dir: "/project"}
+	mac := Machine{OS: "darwin", Home: "/Users/ada", Dir: "/project"}
 	for _, c := range []struct {
 		client  string
 		machine Machine
@@ -155,12 +155,12 @@ func TestPath(t *testing.T) {
 		{"claude-desktop", mac, false, "/Users/ada/Library/Application Support/Claude/claude_desktop_config.json"},
 		{"claude-desktop", Machine{OS: "windows", Home: "/u", Env: map[string]string{"APPDATA": "/u/Roaming"}}, false, "/u/Roaming/Claude/claude_desktop_config.json"},
 		{"claude-code", linux, false, "/home/ada/.claude.json"},
-		{"claude-code", linux, true, "/work/.mcp.json"},
+		{"claude-code", linux, true, "/project/.mcp.json"},
 		{"cursor", mac, false, "/Users/ada/.cursor/mcp.json"},
-		{"cursor", mac, true, "/work/.cursor/mcp.json"},
+		{"cursor", mac, true, "/project/.cursor/mcp.json"},
 		{"vscode", linux, false, "/home/ada/.config/Code/User/mcp.json"},
 		{"vscode", Machine{OS: "linux", Home: "/h", Env: map[string]string{"XDG_CONFIG_HOME": "/x"}}, false, "/x/Code/User/mcp.json"},
-		{"vscode", mac, true, "/work/.vscode/mcp.json"},
+		{"vscode", mac, true, "/project/.vscode/mcp.json"},
 	} {
 		t.Run(c.client+" on "+c.machine.OS, func(t *testing.T) {
 			client, err := Find(c.client)
