@@ -7,11 +7,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/danielgtaylor/huma/v2"
 
 	"humanops-mcp/schemas"
-
-	"github.com/agnivade/levenshtein"
 )
 
 const (

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 
 	"humanops-mcp/schemas"
-
-	"github.com/agnivade/levenshtein"
 )
 
 // inspect finds the keys a file sets, and names every key that is not known with its
@@ -98,4 +97,3 @@ func nearest(name string, candidates []string) string {
 	}
 	return best
 }
-
