@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,14 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/notify/notifytest"
 	"humanops-mcp/schemas"
 )
-
-// mailbox is the least of an SMTP server.
-type mailbox struct {
-	port int
-	box
-}
 
 // box keeps what arrived.
 type box struct {
@@ -42,18 +35,18 @@ func (b *box) all() []string {
 }
 
 // await gives the first text that holds all the words.
-func (b *box) await(t *testing.T, words ...string) string {
+func await(t *testing.T, all func() []string, words ...string) string {
 	t.Helper()
 	found := ""
 	require.Eventually(t, func() bool {
-		for _, text := range b.all() {
+		for _, text := range all() {
 			if holdsAll(text, words) {
 				found = text
 				return true
 			}
 		}
 		return false
-	}, 15*time.Second, 20*time.Millisecond, "nothing with %q among %q", words, b.all())
+	}, 15*time.Second, 20*time.Millisecond, "nothing with %q among %q", words, all())
 	return found
 }
 
@@ -66,54 +59,11 @@ func holdsAll(text string, words []string) bool {
 	return true
 }
 
-func serveMail(t *testing.T) *mailbox {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	m := &mailbox{port: listener.Addr().(*net.TCPAddr).Port}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go m.talk(conn)
-		}
-	}()
-	return m
-}
-
-func (m *mailbox) talk(conn net.Conn) {
-	defer conn.Close()
-	in := bufio.NewScanner(conn)
-	say := func(line string) { fmt.Fprintf(conn, "%s\r\n", line) }
-	say("220 loopback")
-	for in.Scan() {
-		verb, _, _ := strings.Cut(strings.ToUpper(in.Text()), " ")
-		switch verb {
-		case "DATA":
-			say("354 go on")
-			var lines []string
-			for in.Scan() && in.Text() != "." {
-				lines = append(lines, in.Text())
-			}
-			m.put(strings.Join(lines, "\n"))
-			say("250 taken")
-		case "QUIT":
-			say("221 bye")
-			return
-		default:
-			say("250 ok")
-		}
-	}
-}
-
 const noticeURL = "https://humans.example.com"
 
-func (m *mailbox) settings() []string {
+func mailSettings(m *notifytest.MailServer) []string {
 	return []string{
-		"HUMANOPS_SMTP_HOST=127.0.0.1", fmt.Sprintf("HUMANOPS_SMTP_PORT=%d", m.port), "HUMANOPS_SMTP_TLS=none",
+		"HUMANOPS_SMTP_HOST=127.0.0.1", fmt.Sprintf("HUMANOPS_SMTP_PORT=%d", m.Port), "HUMANOPS_SMTP_TLS=none",
 		"HUMANOPS_SMTP_FROM=Humans <humans@example.com>", "HUMANOPS_PUBLIC_URL=" + noticeURL,
 	}
 }
@@ -138,44 +88,44 @@ func requireNoCapability(t *testing.T, p *platform, text, taskID string) {
 }
 
 func TestNotice_by_mail(t *testing.T) {
-	mails := serveMail(t)
-	s := newScene(t, mails.settings()...)
+	mails := notifytest.Serve(t, 0)
+	s := newScene(t, mailSettings(mails)...)
 	s.run("people", "add", "me", "--email", "owner@example.com")
 	bob := s.worker("Bob", "--email", "bob@example.com")
 
 	t.Run("goes to people who could take a new task", func(t *testing.T) {
 		id := s.post(map[string]any{"title": "For anybody"})
-		mail := mails.await(t, "bob@example.com", "New task: For anybody")
+		mail := await(t, mails.All, "bob@example.com", "New task: For anybody")
 		require.Contains(t, mail, "$15.00")
 		requireNoCapability(t, s.platform, mail, id)
 	})
 	t.Run("goes to the one person asked", func(t *testing.T) {
 		id := s.post(map[string]any{"title": "For Bob", "assign_to": "Bob"})
-		requireNoCapability(t, s.platform, mails.await(t, "bob@example.com", "A task for you: For Bob"), id)
+		requireNoCapability(t, s.platform, await(t, mails.All, "bob@example.com", "A task for you: For Bob"), id)
 		bob.does(id, "done")
 		awaitStatus(t, s.ctx, s.agent, id, schemas.ManualReview)
-		requireNoCapability(t, s.platform, mails.await(t, "owner@example.com", "Proof to look at: For Bob"), id)
+		requireNoCapability(t, s.platform, await(t, mails.All, "owner@example.com", "Proof to look at: For Bob"), id)
 		s.review(id, 1, "approve")
 		for _, to := range []string{"owner@example.com", "bob@example.com"} {
-			requireNoCapability(t, s.platform, mails.await(t, to, "Done: For Bob", "$15.00"), id)
+			requireNoCapability(t, s.platform, await(t, mails.All, to, "Done: For Bob", "$15.00"), id)
 		}
 	})
 	t.Run("never to others, nor in test mode, and a title makes no line of its own", func(t *testing.T) {
-		for _, mail := range mails.all() {
+		for _, mail := range mails.All() {
 			if strings.Contains(mail, "A task for you: For Bob") {
 				require.Contains(t, mail, "bob@example.com")
 			}
 		}
-		before := len(mails.all())
+		before := len(mails.All())
 		test := s.streamable(s.ctx, s.cred.TestKey)
 		call[schemas.PostTaskResponse](t, s.ctx, test, "post_task", storefront(map[string]any{"title": "Simulated"}))
 		id := s.post(map[string]any{"title": "Sly\r\nBcc: everybody@example.com"})
-		mail := mails.await(t, "bob@example.com", "Sly")
+		mail := await(t, mails.All, "bob@example.com", "Sly")
 		for line := range strings.Lines(mail) {
 			require.False(t, strings.HasPrefix(line, "Bcc:"), line)
 		}
 		requireNoCapability(t, s.platform, mail, id)
-		for _, mail := range mails.all()[before:] {
+		for _, mail := range mails.All()[before:] {
 			require.NotContains(t, mail, "Simulated")
 		}
 	})
@@ -197,7 +147,7 @@ func TestNotice_by_chat(t *testing.T) {
 			awaitStatus(t, s.ctx, s.agent, id, schemas.ManualReview)
 			s.review(id, 1, "approve")
 		}
-		text := chat.await(t, words)
+		text := await(t, chat.all, words)
 		require.Contains(t, text, noticeURL+"/tasks/"+id)
 		require.NotContains(t, text, "@everyone", "a title calls nobody")
 		require.NotContains(t, text, "hol_")
@@ -207,8 +157,8 @@ func TestNotice_by_chat(t *testing.T) {
 
 // A channel that is down holds up nothing else.
 func TestNotice_a_dead_mail_server_stops_no_task(t *testing.T) {
-	mails := serveMail(t)
-	settings := mails.settings()
+	mails := notifytest.Serve(t, 0)
+	settings := mailSettings(mails)
 	settings[1] = "HUMANOPS_SMTP_PORT=1"
 	s := newScene(t, settings...)
 	s.worker("Bob", "--email", "bob@example.com").does(s.post(nil), "")

@@ -17,6 +17,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/notify/notifytest"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
@@ -64,8 +65,8 @@ func (w *world) run(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func byMail(s *mailServer) notify.Config {
-	return notify.Config{SMTP: notify.SMTP{Host: "127.0.0.1", Port: s.port, TLS: "none"}, From: "HumanOps <humans@example.com>"}
+func byMail(s *notifytest.MailServer) notify.Config {
+	return notify.Config{SMTP: notify.SMTP{Host: "127.0.0.1", Port: s.Port, TLS: "none"}, From: "HumanOps <humans@example.com>"}
 }
 
 func posted(people ...string) notify.Args {
@@ -106,14 +107,14 @@ func (s *chatServer) all() []string {
 
 func TestMail(t *testing.T) {
 	t.Run("reaches each person with an address once, with a Message-ID of its own", func(t *testing.T) {
-		s := serveMail(t, 0)
+		s := notifytest.Serve(t, 0)
 		w := newWorld(t, byMail(s))
 		a := posted("op_ana", "op_ana", "op_bo", "op_sim", "op_nobody")
 		a.ToOwner = true
 		w.tell(t, a)
 		ids := map[string]bool{}
 		to := map[string]bool{}
-		for _, raw := range s.all() {
+		for _, raw := range s.All() {
 			m, err := mail.ReadMessage(strings.NewReader(raw))
 			require.NoError(t, err)
 			require.Equal(t, "New task: Photo of storefront", m.Header.Get("Subject"))
@@ -131,34 +132,34 @@ func TestMail(t *testing.T) {
 	})
 
 	t.Run("is tried again under the same Message-ID", func(t *testing.T) {
-		s := serveMail(t, 1)
+		s := notifytest.Serve(t, 1)
 		w := newWorld(t, byMail(s))
 		w.tell(t, posted("op_ana"))
-		require.Empty(t, s.all())
+		require.Empty(t, s.All())
 		w.clock.Advance(time.Minute)
 		w.run(t)
-		require.Len(t, s.all(), 1)
+		require.Len(t, s.All(), 1)
 	})
 
 	t.Run("cannot be given another header by a task's title", func(t *testing.T) {
-		s := serveMail(t, 0)
+		s := notifytest.Serve(t, 0)
 		w := newWorld(t, byMail(s))
 		a := posted("op_ana")
 		a.Subject = "New task: x\r\nBcc: victim@example.com\r\n\r\nhello"
 		w.tell(t, a)
-		m, err := mail.ReadMessage(strings.NewReader(s.all()[0]))
+		m, err := mail.ReadMessage(strings.NewReader(s.All()[0]))
 		require.NoError(t, err)
 		require.Empty(t, m.Header.Get("Bcc"))
 		require.Contains(t, m.Header.Get("Subject"), "New task: x Bcc: victim@example.com hello")
 	})
 
 	t.Run("refuses a server without encryption unless told otherwise", func(t *testing.T) {
-		s := serveMail(t, 0)
+		s := notifytest.Serve(t, 0)
 		c := byMail(s)
 		c.SMTP.TLS = ""
 		w := newWorld(t, c)
 		w.tell(t, posted("op_ana"))
-		require.Empty(t, s.all())
+		require.Empty(t, s.All())
 		require.Contains(t, w.log.String(), "STARTTLS")
 	})
 }
@@ -182,7 +183,7 @@ func TestChat(t *testing.T) {
 	})
 
 	t.Run("is retried alone, and its address stays out of log and database", func(t *testing.T) {
-		chat, post := serveChat(t), serveMail(t, 0)
+		chat, post := serveChat(t), notifytest.Serve(t, 0)
 		chat.fail = true
 		c := byMail(post)
 		c.ChatURLs = []string{chat.url}
@@ -192,7 +193,7 @@ func TestChat(t *testing.T) {
 			w.clock.Advance(time.Hour)
 			w.run(t)
 		}
-		require.Len(t, post.all(), 1)
+		require.Len(t, post.All(), 1)
 		require.Contains(t, w.log.String(), "could not be delivered")
 		require.NotContains(t, w.log.String(), "secret-token")
 	})

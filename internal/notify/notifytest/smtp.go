@@ -1,4 +1,5 @@
-package notify_test
+// Package notifytest is a mail server on loopback for tests.
+package notifytest
 
 import (
 	"bufio"
@@ -11,20 +12,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mailServer is the least of an SMTP server. It refuses the first `refuse` mails.
-type mailServer struct {
-	port int
+// MailServer is the least of an SMTP server: it keeps what it is sent.
+type MailServer struct {
+	Port int
 
 	mu     sync.Mutex
 	refuse int
 	mails  []string
 }
 
-func serveMail(t *testing.T, refuse int) *mailServer {
+// Serve serves until the test ends. It refuses the first few mails.
+func Serve(t testing.TB, refuse int) *MailServer {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
-	s := &mailServer{port: l.Addr().(*net.TCPAddr).Port, refuse: refuse}
+	s := &MailServer{Port: l.Addr().(*net.TCPAddr).Port, refuse: refuse}
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -37,7 +40,7 @@ func serveMail(t *testing.T, refuse int) *mailServer {
 	return s
 }
 
-func (s *mailServer) talk(conn net.Conn) {
+func (s *MailServer) talk(conn net.Conn) {
 	defer conn.Close()
 	in := bufio.NewScanner(conn)
 	say := func(line string) { fmt.Fprintf(conn, "%s\r\n", line) }
@@ -57,7 +60,7 @@ func (s *mailServer) talk(conn net.Conn) {
 	}
 }
 
-func (s *mailServer) take(in *bufio.Scanner) (answer string) {
+func (s *MailServer) take(in *bufio.Scanner) (answer string) {
 	var lines []string
 	for in.Scan() && in.Text() != "." {
 		lines = append(lines, in.Text())
@@ -72,7 +75,8 @@ func (s *mailServer) take(in *bufio.Scanner) (answer string) {
 	return "250 taken"
 }
 
-func (s *mailServer) all() []string {
+// All lists the mails taken so far, header and body.
+func (s *MailServer) All() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string(nil), s.mails...)
