@@ -24,7 +24,7 @@ type MailServer struct {
 // Serve serves until the test ends. It refuses the first few mails.
 func Serve(t testing.TB, refuse int) *MailServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	s := &MailServer{Port: l.Addr().(*net.TCPAddr).Port, refuse: refuse}
