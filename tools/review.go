@@ -2,8 +2,11 @@ package tools
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
+	"humanops-mcp/client"
 	"humanops-mcp/schemas"
 )
 
@@ -112,7 +115,7 @@ func answerQuestion(ctx context.Context, c *call, in ReplyArgs) (reply[Outcome],
 	if err := c.needs(ctx, "messages"); err != nil {
 		return r, err
 	}
-	m, err := c.PostMessage(ctx, schemas.PostMessageRequest{TaskID: in.TaskID, Text: in.Text, ReplyTo: in.ReplyTo})
+	m, err := c.PostMessage(sayOnce(ctx, in), schemas.PostMessageRequest{TaskID: in.TaskID, Text: in.Text, ReplyTo: in.ReplyTo})
 	if err != nil {
 		return r, err
 	}
@@ -123,6 +126,16 @@ func answerQuestion(ctx context.Context, c *call, in ReplyArgs) (reply[Outcome],
 	r.data = Outcome{TaskID: t.TaskID, Status: t.Status, Next: brief(t, true).Next, TestMode: mode(m.Sandboxed)}
 	r.text = fmt.Sprintf("Delivered to the person who has %s (%s). %s", t.TaskID, t.Status, r.data.Next)
 	return r, nil
+}
+
+// sayOnce makes the same answer to the same question one message, however often the tool
+// is called with it.
+func sayOnce(ctx context.Context, in ReplyArgs) context.Context {
+	if in.ReplyTo == "" {
+		return ctx
+	}
+	sum := sha256.Sum256([]byte(in.TaskID + "\n" + in.ReplyTo + "\n" + in.Text))
+	return client.WithIdempotencyKey(ctx, "reply_"+hex.EncodeToString(sum[:]))
 }
 
 // needs refuses what only a humanops-mcp can do when the marketplace is none.

@@ -486,3 +486,22 @@ func TestSurroundings(t *testing.T) {
 		require.NotContains(t, out.text, "secret")
 	})
 }
+
+func TestTheSameAnswerTwiceIsOneMessage(t *testing.T) {
+	m := newOurs()
+	var keys []string
+	m.handle("POST /api/v1/tasks/{task_id}/messages", func(w http.ResponseWriter, r *http.Request) {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"message_id":"msg_2","from":"agent","text":"Yes","created_at":"2026-11-22T12:00:00Z"}`)
+	})
+	m.answer("GET /api/v1/tasks/{task_id}", 200, view("task_1", "IN_PROGRESS", 3, ""))
+	c, _ := agent(t, m, false)
+	for _, text := range []string{"Yes", "Yes", "No"} {
+		out := call(t, c, "reply_to_operator", object{"task_id": "task_1", "reply_to": "msg_1", "text": text})
+		require.False(t, out.IsError, out.text)
+	}
+	require.Len(t, keys, 3)
+	require.Equal(t, keys[0], keys[1])
+	require.NotEqual(t, keys[0], keys[2])
+}

@@ -173,6 +173,9 @@ func next(b TaskBrief, extended bool) string {
 	case schemas.Accepted:
 		return b.who() + " has it and has not begun. Nothing to do."
 	case schemas.InProgress:
+		if b.Submission > 0 {
+			return fmt.Sprintf("%s is at work again: submission %d was sent back. Nothing to do.", b.who(), b.Submission)
+		}
 		return b.who() + " is at work. Nothing to do."
 	case schemas.Submitted:
 		return "Proof is in and is being checked. Ask again in about 15 seconds."

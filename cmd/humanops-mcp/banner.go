@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -78,7 +79,7 @@ func phoneAdvice(publicURL string) string {
 	case err != nil:
 		return ""
 	case config.IsLoopback(u.Hostname()):
-		return "Phones cannot open " + u.Host + ": it is this computer only. For phones in your network: serve --listen 0.0.0.0:8787; from anywhere, with HTTPS: serve --domain your.domain"
+		return "Phones cannot open " + u.Host + ": it is this computer only. For phones in your network: serve --listen 0.0.0.0:" + cmp.Or(u.Port(), "8787") + "; from anywhere, with HTTPS: serve --domain your.domain"
 	case u.Scheme != "https":
 		return "Without HTTPS phones do not share their place with the page (browsers allow that on HTTPS only), and whoever is in the same network can read along, sign-in links and photos too. Photos by camera or file work. For HTTPS: serve --domain your.domain, or --tls-cert and --tls-key"
 	}

@@ -44,6 +44,16 @@ func TestEstimateThatIsOver(t *testing.T) {
 	})
 }
 
+func TestPostingAgainWhatIsPaidAsksAPersonAgain(t *testing.T) {
+	h := newHouse(t, task.Config{})
+	first := h.review(nil)
+	must(h, h.agent, h.DecideTask, schemas.DecideTaskRequest{TaskID: first, Submission: 1, Decision: "approve"})
+	again := must(h, h.agent, h.PostTask, h.request())
+	require.False(t, again.Duplicate)
+	require.NotEqual(t, first, again.TaskID)
+	h.exact()
+}
+
 func TestRemovedOperator(t *testing.T) {
 	t.Run("accepts nothing by a call that was under way", func(t *testing.T) {
 		h := newHouse(t, task.Config{})

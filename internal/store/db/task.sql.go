@@ -1530,7 +1530,7 @@ SELECT
   CAST(COALESCE((
     SELECT t.id FROM tasks t
     WHERE t.agent_id = $1 AND t.content_hash = $2 AND t.created_at > $3
-      AND t.status NOT IN ('CANCELLED', 'EXPIRED')
+      AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
     ORDER BY t.created_at DESC LIMIT 1), '') AS TEXT) AS duplicate_id,
   CAST(COALESCE((
     SELECT SUM(s.reward) FROM tasks s
@@ -1555,7 +1555,7 @@ type PostingFactsRow struct {
 	Posted      int64
 }
 
-// The newest equal task that is not withdrawn, and what was spent since the day began.
+// The newest equal task that is not over, and what was spent since the day began.
 func (q *Queries) PostingFacts(ctx context.Context, arg PostingFactsParams) (PostingFactsRow, error) {
 	row := q.db.QueryRowContext(ctx, postingFacts,
 		arg.AgentID,

@@ -5,12 +5,12 @@
 SELECT name, tier FROM agents WHERE id = @id FOR UPDATE;
 
 -- name: PostingFacts :one
--- The newest equal task that is not withdrawn, and what was spent since the day began.
+-- The newest equal task that is not over, and what was spent since the day began.
 SELECT
   CAST(COALESCE((
     SELECT t.id FROM tasks t
     WHERE t.agent_id = @agent_id AND t.content_hash = @content_hash AND t.created_at > @duplicates_since
-      AND t.status NOT IN ('CANCELLED', 'EXPIRED')
+      AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
     ORDER BY t.created_at DESC LIMIT 1), '') AS TEXT) AS duplicate_id,
   CAST(COALESCE((
     SELECT SUM(s.reward) FROM tasks s
