@@ -50,7 +50,7 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	in := r.Clone(r.Context())
 	in.RequestURI = r.URL.RequestURI()
-	in.RemoteAddr = "127.0.0.1:0"
+	in.RemoteAddr = "in process"
 	in.Host = cmp.Or(r.Host, r.URL.Host)
 	if in.Body == nil {
 		in.Body = http.NoBody

@@ -56,7 +56,7 @@ func (a *api) caller(ctx context.Context, key, token string) (caller account.Cal
 	if known, ok := account.Proven(ctx, key); ok && !known.Stale {
 		return known, nil
 	}
-	err = a.Store.Read(ctx, func(tx *store.Tx) error {
+	err = a.Store.Peek(ctx, func(tx *store.Tx) error {
 		if key != "" {
 			caller, err = a.Accounts.AuthenticateKey(ctx, tx, key)
 			return err

@@ -74,6 +74,9 @@ func Front(c Config, log *slog.Logger, next http.Handler) http.Handler {
 // values, which may hold links that work.
 func logged(log *slog.Logger, out *watched, r *http.Request, rec *record, start time.Time) {
 	level := slog.LevelInfo
+	if rec.ip == local {
+		level = slog.LevelDebug // this program calls itself: the call that led to it is logged
+	}
 	if out.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
@@ -184,11 +187,14 @@ func embedded(r *http.Request) bool {
 	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" && r.URL.Query().Get("signature") == ""
 }
 
+// local is where a call comes from that crosses no network: the socket, or this process.
+const local = "local"
+
 // clientIP is the peer, or whom a trusted proxy says it speaks for.
 func clientIP(r *http.Request, trusted []netip.Prefix) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return "local" // a socket, or in process
+		return local
 	}
 	ip := peer.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")

@@ -111,7 +111,7 @@ func (a *App) mcpHandlers(ctx context.Context) (map[string]http.Handler, error) 
 func (a *App) admit(r *http.Request) (context.Context, error) {
 	ctx := r.Context()
 	var caller account.Caller
-	err := a.store.Read(ctx, func(tx *store.Tx) (err error) {
+	err := a.store.Peek(ctx, func(tx *store.Tx) (err error) {
 		caller, err = a.accounts.AuthenticateKey(ctx, tx, edge.Key(ctx))
 		return err
 	})

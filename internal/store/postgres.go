@@ -68,6 +68,10 @@ func (e *pgEngine) read(ctx context.Context, unit func(db.DBTX) error) error {
 	return e.once(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, unit)
 }
 
+func (e *pgEngine) peek(_ context.Context, unit func(db.DBTX) error) error {
+	return spoken(unit(e.pool))
+}
+
 func (e *pgEngine) once(ctx context.Context, o *sql.TxOptions, unit func(db.DBTX) error) error {
 	tx, err := e.pool.BeginTx(ctx, o)
 	if err != nil {

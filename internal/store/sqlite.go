@@ -94,6 +94,15 @@ func (e *liteEngine) read(ctx context.Context, unit func(db.DBTX) error) (err er
 	return unit(s)
 }
 
+func (e *liteEngine) peek(ctx context.Context, unit func(db.DBTX) error) error {
+	s, err := e.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { e.idle <- s }()
+	return unit(s)
+}
+
 // reader takes an idle connection, opening it the first time.
 func (e *liteEngine) reader(ctx context.Context) (*session, error) {
 	if err := ctx.Err(); err != nil {

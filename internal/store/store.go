@@ -32,6 +32,7 @@ type engine interface {
 	kind() string
 	write(ctx context.Context, unit func(db.DBTX) error) error
 	read(ctx context.Context, unit func(db.DBTX) error) error
+	peek(ctx context.Context, unit func(db.DBTX) error) error
 	backupTo(ctx context.Context, path string) error
 	// notify makes a committed transaction wake the watchers of other processes.
 	notify(ctx context.Context, tx db.DBTX, topic string) error
@@ -95,6 +96,11 @@ func (s *Store) Write(ctx context.Context, unit func(tx *Tx) error) error {
 // Read runs unit in a read-only transaction: all its queries see the same moment.
 func (s *Store) Read(ctx context.Context, unit func(tx *Tx) error) error {
 	return s.engine.read(ctx, func(dbtx db.DBTX) error { return unit(s.newTx(dbtx)) })
+}
+
+// Peek runs a unit of one query, which needs no transaction to see one moment.
+func (s *Store) Peek(ctx context.Context, unit func(tx *Tx) error) error {
+	return s.engine.peek(ctx, func(dbtx db.DBTX) error { return unit(s.newTx(dbtx)) })
 }
 
 // BackupTo writes a whole, consistent copy of the database to a new file.
