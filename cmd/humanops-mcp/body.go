@@ -32,6 +32,7 @@ type timedBody struct {
 	connection *http.ResponseController
 	pause      time.Duration
 	end        time.Time
+	renew      time.Time // a deadline just set need not be moved for every piece
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
@@ -44,7 +45,12 @@ func (b *timedBody) Read(p []byte) (int, error) {
 }
 
 func (b *timedBody) allow() {
-	until := time.Now().Add(b.pause) // a connection's deadlines are the machine's time
+	now := time.Now() // a connection's deadlines are the machine's time
+	if now.Before(b.renew) {
+		return
+	}
+	b.renew = now.Add(b.pause / 20)
+	until := now.Add(b.pause)
 	if until.After(b.end) {
 		until = b.end
 	}
