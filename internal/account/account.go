@@ -32,11 +32,15 @@ type Config struct {
 	SessionTTL  time.Duration // of browser sessions, sliding; 30 days when zero
 	// NoMail says that no mail can be sent, so that an address alone puts nobody in reach.
 	NoMail bool
+	// SoleOwner says that no other process changes the database, so that keys read once
+	// may be remembered.
+	SoleOwner bool
 }
 
 // Service arranges accounts. It is safe for use by many goroutines once its hooks are set.
 type Service struct {
 	config   Config
+	known    known
 	onRemove []func(ctx context.Context, tx *store.Tx, personID string) error
 }
 

@@ -53,22 +53,3 @@ func From(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
 }
-
-type provenKey struct{}
-
-type proven struct {
-	key    string
-	caller Caller
-}
-
-// WithProven returns a context in which the key is known to be the caller's. Calls that
-// one authenticated call makes within this process need no second look.
-func WithProven(ctx context.Context, key string, c Caller) context.Context {
-	return context.WithValue(ctx, provenKey{}, proven{key, c})
-}
-
-// Proven is the caller that ctx knows the key to be of.
-func Proven(ctx context.Context, key string) (Caller, bool) {
-	p, ok := ctx.Value(provenKey{}).(proven)
-	return p.caller, ok && key != "" && p.key == key
-}

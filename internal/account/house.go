@@ -57,6 +57,7 @@ func (s *Service) RecoverCredentials(ctx context.Context, tx *store.Tx) (*Creden
 	if err != nil {
 		return nil, err
 	}
+	s.forgetKeys(tx)
 	err = tx.RevokeKeysNamed(ctx, db.RevokeKeysNamedParams{AgentID: agent, Name: defaultNamed, RevokedAt: store.Micros(tx.Now())})
 	if err != nil {
 		return nil, err

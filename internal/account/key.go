@@ -135,6 +135,7 @@ func (s *Service) RevokeKey(ctx context.Context, tx *store.Tx, in schemas.Revoke
 	if n == 0 {
 		return schemas.RevokeKeyResponse{}, schemas.NewError(schemas.CodeNotFound, "API key not found")
 	}
+	s.forgetKeys(tx)
 	out := schemas.RevokeKeyResponse{ID: in.KeyID, RevokedAt: now}
 	markTest(caller, &out.Sandboxed)
 	return out, nil
@@ -145,17 +146,18 @@ func (s *Service) AuthenticateKey(ctx context.Context, tx *store.Tx, key string)
 	if len(key) > maxSecret || !strings.HasPrefix(key, livePrefix) && !strings.HasPrefix(key, testPrefix) {
 		return Caller{}, errUnauthenticated
 	}
-	row, err := tx.KeyByHash(ctx, ident.Hash(key))
+	hash, generation := ident.Hash(key), s.known.begin()
+	row, err := tx.KeyByHash(ctx, hash)
 	if store.NotFound(err) {
 		return Caller{}, errUnauthenticated
 	}
 	if err != nil {
 		return Caller{}, err
 	}
-	return Caller{
-		AgentID: row.AgentID, Name: row.Name, KeyID: row.ID, Mode: row.Mode, Via: "api",
-		Stale: stale(tx.Now(), row.LastUsedAt),
-	}, nil
+	c := Caller{AgentID: row.AgentID, Name: row.Name, KeyID: row.ID, Mode: row.Mode, Via: "api"}
+	s.known.keep(generation, hash, c, row.LastUsedAt)
+	c.Stale = stale(tx.Now(), row.LastUsedAt)
+	return c, nil
 }
 
 func stale(now time.Time, used int64) bool { return used <= store.Micros(now.Add(-touchEvery)) }

@@ -53,7 +53,7 @@ func credentials(r *http.Request) (key, token string, err error) {
 }
 
 func (a *api) caller(ctx context.Context, key, token string) (caller account.Caller, err error) {
-	if known, ok := account.Proven(ctx, key); ok && !known.Stale {
+	if known, ok := a.Accounts.KnownKey(key, a.Clock.Now()); ok {
 		return known, nil
 	}
 	err = a.Store.Peek(ctx, func(tx *store.Tx) error {

@@ -85,7 +85,7 @@ func (a *App) build(ctx context.Context) (err error) {
 	}
 	a.accounts = account.NewService(account.Config{
 		PublicURL: a.cfg.PublicURL, LocalCredit: a.cfg.Marketplace.LocalCredit,
-		LinkTTL: a.cfg.People.LinkTTL, SessionTTL: a.cfg.People.SessionTTL, NoMail: a.cfg.SMTP.Host == "",
+		LinkTTL: a.cfg.People.LinkTTL, SessionTTL: a.cfg.People.SessionTTL, NoMail: a.cfg.SMTP.Host == "", SoleOwner: a.store.Kind() == "sqlite",
 	})
 	creds, err := a.openHouse(ctx)
 	if err != nil {

@@ -39,7 +39,7 @@ func (a *App) upstream(ctx context.Context) (*upstream, error) {
 
 // clientOf is the marketplace as the caller of ctx.
 func (u *upstream) clientOf(ctx context.Context) (*client.Client, error) {
-	caller, _ := account.Proven(ctx, edge.Key(ctx))
+	caller := account.From(ctx)
 	switch {
 	case u.remote != nil && (caller.AgentID != u.agent || caller.Mode != "live"):
 		// The owner's key there must not be spent by whoever has some key here.
