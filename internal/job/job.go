@@ -64,6 +64,6 @@ func Enqueue(ctx context.Context, tx *store.Tx, kind string, args any, o Options
 // is for the start of a process that owns its database alone: whoever claimed the jobs
 // is dead.
 func Reclaim(ctx context.Context, tx *store.Tx) error {
-	_, err := tx.RescueJobs(ctx, math.MaxInt64)
+	_, err := tx.RescueJobs(ctx, db.RescueJobsParams{Now: store.Micros(tx.Now()), LeaseBefore: math.MaxInt64})
 	return err
 }

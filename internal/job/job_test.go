@@ -160,27 +160,48 @@ func TestUniqueKey(t *testing.T) {
 // A job during which the process dies leaves no error behind, only spent attempts.
 func TestAJobThatKillsTheProcessIsGivenUp(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
-		ctx := t.Context()
 		r := settled(t, s, clk)
 		r.HandleEffect("deadly", 2, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
 			t.Error("it ran once more")
 			return nil, nil
 		}, func(ctx context.Context, tx *store.Tx, _ job.Job, _ error) error { return note(ctx, tx, "gave up") })
 		enqueue(t, s, "deadly", nil, job.Options{})
-		for range 2 {
-			require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
-				now := store.Micros(clk.Now())
-				jobs, err := tx.ClaimJobs(ctx, db.ClaimJobsParams{LeaseBy: "the dead", LeaseUntil: now, Now: now, Count: 1})
-				require.Len(t, jobs, 1)
-				if err == nil {
-					_, err = tx.RescueJobs(ctx, now)
-				}
-				return err
-			}))
-		}
+		dieDuring(t, s, clk, 21)
 		due(t, r)
 		require.True(t, noted(t, s, "gave up"))
 	})
+}
+
+func TestAProcessKilledDuringAJobCostsTheJobNoAttempt(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		r := settled(t, s, clk)
+		r.HandleEffect("unlucky", 2, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+			require.Equal(t, 1, j.Attempt)
+			return func(ctx context.Context, tx *store.Tx) error { return note(ctx, tx, "done") }, nil
+		}, nil)
+		enqueue(t, s, "unlucky", nil, job.Options{})
+		dieDuring(t, s, clk, 20)
+		due(t, r)
+		require.True(t, noted(t, s, "done"))
+	})
+}
+
+// dieDuring claims the only job and leaves it, as a killed process does, so many times.
+func dieDuring(t *testing.T, s *store.Store, clk *clock.Fake, times int) {
+	t.Helper()
+	ctx := t.Context()
+	for range times {
+		require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
+			now := store.Micros(clk.Now())
+			jobs, err := tx.ClaimJobs(ctx, db.ClaimJobsParams{LeaseBy: "the dead", LeaseUntil: now, Now: now, Count: 1})
+			require.Len(t, jobs, 1)
+			if err == nil {
+				_, err = tx.RescueJobs(ctx, db.RescueJobsParams{Now: now, LeaseBefore: now})
+			}
+			return err
+		}))
+		clk.Advance(10 * time.Minute) // each time it comes back later
+	}
 }
 
 func TestHandleEffect(t *testing.T) {
@@ -249,7 +270,11 @@ func TestLease(t *testing.T) {
 			var finished, retried bool
 			r.HandleEffect("fenced", 5, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
 				expire(t, s)
-				require.NoError(t, s.Write(ctx, func(tx *store.Tx) error { _, err := tx.RescueJobs(ctx, store.Micros(clk.Now())); return err }))
+				require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
+					now := store.Micros(clk.Now())
+					_, err := tx.RescueJobs(ctx, db.RescueJobsParams{Now: now, LeaseBefore: now})
+					return err
+				}))
 				claim(t)
 				var fails bool
 				require.NoError(t, j.Decode(&fails))

@@ -33,6 +33,9 @@ const (
 	// maxAttempts is for handlers that only write to the database: what fails so often
 	// fails for good.
 	maxAttempts = 20
+	// maxDeaths is how often the process may end in the middle of a job before the job is
+	// taken for the reason. Power cuts and restarts hit a job by chance, and few times.
+	maxDeaths = 20
 	// periodicAttempts is few, because the next slot comes anyway.
 	periodicAttempts = 3
 	// pace is the least time between two looks, so that jobs coming one by one share
@@ -260,7 +263,7 @@ func (r *Runner) claim(ctx context.Context, count int64) (jobs []db.Job, token s
 	token = ident.New("lease_")
 	err = r.store.Write(ctx, func(tx *store.Tx) error {
 		now := r.clock.Now()
-		if _, err := tx.RescueJobs(ctx, store.Micros(now)); err != nil {
+		if _, err := tx.RescueJobs(ctx, db.RescueJobsParams{Now: store.Micros(now), LeaseBefore: store.Micros(now)}); err != nil {
 			return err
 		}
 		jobs, err = tx.ClaimJobs(ctx, db.ClaimJobsParams{
@@ -348,7 +351,7 @@ func (r *Runner) attempt(ctx context.Context, row db.Job, j Job) (err error) {
 	if !known {
 		return schemas.NewError(schemas.CodeInternal, "no handler is registered for jobs of kind "+j.Kind)
 	}
-	if j.Attempt > h.maxAttempts {
+	if row.Deaths > maxDeaths {
 		return errInterrupted
 	}
 	finish := func(ctx context.Context, tx *store.Tx) error { return h.effect(ctx, tx, j) }
@@ -375,7 +378,7 @@ func (r *Runner) failed(ctx context.Context, row db.Job, j Job, cause error) err
 	text := cause.Error()
 	text = strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), maxErrorText)], ""), "\x00", "")
 	return r.store.Write(ctx, func(tx *store.Tx) error {
-		if !known || j.Attempt < h.maxAttempts {
+		if !errors.Is(cause, errInterrupted) && (!known || j.Attempt < h.maxAttempts) {
 			at := r.clock.Now().Add(r.backoff(j.Attempt))
 			r.log.Warn("A job failed and will be tried again", "job", j.ID, "kind", j.Kind, "attempt", j.Attempt, "at", at, "error", text)
 			return owned(tx.RetryJob(ctx, db.RetryJobParams{ID: row.ID, LeaseBy: row.LeaseBy, RunAt: store.Micros(at), LastError: text}))

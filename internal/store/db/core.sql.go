@@ -38,7 +38,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE jobs SET state = 'running', lease_by = $1, lease_until = $2, attempts = attempts + 1
 WHERE jobs.id IN (SELECT due.id FROM due)
-RETURNING id, kind, unique_key, args, state, run_at, attempts, lease_by, lease_until, last_error, created_at
+RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at
 `
 
 type ClaimJobsParams struct {
@@ -70,6 +70,7 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 			&i.State,
 			&i.RunAt,
 			&i.Attempts,
+			&i.Deaths,
 			&i.LeaseBy,
 			&i.LeaseUntil,
 			&i.LastError,
@@ -223,7 +224,7 @@ func (q *Queries) GetFact(ctx context.Context, name string) (string, error) {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, kind, unique_key, args, state, run_at, attempts, lease_by, lease_until, last_error, created_at FROM jobs WHERE id = $1
+SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -237,6 +238,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.State,
 		&i.RunAt,
 		&i.Attempts,
+		&i.Deaths,
 		&i.LeaseBy,
 		&i.LeaseUntil,
 		&i.LastError,
@@ -447,12 +449,20 @@ func (q *Queries) PutFact(ctx context.Context, arg PutFactParams) error {
 }
 
 const rescueJobs = `-- name: RescueJobs :execrows
-UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0
-WHERE state = 'running' AND lease_until <= $1
+UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0, attempts = attempts - 1, deaths = deaths + 1,
+  run_at = CAST($1 AS BIGINT) + 1000000 * deaths * deaths
+WHERE state = 'running' AND lease_until <= $2
 `
 
-func (q *Queries) RescueJobs(ctx context.Context, now int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, rescueJobs, now)
+type RescueJobsParams struct {
+	Now         int64
+	LeaseBefore int64
+}
+
+// That a process ended is not the job's failure; but one that ends it every time comes
+// back later and later.
+func (q *Queries) RescueJobs(ctx context.Context, arg RescueJobsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, rescueJobs, arg.Now, arg.LeaseBefore)
 	if err != nil {
 		return 0, err
 	}

@@ -76,6 +76,7 @@ type Job struct {
 	State      string
 	RunAt      int64
 	Attempts   int64
+	Deaths     int64
 	LeaseBy    string
 	LeaseUntil int64
 	LastError  string

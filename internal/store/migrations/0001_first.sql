@@ -249,6 +249,7 @@ CREATE TABLE jobs (
   state       TEXT NOT NULL CHECK (state IN ('ready', 'running', 'failed')),
   run_at      BIGINT NOT NULL,
   attempts    BIGINT NOT NULL DEFAULT 0,
+  deaths      BIGINT NOT NULL DEFAULT 0,     -- how often the process ended in the middle of it
   lease_by    TEXT NOT NULL DEFAULT '',
   lease_until BIGINT NOT NULL DEFAULT 0,
   last_error  TEXT NOT NULL DEFAULT '',

@@ -43,8 +43,11 @@ INSERT INTO facts (name, value) VALUES ( @name, @slot)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE facts.value < excluded.value;
 
 -- name: RescueJobs :execrows
-UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0
-WHERE state = 'running' AND lease_until <= @now;
+-- That a process ended is not the job's failure; but one that ends it every time comes
+-- back later and later.
+UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0, attempts = attempts - 1, deaths = deaths + 1,
+  run_at = CAST(@now AS BIGINT) + 1000000 * deaths * deaths
+WHERE state = 'running' AND lease_until <= @lease_before;
 
 -- name: NextJobTimes :one
 -- When the next job is due and when the next lease ends; 0 where there is none.
