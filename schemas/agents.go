@@ -73,7 +73,9 @@ var CreateKey = Endpoint[CreateKeyRequest, CreateKeyResponse]{Marketplace, "POST
 
 // CreateKeyRequest names the key.
 type CreateKeyRequest struct {
-	Name string `json:"name" minLength:"1" maxLength:"100" example:"ci"`
+	Name     string   `json:"name" minLength:"1" maxLength:"100" example:"ci"`
+	Audience string   `json:"audience,omitempty" enum:"all,marketplace,reviews" doc:"Which of the APIs it opens; all that the calling key opens when left out"`
+	Scopes   []string `json:"scopes,omitempty" maxItems:"4" doc:"Of reviews: loops:read, loops:write, requests:read, requests:write; the calling key's when left out"`
 }
 
 // CreateKeyResponse holds the key, which is shown only here.
@@ -83,6 +85,8 @@ type CreateKeyResponse struct {
 	KeyPrefix string    `json:"key_prefix"`
 	Name      string    `json:"name"`
 	Mode      string    `json:"mode" enum:"live,test"`
+	Audience  string    `json:"audience,omitempty" enum:"all,marketplace,reviews,executor"`
+	Scopes    []string  `json:"scopes,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	Sandboxed
 }
@@ -96,6 +100,8 @@ type Key struct {
 	KeyPrefix  string     `json:"key_prefix" example:"ho_live_Ab12Cd34Ef56.."`
 	Name       string     `json:"name"`
 	Mode       string     `json:"mode" enum:"live,test"`
+	Audience   string     `json:"audience,omitempty" enum:"all,marketplace,reviews,executor"`
+	Scopes     []string   `json:"scopes,omitempty"`
 	LastUsedAt *time.Time `json:"last_used_at"`
 	CreatedAt  time.Time  `json:"created_at"`
 }

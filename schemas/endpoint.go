@@ -13,14 +13,22 @@ type Contract string
 const (
 	Marketplace Contract = "marketplace" // HumanOps: /api/v1
 	Platform    Contract = "platform"    // our own administration: /platform/v1
+	Reviews     Contract = "reviews"     // HITL.sh: /v1/api and /v1
 )
 
 // Prefix is the path in front of every endpoint of the contract.
-func (c Contract) Prefix() string {
-	if c == Platform {
-		return "/platform/v1"
+func (c Contract) Prefix() string { return c.Prefixes()[0] }
+
+// Prefixes are all the paths under which the contract is served, the one its clients
+// use today first.
+func (c Contract) Prefixes() []string {
+	switch c {
+	case Platform:
+		return []string{"/platform/v1"}
+	case Reviews:
+		return []string{"/v1/api", "/v1"}
 	}
-	return "/api/v1"
+	return []string{"/api/v1"}
 }
 
 // Access says which kinds of caller an endpoint serves; kinds may be or-ed.
@@ -32,6 +40,8 @@ const (
 	Operator                    // a person who does tasks
 	Owner                       // the person who owns the installation
 	Link                        // the bearer of a signed, short-lived link
+	Reviewer                    // any person who is signed in; who may see what is the service's to say
+	Executor                    // whoever carries out approved actions
 	Anyone   Access = 0
 )
 
@@ -43,6 +53,7 @@ const (
 	JSON      Kind = "json"
 	Multipart Kind = "multipart" // files come up with form fields
 	Binary    Kind = "binary"    // a file goes down
+	Events    Kind = "events"    // server-sent events
 )
 
 // Info is an endpoint without its type parameters, for whole-surface work: routing
@@ -55,11 +66,20 @@ type Info struct {
 	Status   int
 	Access   Access
 	Kind     Kind
-	In, Out  reflect.Type // Out is nil for Binary
+	In, Out  reflect.Type // Out is nil for Binary and Events
 }
 
 // Pattern is the net/http pattern: "POST /api/v1/tasks/{task_id}/cancel".
-func (i Info) Pattern() string { return i.Method + " " + i.Contract.Prefix() + i.Path }
+func (i Info) Pattern() string { return i.Patterns()[0] }
+
+// Patterns are the net/http patterns under every prefix of the contract.
+func (i Info) Patterns() []string {
+	var out []string
+	for _, prefix := range i.Contract.Prefixes() {
+		out = append(out, i.Method+" "+prefix+i.Path)
+	}
+	return out
+}
 
 // Endpoint is a JSON endpoint: path, verb, argument and result types, said once.
 type Endpoint[In, Out any] struct {
@@ -106,6 +126,20 @@ func (d Download[In]) Info() Info {
 	return Info{d.Contract, d.Method, d.Path, d.Summary, 200, d.Access, Binary, reflect.TypeFor[In](), nil}
 }
 
+// Stream is an endpoint that answers with server-sent events.
+type Stream[In any] struct {
+	Contract Contract
+	Method   string
+	Path     string
+	Summary  string
+	Access   Access
+}
+
+// Info describes s.
+func (s Stream[In]) Info() Info {
+	return Info{s.Contract, s.Method, s.Path, s.Summary, 200, s.Access, Events, reflect.TypeFor[In](), nil}
+}
+
 // File is a file on its way up. Open may be called more than once.
 type File struct {
 	Name string
@@ -132,5 +166,15 @@ func All() []Info {
 		ListOpenTasks.Info(), GetOpenTask.Info(), AcceptTask.Info(), StartTask.Info(), SubmitProof.Info(), ReleaseTask.Info(),
 		PostOperatorMessage.Info(), GetEarnings.Info(),
 		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(), GetCheck.Info(),
+		CheckKey.Info(), CreateLoop.Info(), ListLoops.Info(), GetLoop.Info(), UpdateLoop.Info(), DeleteLoop.Info(),
+		ListMembers.Info(), AddMember.Info(), RemoveMember.Info(), CreateInvitation.Info(), RevokeInvitations.Info(), JoinLoop.Info(),
+		CreateReview.Info(), CreateReviews.Info(), ListLoopReviews.Info(), ListReviews.Info(), GetReview.Info(), GetReviewResponse.Info(), GetReviewStatus.Info(),
+		UpdateReview.Info(), OpenRound.Info(), CancelReview.Info(), CancelReviewByPost.Info(), AddFeedback.Info(), GetFeedback.Info(),
+		WaitReview.Info(), WaitAny.Info(), ReviewEvents.Info(), AcknowledgeReviews.Info(), FindPrecedents.Info(), GetReviewAudit.Info(),
+		ClaimReview.Info(), ReleaseReview.Info(), DecideReview.Info(), EscalateReview.Info(), GetReceipt.Info(), ConsumeReceipt.Info(),
+		CreateWebhook.Info(), ListWebhooks.Info(), GetWebhook.Info(), UpdateWebhook.Info(), DeleteWebhook.Info(), TestWebhook.Info(), ListDeliveries.Info(), Redeliver.Info(),
+		UploadDocument.Info(), UploadImage.Info(), GetUpload.Info(),
+		ListGroups.Info(), PutGroup.Info(), DeleteGroup.Info(), GetAvailability.Info(), PutAvailability.Info(),
+		GetReceiptKeys.Info(), RotateReceiptKey.Info(), CreateHouseKey.Info(),
 	}
 }

@@ -294,8 +294,8 @@ type GetProofRequest struct {
 	Signature string `query:"signature" json:"signature,omitempty" maxLength:"128"`
 }
 
-// Wait answers when one of the named tasks has moved past the version given, or after
-// the timeout with the tasks as they are.
+// Wait answers when one of the named tasks or review requests has moved past the version given, or after
+// the timeout with all as they are.
 var Wait = Endpoint[WaitRequest, WaitResponse]{Marketplace, "GET", "/wait", "Wait for a change", 200, Agent | Owner}
 
 // WaitRequest names tasks as id or id:version, with commas.
@@ -307,6 +307,7 @@ type WaitRequest struct {
 // WaitResponse holds the named tasks, in the order asked for.
 type WaitResponse struct {
 	Items   []TaskView `json:"items"`
+	Reviews []Review   `json:"reviews,omitempty" doc:"The named review requests, in the order asked for"`
 	Changed bool       `json:"changed" doc:"False when the timeout ended the wait"`
 	Sandboxed
 }

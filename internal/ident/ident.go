@@ -52,3 +52,16 @@ func Plain(text string) bool {
 	}
 	return true
 }
+
+// Hex makes an unguessable id of 24 hexadecimal digits, as the reviews contract has them.
+func Hex() string {
+	var raw [12]byte
+	rand.Read(raw[:]) //nolint:errcheck // crypto/rand.Read never fails: it ends the program
+	return hex.EncodeToString(raw[:])
+}
+
+// IsHex tells whether text is an id that Hex makes.
+func IsHex(text string) bool {
+	raw, err := hex.DecodeString(text)
+	return err == nil && len(raw) == 12
+}

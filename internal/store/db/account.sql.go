@@ -315,7 +315,7 @@ func (q *Queries) KeysCount(ctx context.Context, arg KeysCountParams) (int64, er
 }
 
 const keysPage = `-- name: KeysPage :many
-SELECT id, agent_id, name, prefix, key_hash, audience, mode, created_at, last_used_at, revoked_at FROM api_keys
+SELECT id, agent_id, name, prefix, key_hash, audience, scopes, mode, created_at, last_used_at, revoked_at FROM api_keys
 WHERE agent_id = $1 AND revoked_at = 0 AND (CAST($2 AS TEXT) = '' OR mode = $2)
   AND (created_at > $3 OR (created_at = $3 AND id > $4))
 ORDER BY created_at, id
@@ -354,6 +354,7 @@ func (q *Queries) KeysPage(ctx context.Context, arg KeysPageParams) ([]ApiKey, e
 			&i.Prefix,
 			&i.KeyHash,
 			&i.Audience,
+			&i.Scopes,
 			&i.Mode,
 			&i.CreatedAt,
 			&i.LastUsedAt,

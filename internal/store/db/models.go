@@ -34,10 +34,20 @@ type ApiKey struct {
 	Prefix     string
 	KeyHash    string
 	Audience   string
+	Scopes     string
 	Mode       string
 	CreatedAt  int64
 	LastUsedAt int64
 	RevokedAt  int64
+}
+
+type Availability struct {
+	PersonID    string
+	TimeZone    string
+	Hours       string
+	AbsentFrom  int64
+	AbsentUntil int64
+	UpdatedAt   int64
 }
 
 type Event struct {
@@ -103,6 +113,51 @@ type LedgerTransaction struct {
 	CreatedAt int64
 }
 
+type Loop struct {
+	ID          string
+	Slug        string
+	AgentID     string
+	Mode        string
+	Kind        string
+	CreatorID   string
+	Name        string
+	Description string
+	Icon        string
+	Settings    string
+	Version     int64
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
+type LoopInvitation struct {
+	ID        string
+	LoopID    string
+	CodeHash  string
+	Admits    bool
+	CreatedBy string
+	CreatedAt int64
+	ExpiresAt int64
+	RevokedAt int64
+}
+
+type LoopMember struct {
+	LoopID         string
+	PersonID       string
+	Status         string
+	Role           string
+	AddedBy        string
+	CreatedAt      int64
+	JoinedAt       int64
+	LastAssignedAt int64
+}
+
+type LoopPasskey struct {
+	LoopID     string
+	PasskeyID  string
+	EnrolledBy string
+	EnrolledAt int64
+}
+
 type Message struct {
 	ID        string
 	TaskID    string
@@ -111,6 +166,37 @@ type Message struct {
 	Body      string
 	ReplyTo   sql.NullString
 	CreatedAt int64
+}
+
+type Passkey struct {
+	ID         string
+	PersonID   string
+	Name       string
+	Credential string
+	CreatedAt  int64
+	LastUsedAt int64
+}
+
+type PasskeyCeremony struct {
+	ID        string
+	PersonID  string
+	Purpose   string
+	Subject   string
+	Session   string
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+type PeopleGroup struct {
+	ID        string
+	Name      string
+	NameKey   string
+	CreatedAt int64
+}
+
+type PeopleGroupMember struct {
+	GroupID  string
+	PersonID string
 }
 
 type Person struct {
@@ -150,6 +236,161 @@ type ProofFile struct {
 	CreatedAt  int64
 }
 
+type Receipt struct {
+	ReviewID   string
+	Round      int64
+	Nonce      string
+	Digest     string
+	Decision   string
+	Body       string
+	ExpiresAt  int64
+	CreatedAt  int64
+	ConsumedAt int64
+	ConsumedBy string
+}
+
+type Review struct {
+	ID              string
+	LoopID          string
+	AgentID         string
+	KeyID           string
+	Mode            string
+	Status          string
+	Version         int64
+	SeenVersion     int64
+	Round           int64
+	Step            int64
+	ProcessingType  string
+	Type            string
+	Priority        string
+	PriorityRank    int64
+	StatusRank      int64
+	Title           string
+	RequestText     string
+	SearchText      string
+	Media           string
+	Context         string
+	Platform        string
+	PlatformVersion string
+	AgentName       string
+	ResponseType    string
+	ResponseConfig  string
+	DefaultResponse string
+	OnTimeout       string
+	TimeoutSeconds  int64
+	CallbackUrl     string
+	CallbackSecret  string
+	Tags            string
+	Action          string
+	ActionDigest    string
+	TaskID          sql.NullString
+	TaskSubmission  int64
+	ReviewMode      string
+	Restricted      bool
+	ContentHash     string
+	ClaimedBy       sql.NullString
+	ClaimedAt       int64
+	LeaseUntil      int64
+	DecideBy        int64
+	ClaimBy         int64
+	TimeoutAt       int64
+	Warned          int64
+	EscalationAt    int64
+	EscalationStep  int64
+	EscalationLast  string
+	Response        string
+	ResponseValue   string
+	Effective       string
+	ResponseSource  string
+	Decision        string
+	DecidedBy       sql.NullString
+	DecidedVia      string
+	Comment         string
+	EditedAction    string
+	CancelReason    string
+	AuditCount      int64
+	AuditHead       string
+	CreatedAt       int64
+	RoundAt         int64
+	UpdatedAt       int64
+	EndedAt         int64
+}
+
+type ReviewAudit struct {
+	ReviewID  string
+	N         int64
+	Kind      string
+	Actor     string
+	Via       string
+	Data      string
+	Previous  string
+	Hash      string
+	CreatedAt int64
+}
+
+type ReviewFeedback struct {
+	ReviewID  string
+	ID        string
+	AgentID   string
+	Body      string
+	Notified  bool
+	CreatedAt int64
+}
+
+type ReviewLink struct {
+	ID        string
+	TokenHash string
+	ReviewID  string
+	PersonID  string
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+type ReviewRecipient struct {
+	ReviewID   string
+	PersonID   string
+	Step       int64
+	Reason     string
+	Role       string
+	Notified   string
+	NotifiedAt int64
+	SeenAt     int64
+	CreatedAt  int64
+}
+
+type ReviewRound struct {
+	ReviewID      string
+	Round         int64
+	RequestText   string
+	Context       string
+	Media         string
+	Action        string
+	ActionDigest  string
+	Response      string
+	ResponseValue string
+	Decision      string
+	DecidedBy     string
+	DecidedVia    string
+	Comment       string
+	OpenedAt      int64
+	EndedAt       int64
+}
+
+type ReviewVote struct {
+	ReviewID     string
+	Round        int64
+	Step         int64
+	PersonID     string
+	Response     string
+	Value        string
+	Decision     string
+	Comment      string
+	EditedAction string
+	Via          string
+	Assertion    string
+	CreatedAt    int64
+}
+
 type Session struct {
 	ID         string
 	PersonID   string
@@ -167,6 +408,14 @@ type SignInLink struct {
 	CreatedAt int64
 	ExpiresAt int64
 	UsedAt    int64
+}
+
+type SigningKey struct {
+	ID        string
+	PublicKey string
+	SealedKey string
+	CreatedAt int64
+	RetiredAt int64
 }
 
 type Submission struct {
@@ -227,4 +476,47 @@ type Task struct {
 	VerifiedAt          int64
 	PaidAt              int64
 	EndedAt             int64
+}
+
+type Upload struct {
+	ID        string
+	AgentID   string
+	Mode      string
+	Name      string
+	Mime      string
+	Bytes     int64
+	Sha256    string
+	CreatedAt int64
+}
+
+type Webhook struct {
+	ID           string
+	AgentID      string
+	Mode         string
+	LoopID       sql.NullString
+	Name         string
+	Url          string
+	Events       string
+	Secret       string
+	FormerSecret string
+	FormerUntil  int64
+	Enabled      bool
+	Failures     int64
+	CreatedAt    int64
+	UpdatedAt    int64
+}
+
+type WebhookDelivery struct {
+	ID          string
+	WebhookID   sql.NullString
+	ReviewID    string
+	EventID     string
+	Event       string
+	Body        string
+	State       string
+	Attempts    int64
+	StatusCode  int64
+	LastError   string
+	CreatedAt   int64
+	DeliveredAt int64
 }

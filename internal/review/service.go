@@ -1,0 +1,78 @@
+// Package review is the life of a review request: asking the people of a loop, claims,
+// answers, time-outs, escalation and the one outcome. Rules are pure (rules.go, life.go);
+// the service arranges them in the caller's transaction.
+package review
+
+import (
+	"log/slog"
+	"time"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/seal"
+	"humanops-mcp/internal/store"
+)
+
+// Deps are the parts that the service works with.
+type Deps struct {
+	Store    *store.Store
+	Accounts *account.Service
+	Blobs    *blob.Store
+	Feed     *event.Feed
+	Clock    clock.Clock
+	Logger   *slog.Logger
+	Sealer   *seal.Sealer
+	Passkeys *passkey.Service
+	Receipts *receipt.Service
+}
+
+// Config is what an installation chooses. Zero values mean the defaults.
+type Config struct {
+	PublicURL     string
+	Lease         time.Duration // of a claim without a sign of life; 10 minutes
+	LinkTTL       time.Duration // of a link in mail; 72 hours
+	InviteTTL     time.Duration // of an invitation's code; 7 days
+	WarnBefore    time.Duration // before a clock runs out; 15 minutes
+	ReceiptTTL    time.Duration // of a receipt; 24 hours
+	SimulatedStep time.Duration // pace of test mode; 1 second
+
+	Mail bool // mail can be sent
+	Chat bool // a chat address is configured
+
+	PrivateCallbacks bool // callbacks may go into private networks
+}
+
+// Service is the review service.
+type Service struct {
+	Deps
+	cfg       Config
+	linkKey   []byte
+	onDecided DecideTask
+}
+
+// NewService makes the service and has it take back the claims of people who leave.
+func NewService(d Deps, c Config) *Service {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	orElse(&c.Lease, 10*time.Minute)
+	orElse(&c.LinkTTL, 72*time.Hour)
+	orElse(&c.InviteTTL, 7*24*time.Hour)
+	orElse(&c.WarnBefore, 15*time.Minute)
+	orElse(&c.ReceiptTTL, 24*time.Hour)
+	orElse(&c.SimulatedStep, time.Second)
+	s := &Service{Deps: d, cfg: c, linkKey: d.Sealer.Derive("review links")}
+	d.Accounts.OnRemove(s.forget)
+	return s
+}
+
+func orElse[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
