@@ -10,7 +10,14 @@ missing=()
 
 have() { command -v "$1" >/dev/null 2>&1; }
 have_postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
-have_requests() { have python3 && python3 -c 'import requests' >/dev/null 2>&1; }
+# The tests take the first Python that has a module: the one on the PATH, or the system's.
+have_python() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    "$python" -c "import $1" >/dev/null 2>&1 && return 0
+  done
+  return 1
+}
 can_install() { [ "$(id -u)" = 0 ] && have apt-get; }
 
 packages=()
@@ -18,7 +25,10 @@ have chromium || have chromium-browser || have google-chrome || packages+=(chrom
 have_postgres || packages+=(postgresql)
 have curl || packages+=(curl)
 have npm || packages+=(nodejs npm)
-have_requests || packages+=(python3 python3-requests)
+for module in requests flask django cryptography; do
+  have_python "$module" || packages+=(python3 "python3-$module")
+done
+have openssl || packages+=(openssl)
 
 if [ ${#packages[@]} -gt 0 ]; then
   if can_install; then
