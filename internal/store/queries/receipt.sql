@@ -1,0 +1,28 @@
+-- Receipts and the keys that sign them.
+
+-- name: ActiveSigningKey :one
+SELECT * FROM signing_keys WHERE retired_at = 0;
+
+-- name: ListSigningKeys :many
+SELECT * FROM signing_keys ORDER BY CASE WHEN retired_at = 0 THEN 0 ELSE 1 END, created_at DESC, retired_at DESC, id;
+
+-- name: InsertSigningKey :execrows
+-- Where two make a first key at once, one stays.
+INSERT INTO signing_keys (id, public_key, sealed_key, created_at)
+VALUES (@id, @public_key, @sealed_key, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: RetireSigningKey :execrows
+UPDATE signing_keys SET retired_at = @now WHERE retired_at = 0;
+
+-- name: InsertReceipt :exec
+INSERT INTO receipts (review_id, round, nonce, digest, decision, body, expires_at, created_at)
+VALUES (@review_id, @round, @nonce, @digest, @decision, @body, @expires_at, @created_at);
+
+-- name: LatestReceipt :one
+SELECT * FROM receipts WHERE review_id = @review_id ORDER BY round DESC LIMIT 1;
+
+-- name: ConsumeReceipt :execrows
+-- Of all who try, one finds it unused.
+UPDATE receipts SET consumed_at = @now, consumed_by = @consumed_by
+WHERE review_id = @review_id AND round = @round AND consumed_at = 0;
