@@ -69,10 +69,17 @@ type Marketplace struct {
 // OperatorQuota is the room for one operator's proof files, in bytes.
 func (m Marketplace) OperatorQuota() int64 { return int64(m.OperatorQuotaMB) * 1_000_000 }
 
-// Reviews says which review service serves the tools.
+// Reviews says which review service serves the tools, and how the built-in one behaves.
 type Reviews struct {
-	URL    string `key:"url" env:"HITL_API_URL" flag:"stdio" front:"true" doc:"Address of a remote review service. Empty: the one in this program" example:"https://api.hitl.sh"`
-	APIKey string `key:"api_key" env:"HITL_API_KEY" secret:"true" front:"true" doc:"Key for the remote review service"`
+	URL              string        `key:"url" env:"HITL_API_URL" flag:"stdio" front:"true" doc:"Address of a remote review service. Empty: the one in this program" example:"https://api.hitl.sh"`
+	APIKey           string        `key:"api_key" env:"HITL_API_KEY" secret:"true" front:"true" doc:"Key for the remote review service"`
+	CORSOrigins      []string      `key:"cors_origins" doc:"Web origins whose pages may call the review API with a key. Empty: none" example:"[\"https://app.example.com\"]"`
+	RateLimitPerHour int           `key:"rate_limit_per_hour" default:"0" doc:"Review requests an hour for each key, as the hosted service counts them; 0 for no limit"`
+	Lease            time.Duration `key:"lease" default:"10m" doc:"How long a reviewer's claim lasts without a sign of life, in loops that set none"`
+	LinkTTL          time.Duration `key:"link_ttl" default:"72h" doc:"How long the link in a reviewer's mail can be used"`
+	InviteTTL        time.Duration `key:"invite_ttl" default:"7d" doc:"How long an invitation to a loop can be used"`
+	ReceiptTTL       time.Duration `key:"receipt_ttl" default:"24h" doc:"How long after the decision an approval can be acted on"`
+	SimulatedStep    time.Duration `key:"simulated_step" default:"1s" doc:"Pause before a simulated reviewer decides, in test mode"`
 }
 
 // People says how long sign-ins last.

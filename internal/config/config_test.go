@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, 14*24*time.Hour, cfg.Marketplace.DisputeSilence)
 	require.Equal(t, "seed", cfg.Marketplace.StatusNames)
 	require.Equal(t, 587, cfg.SMTP.Port)
+	require.Equal(t, Reviews{Lease: 10 * time.Minute, LinkTTL: 72 * time.Hour, InviteTTL: 7 * 24 * time.Hour, ReceiptTTL: 24 * time.Hour, SimulatedStep: time.Second}, cfg.Reviews)
 	require.False(t, cfg.Remote())
 }
 
@@ -127,6 +128,10 @@ func TestRefusals(t *testing.T) {
 		{"an unknown task type", "marketplace:\n  allowed_types: [FOTO]\n", nil, []string{`got "FOTO"`}},
 		{"a guardian without a model", "guardian:\n  url: https://a.example/v1\n", nil, []string{"guardian.model must be set"}},
 		{"mail without a sender", "smtp:\n  host: mail.example.com\n", nil, []string{"smtp.from must be a mail address"}},
+		{"a claim that ends at once", "reviews:\n  lease: 5s\n", nil, []string{"reviews.lease must be between 1m and 1d; got 5s"}},
+		{"a simulated reviewer who never decides", "reviews:\n  simulated_step: 2h\n", nil, []string{"reviews.simulated_step must be between 0s and 1h"}},
+		{"an hour with less than no requests", "reviews:\n  rate_limit_per_hour: -1\n", nil, []string{"reviews.rate_limit_per_hour must not be negative"}},
+		{"an origin with a path", "reviews:\n  cors_origins: [\"https://a.example/x\"]\n", nil, []string{"reviews.cors_origins must hold origins"}},
 		{"several problems at once", "listen: nowhere\nlog_level: loud\nrate_limit_per_minute: -1\n", nil, []string{"log_level must be one of"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

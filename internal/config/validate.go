@@ -27,6 +27,7 @@ func (c *Config) validate() []schemas.FieldError {
 	c.checkTLS(v)
 	c.checkStorage(v)
 	c.checkUpstreams(v)
+	c.checkReviews(v)
 	c.checkNumbers(v)
 	c.checkMessages(v)
 	return v.problems
@@ -96,6 +97,32 @@ func (c *Config) checkUpstreams(v *checker) {
 	for _, name := range c.Marketplace.AllowedTypes {
 		if !slices.Contains(schemas.TaskTypes, schemas.TaskType(name)) {
 			v.fail("marketplace.allowed_types", "must hold task types; got %q. Example: PHOTO", name)
+		}
+	}
+}
+
+func (c *Config) checkReviews(v *checker) {
+	r := c.Reviews
+	for _, d := range []struct {
+		key             string
+		value, min, max time.Duration
+	}{
+		{"reviews.lease", r.Lease, time.Minute, 24 * time.Hour},
+		{"reviews.link_ttl", r.LinkTTL, time.Minute, 30 * 24 * time.Hour},
+		{"reviews.invite_ttl", r.InviteTTL, time.Minute, 365 * 24 * time.Hour},
+		{"reviews.receipt_ttl", r.ReceiptTTL, time.Minute, 30 * 24 * time.Hour},
+		{"reviews.simulated_step", r.SimulatedStep, 0, time.Hour},
+	} {
+		if d.value < d.min || d.value > d.max {
+			v.fail(d.key, "must be between %s and %s; got %s", showDuration(d.min), showDuration(d.max), showDuration(d.value))
+		}
+	}
+	if r.RateLimitPerHour < 0 {
+		v.fail("reviews.rate_limit_per_hour", "must not be negative; got %d. Example: 100, or 0 for no limit", r.RateLimitPerHour)
+	}
+	for _, origin := range r.CORSOrigins {
+		if u, err := url.Parse(origin); err != nil || !isWeb(u) || u.Path != "" || u.RawQuery != "" || u.User != nil {
+			v.fail("reviews.cors_origins", "must hold origins, that is scheme and host without a path; got %q. Example: https://app.example.com", origin)
 		}
 	}
 }
