@@ -91,8 +91,9 @@ type CreateKeyResponse struct {
 	Sandboxed
 }
 
-// ListKeys lists the caller's keys that are not revoked.
-var ListKeys = Endpoint[PageRequest, Page[Key]]{Marketplace, "GET", "/agents/keys", "List API keys", 200, Agent}
+// ListKeys lists the caller's keys that are not revoked; for the owner those of the
+// house's own agent and of executors.
+var ListKeys = Endpoint[PageRequest, Page[Key]]{Marketplace, "GET", "/agents/keys", "List API keys", 200, Agent | Owner}
 
 // Key is a key as lists show it.
 type Key struct {
@@ -107,7 +108,7 @@ type Key struct {
 }
 
 // RevokeKey ends a key at once.
-var RevokeKey = Endpoint[RevokeKeyRequest, RevokeKeyResponse]{Marketplace, "DELETE", "/agents/keys/{key_id}", "Revoke an API key", 200, Agent}
+var RevokeKey = Endpoint[RevokeKeyRequest, RevokeKeyResponse]{Marketplace, "DELETE", "/agents/keys/{key_id}", "Revoke an API key", 200, Agent | Owner}
 
 // RevokeKeyRequest names the key.
 type RevokeKeyRequest struct {

@@ -10,7 +10,7 @@ type AddPersonRequest struct {
 	Name  string   `json:"name" minLength:"1" maxLength:"200" example:"Ada"`
 	Email string   `json:"email,omitempty" format:"email" maxLength:"254"`
 	Phone string   `json:"phone,omitempty" maxLength:"40"`
-	Roles []string `json:"roles,omitempty" maxItems:"3" doc:"operator (default), owner"`
+	Roles []string `json:"roles,omitempty" maxItems:"3" doc:"operator (default), owner, reviewer; reviewers only decide, which the others may too"`
 	Me    bool     `json:"me,omitempty" doc:"The owner themselves"`
 }
 

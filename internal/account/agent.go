@@ -35,7 +35,7 @@ func (s *Service) RegisterAgent(ctx context.Context, tx *store.Tx, in schemas.Re
 	if err != nil {
 		return none, err
 	}
-	_, secret, err := addKey(ctx, tx, id, defaultNamed, Test)
+	_, secret, err := addKey(ctx, tx, newKey{agentID: id, name: defaultNamed, mode: Test, audience: AudienceAll})
 	if err != nil {
 		return none, err
 	}

@@ -26,7 +26,7 @@ func TestRegisterAgent(t *testing.T) {
 			require.True(t, out.Sandbox)
 			require.Equal(t, schemas.TierLimits{MaxDailyTasks: 50, MaxTaskValue: 10 * schemas.USD, MaxDailySpend: 10 * schemas.USD}, out.SandboxInfo.Limits)
 			c := b.keyCaller(out.APIKey)
-			require.Equal(t, account.Caller{AgentID: out.AgentID, Name: "Shop bot", KeyID: c.KeyID, Mode: "test", Via: "api", Stale: true}, c)
+			require.Equal(t, account.Caller{AgentID: out.AgentID, Name: "Shop bot", KeyID: c.KeyID, Mode: "test", Audience: "all", Via: "api", Stale: true}, c)
 			page := write(b, c, b.ListKeys, schemas.PageRequest{})
 			require.Equal(t, "default", page.Data[0].Name)
 		})

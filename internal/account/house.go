@@ -16,9 +16,10 @@ const simulatedPeople = 3
 // Credentials are the house's own secrets. They exist in clear only here and in the
 // credentials file.
 type Credentials struct {
-	LiveKey    string // of the local agent
-	TestKey    string // of the local agent
-	OwnerToken string // the owner's, for this program's commands
+	LiveKey     string // of the local agent
+	TestKey     string // of the local agent
+	OwnerToken  string // the owner's, for this program's commands
+	ExecutorKey string // for the program that carries out what was approved; no agent's
 }
 
 // EnsureHouse makes the owner, the local agent with its credit, and the simulated
@@ -69,16 +70,38 @@ func (s *Service) RecoverCredentials(ctx context.Context, tx *store.Tx) (*Creden
 }
 
 func (s *Service) newCredentials(ctx context.Context, tx *store.Tx, agentID, ownerID string) (*Credentials, error) {
-	_, live, err := addKey(ctx, tx, agentID, defaultNamed, Live)
-	if err != nil {
-		return nil, err
-	}
-	_, test, err := addKey(ctx, tx, agentID, defaultNamed, Test)
-	if err != nil {
-		return nil, err
+	out := &Credentials{}
+	for _, k := range []struct {
+		into           *string
+		mode, audience string
+	}{{&out.LiveKey, Live, AudienceAll}, {&out.TestKey, Test, AudienceAll}, {&out.ExecutorKey, Live, AudienceExecutor}} {
+		_, secret, err := addKey(ctx, tx, newKey{agentID: agentID, name: defaultNamed, mode: k.mode, audience: k.audience})
+		if err != nil {
+			return nil, err
+		}
+		*k.into = secret
 	}
 	token, err := s.CreateSession(ctx, tx, ownerID, SessionCLI)
-	return &Credentials{LiveKey: live, TestKey: test, OwnerToken: token}, err
+	out.OwnerToken = token
+	return out, err
+}
+
+// RenewExecutor replaces the house's executor key alone, for an installation that has
+// none yet or whose file does not fit the database. The old one ends at once.
+func (s *Service) RenewExecutor(ctx context.Context, tx *store.Tx) (string, error) {
+	agent, err := s.LocalAgentID(ctx, tx)
+	if err != nil {
+		return "", err
+	}
+	s.forgetKeys(tx)
+	err = tx.RevokeKeysNamed(ctx, db.RevokeKeysNamedParams{
+		AgentID: agent, Name: defaultNamed, Audience: AudienceExecutor, RevokedAt: store.Micros(tx.Now()),
+	})
+	if err != nil {
+		return "", err
+	}
+	_, secret, err := addKey(ctx, tx, newKey{agentID: agent, name: defaultNamed, mode: Live, audience: AudienceExecutor})
+	return secret, err
 }
 
 // OwnerID is the id of the owner, the first where there are several.

@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,65 +16,163 @@ import (
 const (
 	maxKeys      = 100 // of one agent, not counting revoked ones
 	maxSecret    = 200 // characters of anything that claims to be a secret
-	shownOfKey   = len("ho_live_") + 12
-	livePrefix   = "ho_live_"
-	testPrefix   = "ho_test_"
+	shownOfKey   = 12  // characters after the prefix
 	defaultNamed = "default"
 )
+
+// prefixes are what keys begin with, by audience.
+var prefixes = map[string]string{AudienceAll: "ho_", AudienceMarketplace: "ho_", AudienceReviews: "hitl_", AudienceExecutor: "hox_"}
 
 var errUnauthenticated = schemas.NewError(schemas.CodeUnauthenticated,
 	"Missing or invalid credentials. Send a valid API key in X-API-Key, or sign in again.")
 
-func prefixOf(mode string) string {
-	if mode == Live {
-		return livePrefix
+func prefixOf(audience, mode string) string { return prefixes[audience] + mode + "_" }
+
+// IsKey tells whether text looks like a key. What does not is never looked up.
+func IsKey(text string) bool {
+	if len(text) > maxSecret {
+		return false
 	}
-	return testPrefix
+	for audience := range prefixes {
+		if strings.HasPrefix(text, prefixOf(audience, Live)) || strings.HasPrefix(text, prefixOf(audience, Test)) {
+			return true
+		}
+	}
+	return false
+}
+
+// newKey is a key before it is made.
+type newKey struct {
+	agentID, name, mode, audience string
+	scopes                        []string
 }
 
 // addKey makes a key and returns its row and the secret, of which only the hash is kept.
-func addKey(ctx context.Context, tx *store.Tx, agentID, name, mode string) (db.InsertKeyParams, string, error) {
-	secret := ident.Secret(prefixOf(mode))
+func addKey(ctx context.Context, tx *store.Tx, k newKey) (db.InsertKeyParams, string, error) {
+	prefix := prefixOf(k.audience, k.mode)
+	secret := ident.Secret(prefix)
 	row := db.InsertKeyParams{
 		ID:        ident.New("key_"),
-		AgentID:   agentID,
-		Name:      name,
-		Prefix:    secret[:shownOfKey] + "..",
+		AgentID:   k.agentID,
+		Name:      k.name,
+		Prefix:    secret[:len(prefix)+shownOfKey] + "..",
 		KeyHash:   ident.Hash(secret),
-		Mode:      mode,
+		Audience:  k.audience,
+		Scopes:    strings.Join(k.scopes, " "),
+		Mode:      k.mode,
 		CreatedAt: store.Micros(tx.Now()),
 	}
 	return row, secret, tx.InsertKey(ctx, row)
 }
 
-// CreateKey makes another key of the caller's agent, in the mode of the key that asks. It
-// is shown only here.
+// CreateKey makes another key of the caller's agent, in the mode of the key that asks and
+// for no more than that one is for. It is shown only here.
 func (s *Service) CreateKey(ctx context.Context, tx *store.Tx, in schemas.CreateKeyRequest) (schemas.CreateKeyResponse, error) {
-	var none schemas.CreateKeyResponse
 	caller := From(ctx)
 	if caller.AgentID == "" {
-		return none, errUnauthenticated
+		return schemas.CreateKeyResponse{}, errUnauthenticated
 	}
-	name, err := checkedName(in.Name, 100)
+	audience, err := narrowed(caller, in.Audience)
+	if err != nil {
+		return schemas.CreateKeyResponse{}, err
+	}
+	scopes, err := checkedScopes(caller, audience, in.Scopes)
+	if err != nil {
+		return schemas.CreateKeyResponse{}, err
+	}
+	out, err := create(ctx, tx, newKey{caller.AgentID, in.Name, caller.Mode, audience, scopes})
+	markTest(caller, &out.Sandboxed)
+	return out, err
+}
+
+// CreateHouseKey makes a key of the house's own agent, or one for an executor. An
+// executor's key belongs to no agent as far as anybody can see: it only uses approvals up.
+func (s *Service) CreateHouseKey(ctx context.Context, tx *store.Tx, in schemas.CreateHouseKeyRequest) (schemas.CreateKeyResponse, error) {
+	agent, err := s.LocalAgentID(ctx, tx)
+	if err != nil {
+		return schemas.CreateKeyResponse{}, err
+	}
+	scopes, err := checkedScopes(Caller{}, in.Audience, in.Scopes)
+	if err != nil {
+		return schemas.CreateKeyResponse{}, err
+	}
+	mode := in.Mode
+	if mode == "" {
+		mode = Live
+	}
+	return create(ctx, tx, newKey{agent, in.Name, mode, in.Audience, scopes})
+}
+
+func create(ctx context.Context, tx *store.Tx, k newKey) (schemas.CreateKeyResponse, error) {
+	var none schemas.CreateKeyResponse
+	var err error
+	if k.name, err = checkedName(k.name, 100); err != nil {
+		return none, err
+	}
+	n, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: k.agentID})
 	if err != nil {
 		return none, err
 	}
-	n, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: caller.AgentID})
-	if err != nil {
-		return none, err
-	}
-	if n >= maxKeys {
+	if n >= maxKeys && k.audience != AudienceExecutor { // no agent keeps the owner from making an executor's
 		return none, schemas.NewError(schemas.CodeUnprocessable, "This agent already has 100 API keys. Revoke one that is not used any more, then try again.")
 	}
-	row, secret, err := addKey(ctx, tx, caller.AgentID, name, caller.Mode)
-	if err != nil {
-		return none, err
+	row, secret, err := addKey(ctx, tx, k)
+	return schemas.CreateKeyResponse{
+		ID: row.ID, APIKey: secret, KeyPrefix: row.Prefix, Name: row.Name, Mode: row.Mode,
+		Audience: row.Audience, Scopes: k.scopes, CreatedAt: store.Time(row.CreatedAt),
+	}, err
+}
+
+// narrowed is the audience of a new key: the calling key's, or less.
+func narrowed(c Caller, audience string) (string, error) {
+	own := c.Audience
+	if own == "" {
+		own = AudienceAll
 	}
-	out := schemas.CreateKeyResponse{
-		ID: row.ID, APIKey: secret, KeyPrefix: row.Prefix, Name: row.Name, Mode: row.Mode, CreatedAt: store.Time(row.CreatedAt),
+	switch {
+	case audience == "" || audience == own:
+		return own, nil
+	case own == AudienceAll && (audience == AudienceMarketplace || audience == AudienceReviews):
+		return audience, nil
 	}
-	markTest(caller, &out.Sandboxed)
+	return "", schemas.NewError(schemas.CodeForbidden, fmt.Sprintf(
+		"A key for %s makes no key for %.20s: a new key never opens more than the one that asks. The owner makes others.", own, audience))
+}
+
+// checkedScopes are the scopes of a new key: those that are asked for, and none that the
+// calling key lacks.
+func checkedScopes(c Caller, audience string, wanted []string) ([]string, error) {
+	if len(wanted) == 0 {
+		return c.Scopes, nil
+	}
+	if audience != AudienceAll && audience != AudienceReviews {
+		return nil, schemas.Invalid("scopes", "are only for keys that open reviews; leave them out, or use the audience reviews.")
+	}
+	var out []string
+	for i, scope := range wanted {
+		field := fmt.Sprintf("scopes[%d]", i)
+		if !slices.Contains(Scopes, scope) {
+			return nil, schemas.Invalid(field, fmt.Sprintf("must be one of %s; got %.40q.", strings.Join(Scopes, ", "), scope))
+		}
+		if !c.Has(scope) {
+			return nil, schemas.NewError(schemas.CodeForbidden, "The calling key does not have the scope "+scope+": a new key never may more than the one that asks.")
+		}
+		if !slices.Contains(out, scope) {
+			out = append(out, scope)
+		}
+	}
 	return out, nil
+}
+
+// managed is whose keys the caller may see and end: an agent its own, the owner those of
+// the house's own agent and of executors.
+func (s *Service) managed(ctx context.Context, tx *store.Tx) (agentID string, executors bool, err error) {
+	caller := From(ctx)
+	if !caller.Owner {
+		return caller.AgentID, false, nil
+	}
+	agentID, err = s.LocalAgentID(ctx, tx)
+	return agentID, true, err
 }
 
 // ListKeys lists the agent's keys that are not revoked, oldest first; to a test key only
@@ -84,12 +184,16 @@ func (s *Service) ListKeys(ctx context.Context, tx *store.Tx, in schemas.PageReq
 	if err != nil {
 		return none, err
 	}
-	total, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: caller.AgentID, Mode: modeWithin(caller)})
+	agentID, executors, err := s.managed(ctx, tx)
+	if err != nil {
+		return none, err
+	}
+	total, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: agentID, Executors: executors, Mode: modeWithin(caller)})
 	if err != nil {
 		return none, err
 	}
 	rows, err := tx.KeysPage(ctx, db.KeysPageParams{
-		AgentID: caller.AgentID, Mode: modeWithin(caller),
+		AgentID: agentID, Executors: executors, Mode: modeWithin(caller),
 		AfterTime: w.after.time, AfterID: w.after.id, MaxRows: int32(w.limit + 1), SkipRows: int32(w.offset),
 	})
 	if err != nil {
@@ -102,14 +206,16 @@ func (s *Service) ListKeys(ctx context.Context, tx *store.Tx, in schemas.PageReq
 
 // modeWithin is the only mode whose keys the caller may manage; "" is both.
 func modeWithin(c Caller) string {
-	if c.Mode == Live {
+	if c.Mode == Live || c.Owner {
 		return ""
 	}
 	return Test
 }
 
 func keyView(k db.ApiKey) schemas.Key {
-	out := schemas.Key{ID: k.ID, KeyPrefix: k.Prefix, Name: k.Name, Mode: k.Mode, CreatedAt: store.Time(k.CreatedAt)}
+	out := schemas.Key{
+		ID: k.ID, KeyPrefix: k.Prefix, Name: k.Name, Mode: k.Mode, Audience: k.Audience, Scopes: scopesOf(k.Scopes), CreatedAt: store.Time(k.CreatedAt),
+	}
 	if k.LastUsedAt != 0 {
 		used := store.Time(k.LastUsedAt)
 		out.LastUsedAt = &used
@@ -126,8 +232,12 @@ func markTest(c Caller, s *schemas.Sandboxed) {
 // RevokeKey ends one of the agent's keys at once. A test key ends only test keys.
 func (s *Service) RevokeKey(ctx context.Context, tx *store.Tx, in schemas.RevokeKeyRequest) (schemas.RevokeKeyResponse, error) {
 	caller, now := From(ctx), tx.Now()
+	agentID, executors, err := s.managed(ctx, tx)
+	if err != nil {
+		return schemas.RevokeKeyResponse{}, err
+	}
 	n, err := tx.RevokeKey(ctx, db.RevokeKeyParams{
-		ID: in.KeyID, AgentID: caller.AgentID, Mode: modeWithin(caller), RevokedAt: store.Micros(now),
+		ID: in.KeyID, AgentID: agentID, Executors: executors, Mode: modeWithin(caller), RevokedAt: store.Micros(now),
 	})
 	if err != nil {
 		return schemas.RevokeKeyResponse{}, err
@@ -143,7 +253,7 @@ func (s *Service) RevokeKey(ctx context.Context, tx *store.Tx, in schemas.Revoke
 
 // AuthenticateKey finds out whose key it is. It reads only: see Caller.Stale.
 func (s *Service) AuthenticateKey(ctx context.Context, tx *store.Tx, key string) (Caller, error) {
-	if len(key) > maxSecret || !strings.HasPrefix(key, livePrefix) && !strings.HasPrefix(key, testPrefix) {
+	if !IsKey(key) {
 		return Caller{}, errUnauthenticated
 	}
 	hash, generation := ident.Hash(key), s.known.begin()
@@ -154,10 +264,21 @@ func (s *Service) AuthenticateKey(ctx context.Context, tx *store.Tx, key string)
 	if err != nil {
 		return Caller{}, err
 	}
-	c := Caller{AgentID: row.AgentID, Name: row.Name, KeyID: row.ID, Mode: row.Mode, Via: "api"}
+	c := Caller{AgentID: row.AgentID, Name: row.Name, KeyID: row.ID, Mode: row.Mode, Audience: row.Audience, Scopes: scopesOf(row.Scopes), Via: "api"}
+	if row.Audience == AudienceExecutor {
+		c.Executor, c.AgentID, c.Name = true, "", row.KeyName // it acts for nobody's agent
+	}
 	s.known.keep(generation, hash, c, row.LastUsedAt)
 	c.Stale = stale(tx.Now(), row.LastUsedAt)
 	return c, nil
+}
+
+// scopesOf reads a key's scopes; nil is all.
+func scopesOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Fields(text)
 }
 
 func stale(now time.Time, used int64) bool { return used <= store.Micros(now.Add(-touchEvery)) }

@@ -16,6 +16,7 @@ import (
 const (
 	roleOwner    = "owner"
 	roleOperator = "operator"
+	roleReviewer = "reviewer" // everybody has it; named where somebody has no other
 	// me stands for the owner wherever a person is named.
 	me = "me"
 	// namesShown is how many known names an error lists.
@@ -74,8 +75,8 @@ func checkedPerson(in schemas.AddPersonRequest) (schemas.AddPersonRequest, error
 		collect(schemas.Invalid("phone", fmt.Sprintf("must have at most 40 characters; got %d. Example: +43 1 234567", len(in.Phone))))
 	}
 	for i, role := range in.Roles {
-		if role != roleOwner && role != roleOperator {
-			collect(schemas.Invalid(fmt.Sprintf("roles[%d]", i), fmt.Sprintf("must be operator or owner; got %.40q. Example: operator", role)))
+		if role != roleOwner && role != roleOperator && role != roleReviewer {
+			collect(schemas.Invalid(fmt.Sprintf("roles[%d]", i), fmt.Sprintf("must be operator, reviewer or owner; got %.40q. Example: operator", role)))
 		}
 	}
 	if len(problems.Fields) > 0 {
@@ -181,6 +182,9 @@ func (s *Service) personView(p db.Person, active int64) schemas.Person {
 	}
 	if p.IsOperator {
 		roles = append(roles, roleOperator)
+	}
+	if len(roles) == 0 {
+		roles = append(roles, roleReviewer)
 	}
 	return schemas.Person{
 		OperatorID: p.ID, Name: p.Name, Email: p.Email, Roles: roles,

@@ -13,14 +13,15 @@ import (
 
 // Credentials are the local keys of an installation.
 type Credentials struct {
-	LiveKey    string `json:"live_key"`    // the local agent's
-	TestKey    string `json:"test_key"`    // the local agent's, for simulated people
-	OwnerToken string `json:"owner_token"` // the owner's session for commands
-	MasterKey  string `json:"master_key"`  // encrypts stored secrets, base64
+	LiveKey     string `json:"live_key"`     // the local agent's
+	TestKey     string `json:"test_key"`     // the local agent's, for simulated people
+	ExecutorKey string `json:"executor_key"` // for the program that carries out what was approved
+	OwnerToken  string `json:"owner_token"`  // the owner's session for commands
+	MasterKey   string `json:"master_key"`   // encrypts stored secrets, base64
 }
 
 // Keys are the credentials that the platform's database knows.
-type Keys = struct{ LiveKey, TestKey, OwnerToken string }
+type Keys = struct{ LiveKey, TestKey, OwnerToken, ExecutorKey string }
 
 const masterKeyLength = 32
 
@@ -49,7 +50,7 @@ func ReadCredentials(path string) (*Credentials, error) {
 // WriteCredentials stores new keys. The master key of before is kept, or made on the
 // first start; the file is replaced as a whole or not at all.
 func WriteCredentials(path string, before *Credentials, keys Keys) (*Credentials, error) {
-	c := &Credentials{LiveKey: keys.LiveKey, TestKey: keys.TestKey, OwnerToken: keys.OwnerToken}
+	c := &Credentials{LiveKey: keys.LiveKey, TestKey: keys.TestKey, ExecutorKey: keys.ExecutorKey, OwnerToken: keys.OwnerToken}
 	if before != nil {
 		c.MasterKey = before.MasterKey
 	}

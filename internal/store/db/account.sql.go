@@ -152,8 +152,8 @@ func (q *Queries) InsertAgent(ctx context.Context, arg InsertAgentParams) (int64
 }
 
 const insertKey = `-- name: InsertKey :exec
-INSERT INTO api_keys (id, agent_id, name, prefix, key_hash, audience, mode, created_at)
-VALUES ($1, $2, $3, $4, $5, 'marketplace', $6, $7)
+INSERT INTO api_keys (id, agent_id, name, prefix, key_hash, audience, scopes, mode, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertKeyParams struct {
@@ -162,6 +162,8 @@ type InsertKeyParams struct {
 	Name      string
 	Prefix    string
 	KeyHash   string
+	Audience  string
+	Scopes    string
 	Mode      string
 	CreatedAt int64
 }
@@ -173,6 +175,8 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.Name,
 		arg.Prefix,
 		arg.KeyHash,
+		arg.Audience,
+		arg.Scopes,
 		arg.Mode,
 		arg.CreatedAt,
 	)
@@ -271,14 +275,17 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const keyByHash = `-- name: KeyByHash :one
-SELECT k.id, k.agent_id, k.mode, k.last_used_at, a.name
+SELECT k.id, k.agent_id, k.name AS key_name, k.audience, k.scopes, k.mode, k.last_used_at, a.name
 FROM api_keys k JOIN agents a ON a.id = k.agent_id
-WHERE k.key_hash = $1 AND k.audience = 'marketplace' AND k.revoked_at = 0
+WHERE k.key_hash = $1 AND k.revoked_at = 0
 `
 
 type KeyByHashRow struct {
 	ID         string
 	AgentID    string
+	KeyName    string
+	Audience   string
+	Scopes     string
 	Mode       string
 	LastUsedAt int64
 	Name       string
@@ -290,6 +297,9 @@ func (q *Queries) KeyByHash(ctx context.Context, keyHash string) (KeyByHashRow, 
 	err := row.Scan(
 		&i.ID,
 		&i.AgentID,
+		&i.KeyName,
+		&i.Audience,
+		&i.Scopes,
 		&i.Mode,
 		&i.LastUsedAt,
 		&i.Name,
@@ -300,15 +310,17 @@ func (q *Queries) KeyByHash(ctx context.Context, keyHash string) (KeyByHashRow, 
 const keysCount = `-- name: KeysCount :one
 SELECT COUNT(*) FROM api_keys
 WHERE agent_id = $1 AND revoked_at = 0 AND (CAST($2 AS TEXT) = '' OR mode = $2)
+  AND (CAST($3 AS BOOLEAN) OR audience <> 'executor')
 `
 
 type KeysCountParams struct {
-	AgentID string
-	Mode    string
+	AgentID   string
+	Mode      string
+	Executors bool
 }
 
 func (q *Queries) KeysCount(ctx context.Context, arg KeysCountParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, keysCount, arg.AgentID, arg.Mode)
+	row := q.db.QueryRowContext(ctx, keysCount, arg.AgentID, arg.Mode, arg.Executors)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -317,24 +329,28 @@ func (q *Queries) KeysCount(ctx context.Context, arg KeysCountParams) (int64, er
 const keysPage = `-- name: KeysPage :many
 SELECT id, agent_id, name, prefix, key_hash, audience, scopes, mode, created_at, last_used_at, revoked_at FROM api_keys
 WHERE agent_id = $1 AND revoked_at = 0 AND (CAST($2 AS TEXT) = '' OR mode = $2)
-  AND (created_at > $3 OR (created_at = $3 AND id > $4))
+  AND (CAST($3 AS BOOLEAN) OR audience <> 'executor')
+  AND (created_at > $4 OR (created_at = $4 AND id > $5))
 ORDER BY created_at, id
-LIMIT $6 OFFSET $5
+LIMIT $7 OFFSET $6
 `
 
 type KeysPageParams struct {
 	AgentID   string
 	Mode      string
+	Executors bool
 	AfterTime int64
 	AfterID   string
 	SkipRows  int32
 	MaxRows   int32
 }
 
+// An executor's key is no agent's business: only the owner sees and ends it.
 func (q *Queries) KeysPage(ctx context.Context, arg KeysPageParams) ([]ApiKey, error) {
 	rows, err := q.db.QueryContext(ctx, keysPage,
 		arg.AgentID,
 		arg.Mode,
+		arg.Executors,
 		arg.AfterTime,
 		arg.AfterID,
 		arg.SkipRows,
@@ -720,6 +736,7 @@ func (q *Queries) PersonOwner(ctx context.Context) (Person, error) {
 const revokeKey = `-- name: RevokeKey :execrows
 UPDATE api_keys SET revoked_at = $1
 WHERE id = $2 AND agent_id = $3 AND revoked_at = 0 AND (CAST($4 AS TEXT) = '' OR mode = $4)
+  AND (CAST($5 AS BOOLEAN) OR audience <> 'executor')
 `
 
 type RevokeKeyParams struct {
@@ -727,6 +744,7 @@ type RevokeKeyParams struct {
 	ID        string
 	AgentID   string
 	Mode      string
+	Executors bool
 }
 
 func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (int64, error) {
@@ -735,6 +753,7 @@ func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (int64, er
 		arg.ID,
 		arg.AgentID,
 		arg.Mode,
+		arg.Executors,
 	)
 	if err != nil {
 		return 0, err
@@ -743,17 +762,24 @@ func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (int64, er
 }
 
 const revokeKeysNamed = `-- name: RevokeKeysNamed :exec
-UPDATE api_keys SET revoked_at = $1 WHERE agent_id = $2 AND name = $3 AND revoked_at = 0
+UPDATE api_keys SET revoked_at = $1
+WHERE agent_id = $2 AND name = $3 AND revoked_at = 0 AND (CAST($4 AS TEXT) = '' OR audience = $4)
 `
 
 type RevokeKeysNamedParams struct {
 	RevokedAt int64
 	AgentID   string
 	Name      string
+	Audience  string
 }
 
 func (q *Queries) RevokeKeysNamed(ctx context.Context, arg RevokeKeysNamedParams) error {
-	_, err := q.db.ExecContext(ctx, revokeKeysNamed, arg.RevokedAt, arg.AgentID, arg.Name)
+	_, err := q.db.ExecContext(ctx, revokeKeysNamed,
+		arg.RevokedAt,
+		arg.AgentID,
+		arg.Name,
+		arg.Audience,
+	)
 	return err
 }
 

@@ -129,31 +129,36 @@ SELECT * FROM agents WHERE id = @id;
 SELECT id FROM agents WHERE tier = 'HOUSE' ORDER BY created_at, id LIMIT 1;
 
 -- name: InsertKey :exec
-INSERT INTO api_keys (id, agent_id, name, prefix, key_hash, audience, mode, created_at)
-VALUES (@id, @agent_id, @name, @prefix, @key_hash, 'marketplace', @mode, @created_at);
+INSERT INTO api_keys (id, agent_id, name, prefix, key_hash, audience, scopes, mode, created_at)
+VALUES (@id, @agent_id, @name, @prefix, @key_hash, @audience, @scopes, @mode, @created_at);
 
 -- name: KeyByHash :one
-SELECT k.id, k.agent_id, k.mode, k.last_used_at, a.name
+SELECT k.id, k.agent_id, k.name AS key_name, k.audience, k.scopes, k.mode, k.last_used_at, a.name
 FROM api_keys k JOIN agents a ON a.id = k.agent_id
-WHERE k.key_hash = @key_hash AND k.audience = 'marketplace' AND k.revoked_at = 0;
+WHERE k.key_hash = @key_hash AND k.revoked_at = 0;
 
 -- name: KeysPage :many
+-- An executor's key is no agent's business: only the owner sees and ends it.
 SELECT * FROM api_keys
 WHERE agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode)
+  AND (CAST(@executors AS BOOLEAN) OR audience <> 'executor')
   AND (created_at > @after_time OR (created_at = @after_time AND id > @after_id))
 ORDER BY created_at, id
 LIMIT @max_rows OFFSET @skip_rows;
 
 -- name: KeysCount :one
 SELECT COUNT(*) FROM api_keys
-WHERE agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode);
+WHERE agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode)
+  AND (CAST(@executors AS BOOLEAN) OR audience <> 'executor');
 
 -- name: RevokeKey :execrows
 UPDATE api_keys SET revoked_at = @revoked_at
-WHERE id = @id AND agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode);
+WHERE id = @id AND agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode)
+  AND (CAST(@executors AS BOOLEAN) OR audience <> 'executor');
 
 -- name: RevokeKeysNamed :exec
-UPDATE api_keys SET revoked_at = @revoked_at WHERE agent_id = @agent_id AND name = @name AND revoked_at = 0;
+UPDATE api_keys SET revoked_at = @revoked_at
+WHERE agent_id = @agent_id AND name = @name AND revoked_at = 0 AND (CAST(@audience AS TEXT) = '' OR audience = @audience);
 
 -- name: TouchKey :exec
 UPDATE api_keys SET last_used_at = @now WHERE id = @id AND last_used_at <= @used_before;
