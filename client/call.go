@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -41,7 +42,7 @@ func callWithin[In, Out any](ctx context.Context, c *Client, e schemas.Endpoint[
 	if err != nil {
 		return out, err
 	}
-	if err := c.decode(resp.Body(), &out); err != nil {
+	if err := c.decode(e.Contract, resp.Body(), &out); err != nil {
 		return out, err
 	}
 	normalise(&out)
@@ -64,15 +65,23 @@ func upload[In, Out any](ctx context.Context, c *Client, e schemas.Upload[In, Ou
 			return out, schemas.Invalid("files", "cannot read "+strconv.Quote(f.Name)+": "+err.Error())
 		}
 		defer opened.Close()
-		r.SetFileReader("files", f.Name, opened)
+		r.SetFileReader(partName(e.Contract), f.Name, opened)
 	}
 	resp, err := c.send(r.SetResponseBodyLimit(maxJSON), e.Info(), p)
 	if err != nil {
 		return out, err
 	}
-	err = c.decode(resp.Body(), &out)
+	err = c.decode(e.Contract, resp.Body(), &out)
 	normalise(&out)
 	return out, err
+}
+
+// partName is what the contract calls the part with a file.
+func partName(c schemas.Contract) string {
+	if c == schemas.Reviews {
+		return "file"
+	}
+	return "files"
 }
 
 // download asks for a file of at most max bytes (0: any size). The receiver closes it.
@@ -126,16 +135,15 @@ func (c *Client) request(ctx context.Context, e schemas.Info) *resty.Request {
 	r := c.http.R().SetContext(ctx)
 	c.authenticate(r, e)
 	key, _ := ctx.Value(idempotencyKey{}).(string)
-	creates := e.Method == http.MethodPost && e.Status == http.StatusCreated
-	if key == "" && creates {
+	if key == "" && creates(e) {
 		key = "idem_" + rand.Text()
 	}
 	if key != "" && e.Method != http.MethodGet {
 		r.SetHeader("Idempotency-Key", key)
 	}
-	repeatable := e.Method != http.MethodPost || key != ""
-	if e.Kind == schemas.Multipart {
-		repeatable = false // its files have been read by then
+	repeatable := e.Method != http.MethodPost || (key != "" && c.knowsKeys(e.Contract))
+	if e.Kind == schemas.Multipart || e.Kind == schemas.Events {
+		repeatable = false // files have been read by then; who follows decides when to ask again
 	}
 	return r.AddRetryCondition(func(resp *resty.Response, err error) bool {
 		if e.Kind == schemas.Binary && err == nil {
@@ -145,17 +153,28 @@ func (c *Client) request(ctx context.Context, e schemas.Info) *resty.Request {
 	})
 }
 
-// authenticate shows the agent's key to the marketplace and the person's token to the
-// platform; either stands in where the other is missing.
+// creates tells whether a repeated call would make something twice.
+func creates(e schemas.Info) bool {
+	return e.Method == http.MethodPost && (e.Status == http.StatusCreated || e.Path == schemas.CreateReviews.Path)
+}
+
+// knowsKeys tells whether the server recognises a repeated call by its key. The hosted
+// review service documents no such thing: there a repetition would ask people twice.
+func (c *Client) knowsKeys(contract schemas.Contract) bool {
+	return contract != schemas.Reviews || c.server.Load() == serverOurs
+}
+
+// authenticate shows the agent's key to the marketplace and to the review service, and
+// the person's token to the platform; either stands in where the other is missing.
 func (c *Client) authenticate(r *resty.Request, e schemas.Info) {
-	if e.Access == schemas.Anyone {
-		return
-	}
-	if c.key != "" && (e.Contract == schemas.Marketplace || c.token == "") {
+	byKey := c.key != "" && (c.token == "" || e.Contract == schemas.Marketplace || (e.Contract == schemas.Reviews && e.Access&(schemas.Agent|schemas.Executor) != 0))
+	switch {
+	case e.Access == schemas.Anyone:
+	case byKey && e.Contract == schemas.Reviews:
+		r.SetHeader("Authorization", "Bearer "+c.key)
+	case byKey:
 		r.SetHeader("X-API-Key", c.key)
-		return
-	}
-	if c.token != "" {
+	case c.token != "":
 		r.SetHeader("Authorization", "Bearer "+c.token)
 	}
 }
@@ -177,16 +196,26 @@ func waitAsTold(_ *resty.Client, resp *resty.Response) (time.Duration, error) {
 	return retryAfter(resp.Header()), nil
 }
 
+// retryAfter reads Retry-After, or the review contract's time at which the allowance is
+// full again, by the server's own clock.
 func retryAfter(h http.Header) time.Duration {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err == nil && seconds > 0 {
 		return time.Duration(seconds) * time.Second
 	}
-	return 0
+	if h.Get("X-RateLimit-Remaining") != "0" {
+		return 0
+	}
+	reset, errReset := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64)
+	now, errNow := http.ParseTime(h.Get("Date"))
+	if errReset != nil || errNow != nil {
+		return 0
+	}
+	return max(0, time.Unix(reset, 0).Sub(now))
 }
 
 func (c *Client) send(r *resty.Request, e schemas.Info, p parts) (*resty.Response, error) {
-	address, err := p.address(c.base, e.Contract.Prefix()+e.Path)
+	address, err := p.address(c.base, prefix(e)+e.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -195,26 +224,48 @@ func (c *Client) send(r *resty.Request, e schemas.Info, p parts) (*resty.Respons
 		c.noteServer(resp.Header())
 	}
 	if err != nil {
-		return nil, c.unreachable(r.Context(), err)
+		return nil, c.unreachable(r.Context(), e.Contract, err)
 	}
 	if resp.StatusCode() < 200 || resp.StatusCode() > 299 {
-		return nil, c.refusal(resp)
+		return nil, c.refusal(e.Contract, resp)
 	}
 	return resp, nil
 }
 
-// decode reads an answer. The hosted marketplace's answers are only partly documented,
-// so from it a field of another type is passed over; its other fields are read.
-func (c *Client) decode(raw []byte, out any) error {
+// prefix is the one that documents and hosted services agree on: the review contract has
+// its key check and its uploads without /api.
+func prefix(e schemas.Info) string {
+	if e.Contract == schemas.Reviews && (e.Path == schemas.CheckKey.Path || strings.HasPrefix(e.Path, "/upload/")) {
+		return "/v1"
+	}
+	return e.Contract.Prefix()
+}
+
+// decode reads an answer; the review contract wraps it. Hosted services' answers are only
+// partly documented, so from them a field of another type is passed over; the other
+// fields are read.
+func (c *Client) decode(contract schemas.Contract, raw []byte, out any) error {
 	if len(raw) == 0 {
 		return nil
+	}
+	if contract == schemas.Reviews {
+		raw = unwrap(raw)
 	}
 	err := json.Unmarshal(raw, out)
 	var otherType *json.UnmarshalTypeError
 	if err == nil || (errors.As(err, &otherType) && otherType.Field != "" && c.server.Load() != serverOurs) {
 		return nil
 	}
-	return schemas.NewError(schemas.CodeUnavailable, "The marketplace at "+c.base+" sent an answer that cannot be read: "+err.Error()+". Check that its address is right.")
+	return schemas.NewError(schemas.CodeUnavailable, c.at(contract)+" sent an answer that cannot be read: "+err.Error()+". Check that its address is right.")
+}
+
+// unwrap takes the data out of the review contract's envelope.
+func unwrap(raw []byte) []byte {
+	var wrapped struct{ Data json.RawMessage }
+	if json.Unmarshal(raw, &wrapped) == nil && len(wrapped.Data) > 0 && string(wrapped.Data) != "null" {
+		return wrapped.Data
+	}
+	return raw
 }
 
 // TaskDocument is a task as the server words it, for what its documentation leaves open.

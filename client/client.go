@@ -1,5 +1,5 @@
-// Package client is the typed REST client of the marketplace and of the platform's own
-// administration: one short method per endpoint of schemas, over the network, a local
+// Package client is the typed REST client of the marketplace, of the review service and
+// of the platform's own administration: one short method per endpoint of schemas, over the network, a local
 // socket or in process.
 package client
 
@@ -26,6 +26,8 @@ const (
 	proofTimeout   = 2 * time.Minute
 	uploadTimeout  = 15 * time.Minute
 	backupTimeout  = 2 * time.Hour
+	batchTimeout   = 2 * time.Minute
+	webhookTimeout = time.Minute
 	waitMargin     = 10 * time.Second
 
 	maxJSON  = 16 << 20
@@ -35,7 +37,7 @@ const (
 
 // Options says whom to call and as whom.
 type Options struct {
-	// BaseURL is the address in front of /api/v1. It may be empty for a transport of
+	// BaseURL is the address in front of /api/v1 or /v1/api. It may be empty for a transport of
 	// this package (InProcess, Socket).
 	BaseURL string
 	// APIKey is an agent's key, Token a person's session token.
@@ -128,7 +130,12 @@ func checkBase(o Options, local bool) (string, error) {
 		return "", schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("Plain http to %s would send the API key unencrypted. Use https, or allow insecure connections explicitly.", u.Host))
 	}
 	base := strings.TrimRight(u.String(), "/")
-	return strings.TrimSuffix(base, schemas.Marketplace.Prefix()), nil
+	for _, prefix := range append(schemas.Marketplace.Prefixes(), schemas.Reviews.Prefixes()...) {
+		if shorter, ok := strings.CutSuffix(base, prefix); ok {
+			return shorter, nil
+		}
+	}
+	return base, nil
 }
 
 func checkSandbox(o Options, local bool) error {
@@ -193,6 +200,26 @@ func (c *Client) Extended(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	case balance.Mode != "": // a proxy that replaces the Server header leaves the body alone
+		c.server.Store(serverOurs)
+		return true, nil
+	}
+	c.server.Store(serverHosted)
+	return false, nil
+}
+
+// ExtendedReviews tells whether the server is a humanops-mcp, which serves more reviews
+// than the hosted review service documents. It checks the key when nothing was heard yet.
+func (c *Client) ExtendedReviews(ctx context.Context) (bool, error) {
+	if seen := c.server.Load(); seen != serverUnknown {
+		return seen == serverOurs, nil
+	}
+	key, err := c.CheckKey(ctx)
+	switch {
+	case c.server.Load() == serverOurs:
+		return true, nil
+	case err != nil:
+		return false, err
+	case key.Mode != "":
 		c.server.Store(serverOurs)
 		return true, nil
 	}

@@ -35,10 +35,16 @@ func TestEveryEndpointHasAClientMethod(t *testing.T) {
 	seen := map[string]int{}
 	mux := http.NewServeMux()
 	for _, e := range schemas.All() {
-		mux.HandleFunc(e.Pattern(), func(w http.ResponseWriter, r *http.Request) {
-			seen[e.Pattern()]++
-			io.WriteString(w, "{}")
-		})
+		for _, pattern := range e.Patterns() {
+			mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
+				seen[e.Pattern()]++
+				if e.Kind == schemas.Events {
+					io.WriteString(w, "event: completed\n")
+					io.WriteString(w, "data: ")
+				}
+				io.WriteString(w, "{}\n\n")
+			})
+		}
 	}
 	c, err := client.New(client.Options{HTTPClient: &http.Client{Transport: client.InProcess(mux)}, APIKey: "k", Token: "t"})
 	require.NoError(t, err)
@@ -67,6 +73,9 @@ func callWithAnything(t *testing.T, m reflect.Value) {
 				in.Field(i).SetString("x")
 			}
 		}
+		if _, ok := in.Interface().(schemas.File); ok {
+			in.Set(reflect.ValueOf(textFile("x.txt", "x")))
+		}
 		args = append(args, in)
 	}
 	out := m.Call(args)
@@ -74,6 +83,11 @@ func callWithAnything(t *testing.T, m reflect.Value) {
 	if content, ok := out[0].Interface().(schemas.Content); ok {
 		content.Body.Close()
 	}
+}
+
+// textFile is a file on its way up.
+func textFile(name, text string) schemas.File {
+	return schemas.File{Name: name, Size: int64(len(text)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 }
 
 func TestCall(t *testing.T) {

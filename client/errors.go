@@ -21,8 +21,16 @@ func missing(field string) error {
 	return schemas.Invalid(field, field+" is missing or not an id")
 }
 
+// at names the service and where it is, at the beginning of a sentence.
+func (c *Client) at(contract schemas.Contract) string {
+	if contract == schemas.Reviews {
+		return "The review service at " + c.base
+	}
+	return "The marketplace at " + c.base
+}
+
 // unreachable words a failure of the connection.
-func (c *Client) unreachable(ctx context.Context, err error) error {
+func (c *Client) unreachable(ctx context.Context, contract schemas.Contract, err error) error {
 	var ours *schemas.Error
 	switch {
 	case errors.As(err, &ours):
@@ -30,11 +38,11 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return context.Canceled
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return schemas.NewError(schemas.CodeUnavailable, "The marketplace at "+c.base+" did not answer in time. Try again.")
+		return schemas.NewError(schemas.CodeUnavailable, c.at(contract)+" did not answer in time. Try again.")
 	case errors.Is(err, resty.ErrResponseBodyTooLarge):
-		return schemas.NewError(schemas.CodeTooLarge, "The marketplace at "+c.base+" sent more than this client takes. Ask for less at once.")
+		return schemas.NewError(schemas.CodeTooLarge, c.at(contract)+" sent more than this client takes. Ask for less at once.")
 	}
-	return schemas.NewError(schemas.CodeUnavailable, fmt.Sprintf("The marketplace at %s cannot be reached: %s. Check the address, or start it with: humanops-mcp serve", c.base, cause(err)))
+	return schemas.NewError(schemas.CodeUnavailable, fmt.Sprintf("%s cannot be reached: %s. Check the address, or start it with: humanops-mcp serve", c.at(contract), cause(err)))
 }
 
 // cause is the innermost sentence of a connection error, without the request's URL.
@@ -54,10 +62,13 @@ type envelope struct {
 }
 
 // refusal turns an error answer into a *schemas.Error.
-func (c *Client) refusal(resp *resty.Response) error {
+func (c *Client) refusal(contract schemas.Contract, resp *resty.Response) error {
 	var e envelope
 	body := refusalBody(resp)
 	_ = json.Unmarshal(body, &e) // what is no envelope leaves it empty
+	if contract == schemas.Reviews {
+		e = reviewRefusal(body, e)
+	}
 	out := &schemas.Error{Code: e.Code, Message: e.text(), Fields: e.Fields, State: e.State}
 	if out.Code == "" {
 		out.Code = codeOf(resp.StatusCode())
@@ -66,7 +77,7 @@ func (c *Client) refusal(resp *resty.Response) error {
 		out.State = string(status)
 	}
 	if out.Message == "" && len(out.Fields) == 0 {
-		out.Message = fmt.Sprintf("The marketplace at %s answered %s.%s", c.base, resp.Status(), advice(out.Code))
+		out.Message = fmt.Sprintf("%s answered %s.%s", c.at(contract), resp.Status(), advice(out.Code))
 	}
 	if problems := (&schemas.Error{Fields: out.Fields}).Error(); len(out.Fields) > 0 && out.Message == problems {
 		out.Message = "" // the text only repeats the fields: once is enough
