@@ -10,6 +10,100 @@ import (
 	"database/sql"
 )
 
+const circleOfReview = `-- name: CircleOfReview :many
+SELECT r.step, r.person_id, r.reason, r.notified, r.notified_at, p.name, p.email, p.last_seen_at,
+  p.is_owner, p.removed_at
+FROM review_recipients r JOIN people p ON p.id = r.person_id
+WHERE r.review_id = $1
+ORDER BY r.step, r.created_at, r.person_id
+`
+
+type CircleOfReviewRow struct {
+	Step       int64
+	PersonID   string
+	Reason     string
+	Notified   string
+	NotifiedAt int64
+	Name       string
+	Email      string
+	LastSeenAt int64
+	IsOwner    bool
+	RemovedAt  int64
+}
+
+// Everybody who was asked, in the order in which they were.
+func (q *Queries) CircleOfReview(ctx context.Context, reviewID string) ([]CircleOfReviewRow, error) {
+	rows, err := q.db.QueryContext(ctx, circleOfReview, reviewID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CircleOfReviewRow{}
+	for rows.Next() {
+		var i CircleOfReviewRow
+		if err := rows.Scan(
+			&i.Step,
+			&i.PersonID,
+			&i.Reason,
+			&i.Notified,
+			&i.NotifiedAt,
+			&i.Name,
+			&i.Email,
+			&i.LastSeenAt,
+			&i.IsOwner,
+			&i.RemovedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countSeenBy = `-- name: CountSeenBy :one
+SELECT COUNT(*) FROM review_recipients WHERE review_id = $1 AND seen_at >= CAST($2 AS BIGINT) AND seen_at > 0
+`
+
+type CountSeenByParams struct {
+	ReviewID string
+	Since    int64
+}
+
+// How many people have looked at the request since its round began.
+func (q *Queries) CountSeenBy(ctx context.Context, arg CountSeenByParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSeenBy, arg.ReviewID, arg.Since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const extendReviews = `-- name: ExtendReviews :execrows
+UPDATE reviews SET
+  timeout_at = timeout_at + CAST($1 AS BIGINT),
+  claim_by = CASE WHEN claim_by > 0 THEN claim_by + $1 ELSE 0 END,
+  lease_until = CASE WHEN lease_until > 0 THEN lease_until + $1 ELSE 0 END,
+  decide_by = CASE WHEN decide_by > 0 THEN decide_by + $1 ELSE 0 END,
+  escalation_at = CASE WHEN escalation_at > 0 THEN escalation_at + $1 ELSE 0 END,
+  seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
+  version = version + 1
+WHERE status IN ('pending', 'claimed')
+`
+
+// Moves every clock of the open requests. What its agent has seen stays seen.
+func (q *Queries) ExtendReviews(ctx context.Context, byMicros int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, extendReviews, byMicros)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const findReview = `-- name: FindReview :one
 SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1
 `
@@ -186,6 +280,159 @@ func (q *Queries) InsertReview(ctx context.Context, arg InsertReviewParams) erro
 	return err
 }
 
+const insertReviewAudit = `-- name: InsertReviewAudit :exec
+INSERT INTO review_audit (review_id, n, kind, actor, via, data, previous, hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+`
+
+type InsertReviewAuditParams struct {
+	ReviewID  string
+	N         int64
+	Kind      string
+	Actor     string
+	Via       string
+	Data      string
+	Previous  string
+	Hash      string
+	CreatedAt int64
+}
+
+func (q *Queries) InsertReviewAudit(ctx context.Context, arg InsertReviewAuditParams) error {
+	_, err := q.db.ExecContext(ctx, insertReviewAudit,
+		arg.ReviewID,
+		arg.N,
+		arg.Kind,
+		arg.Actor,
+		arg.Via,
+		arg.Data,
+		arg.Previous,
+		arg.Hash,
+		arg.CreatedAt,
+	)
+	return err
+}
+
+const insertReviewRecipient = `-- name: InsertReviewRecipient :execrows
+INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+`
+
+type InsertReviewRecipientParams struct {
+	ReviewID  string
+	PersonID  string
+	Step      int64
+	Reason    string
+	Role      string
+	CreatedAt int64
+}
+
+func (q *Queries) InsertReviewRecipient(ctx context.Context, arg InsertReviewRecipientParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertReviewRecipient,
+		arg.ReviewID,
+		arg.PersonID,
+		arg.Step,
+		arg.Reason,
+		arg.Role,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const insertReviewRound = `-- name: InsertReviewRound :exec
+INSERT INTO review_rounds (
+  review_id, round, request_text, context, media, action, action_digest, response, response_value, decision,
+  decided_by, decided_via, comment, opened_at, ended_at)
+VALUES (
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+  $11, $12, $13, $14, $15)
+`
+
+type InsertReviewRoundParams struct {
+	ReviewID      string
+	Round         int64
+	RequestText   string
+	Context       string
+	Media         string
+	Action        string
+	ActionDigest  string
+	Response      string
+	ResponseValue string
+	Decision      string
+	DecidedBy     string
+	DecidedVia    string
+	Comment       string
+	OpenedAt      int64
+	EndedAt       int64
+}
+
+func (q *Queries) InsertReviewRound(ctx context.Context, arg InsertReviewRoundParams) error {
+	_, err := q.db.ExecContext(ctx, insertReviewRound,
+		arg.ReviewID,
+		arg.Round,
+		arg.RequestText,
+		arg.Context,
+		arg.Media,
+		arg.Action,
+		arg.ActionDigest,
+		arg.Response,
+		arg.ResponseValue,
+		arg.Decision,
+		arg.DecidedBy,
+		arg.DecidedVia,
+		arg.Comment,
+		arg.OpenedAt,
+		arg.EndedAt,
+	)
+	return err
+}
+
+const insertReviewVote = `-- name: InsertReviewVote :execrows
+INSERT INTO review_votes (review_id, round, step, person_id, response, value, decision, comment, edited_action, via, assertion, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING
+`
+
+type InsertReviewVoteParams struct {
+	ReviewID     string
+	Round        int64
+	Step         int64
+	PersonID     string
+	Response     string
+	Value        string
+	Decision     string
+	Comment      string
+	EditedAction string
+	Via          string
+	Assertion    string
+	CreatedAt    int64
+}
+
+// No row when the person has answered in this round and step.
+func (q *Queries) InsertReviewVote(ctx context.Context, arg InsertReviewVoteParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertReviewVote,
+		arg.ReviewID,
+		arg.Round,
+		arg.Step,
+		arg.PersonID,
+		arg.Response,
+		arg.Value,
+		arg.Decision,
+		arg.Comment,
+		arg.EditedAction,
+		arg.Via,
+		arg.Assertion,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const lockReview = `-- name: LockReview :one
 SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1 FOR UPDATE
 `
@@ -260,6 +507,296 @@ func (q *Queries) LockReview(ctx context.Context, id string) (Review, error) {
 		&i.EndedAt,
 	)
 	return i, err
+}
+
+const openDuplicateOf = `-- name: OpenDuplicateOf :one
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
+WHERE agent_id = $1 AND content_hash = $2 AND status IN ('pending', 'claimed')
+ORDER BY created_at DESC, id LIMIT 1
+`
+
+type OpenDuplicateOfParams struct {
+	AgentID     string
+	ContentHash string
+}
+
+// The open request in which the same agent asks exactly the same.
+func (q *Queries) OpenDuplicateOf(ctx context.Context, arg OpenDuplicateOfParams) (Review, error) {
+	row := q.db.QueryRowContext(ctx, openDuplicateOf, arg.AgentID, arg.ContentHash)
+	var i Review
+	err := row.Scan(
+		&i.ID,
+		&i.LoopID,
+		&i.AgentID,
+		&i.KeyID,
+		&i.Mode,
+		&i.Status,
+		&i.Version,
+		&i.SeenVersion,
+		&i.Round,
+		&i.Step,
+		&i.ProcessingType,
+		&i.Type,
+		&i.Priority,
+		&i.PriorityRank,
+		&i.StatusRank,
+		&i.Title,
+		&i.RequestText,
+		&i.SearchText,
+		&i.Media,
+		&i.Context,
+		&i.Platform,
+		&i.PlatformVersion,
+		&i.AgentName,
+		&i.ResponseType,
+		&i.ResponseConfig,
+		&i.DefaultResponse,
+		&i.OnTimeout,
+		&i.TimeoutSeconds,
+		&i.CallbackUrl,
+		&i.CallbackSecret,
+		&i.Tags,
+		&i.Action,
+		&i.ActionDigest,
+		&i.TaskID,
+		&i.TaskSubmission,
+		&i.ReviewMode,
+		&i.Restricted,
+		&i.ContentHash,
+		&i.ClaimedBy,
+		&i.ClaimedAt,
+		&i.LeaseUntil,
+		&i.DecideBy,
+		&i.ClaimBy,
+		&i.TimeoutAt,
+		&i.Warned,
+		&i.EscalationAt,
+		&i.EscalationStep,
+		&i.EscalationLast,
+		&i.Response,
+		&i.ResponseValue,
+		&i.Effective,
+		&i.ResponseSource,
+		&i.Decision,
+		&i.DecidedBy,
+		&i.DecidedVia,
+		&i.Comment,
+		&i.EditedAction,
+		&i.CancelReason,
+		&i.AuditCount,
+		&i.AuditHead,
+		&i.CreatedAt,
+		&i.RoundAt,
+		&i.UpdatedAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
+const openReviewOfTask = `-- name: OpenReviewOfTask :one
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE task_id = CAST($1 AS TEXT) AND status IN ('pending', 'claimed') FOR UPDATE
+`
+
+func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (Review, error) {
+	row := q.db.QueryRowContext(ctx, openReviewOfTask, taskID)
+	var i Review
+	err := row.Scan(
+		&i.ID,
+		&i.LoopID,
+		&i.AgentID,
+		&i.KeyID,
+		&i.Mode,
+		&i.Status,
+		&i.Version,
+		&i.SeenVersion,
+		&i.Round,
+		&i.Step,
+		&i.ProcessingType,
+		&i.Type,
+		&i.Priority,
+		&i.PriorityRank,
+		&i.StatusRank,
+		&i.Title,
+		&i.RequestText,
+		&i.SearchText,
+		&i.Media,
+		&i.Context,
+		&i.Platform,
+		&i.PlatformVersion,
+		&i.AgentName,
+		&i.ResponseType,
+		&i.ResponseConfig,
+		&i.DefaultResponse,
+		&i.OnTimeout,
+		&i.TimeoutSeconds,
+		&i.CallbackUrl,
+		&i.CallbackSecret,
+		&i.Tags,
+		&i.Action,
+		&i.ActionDigest,
+		&i.TaskID,
+		&i.TaskSubmission,
+		&i.ReviewMode,
+		&i.Restricted,
+		&i.ContentHash,
+		&i.ClaimedBy,
+		&i.ClaimedAt,
+		&i.LeaseUntil,
+		&i.DecideBy,
+		&i.ClaimBy,
+		&i.TimeoutAt,
+		&i.Warned,
+		&i.EscalationAt,
+		&i.EscalationStep,
+		&i.EscalationLast,
+		&i.Response,
+		&i.ResponseValue,
+		&i.Effective,
+		&i.ResponseSource,
+		&i.Decision,
+		&i.DecidedBy,
+		&i.DecidedVia,
+		&i.Comment,
+		&i.EditedAction,
+		&i.CancelReason,
+		&i.AuditCount,
+		&i.AuditHead,
+		&i.CreatedAt,
+		&i.RoundAt,
+		&i.UpdatedAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
+const overdueReviews = `-- name: OverdueReviews :many
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
+WHERE status IN ('pending', 'claimed') AND (
+  timeout_at <= $1
+  OR (claim_by > 0 AND claim_by <= $1) OR (lease_until > 0 AND lease_until <= $1)
+  OR (decide_by > 0 AND decide_by <= $1) OR (escalation_at > 0 AND escalation_at <= $1))
+ORDER BY id LIMIT 1000
+`
+
+// Open requests with a clock that should have rung.
+func (q *Queries) OverdueReviews(ctx context.Context, now int64) ([]Review, error) {
+	rows, err := q.db.QueryContext(ctx, overdueReviews, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Review{}
+	for rows.Next() {
+		var i Review
+		if err := rows.Scan(
+			&i.ID,
+			&i.LoopID,
+			&i.AgentID,
+			&i.KeyID,
+			&i.Mode,
+			&i.Status,
+			&i.Version,
+			&i.SeenVersion,
+			&i.Round,
+			&i.Step,
+			&i.ProcessingType,
+			&i.Type,
+			&i.Priority,
+			&i.PriorityRank,
+			&i.StatusRank,
+			&i.Title,
+			&i.RequestText,
+			&i.SearchText,
+			&i.Media,
+			&i.Context,
+			&i.Platform,
+			&i.PlatformVersion,
+			&i.AgentName,
+			&i.ResponseType,
+			&i.ResponseConfig,
+			&i.DefaultResponse,
+			&i.OnTimeout,
+			&i.TimeoutSeconds,
+			&i.CallbackUrl,
+			&i.CallbackSecret,
+			&i.Tags,
+			&i.Action,
+			&i.ActionDigest,
+			&i.TaskID,
+			&i.TaskSubmission,
+			&i.ReviewMode,
+			&i.Restricted,
+			&i.ContentHash,
+			&i.ClaimedBy,
+			&i.ClaimedAt,
+			&i.LeaseUntil,
+			&i.DecideBy,
+			&i.ClaimBy,
+			&i.TimeoutAt,
+			&i.Warned,
+			&i.EscalationAt,
+			&i.EscalationStep,
+			&i.EscalationLast,
+			&i.Response,
+			&i.ResponseValue,
+			&i.Effective,
+			&i.ResponseSource,
+			&i.Decision,
+			&i.DecidedBy,
+			&i.DecidedVia,
+			&i.Comment,
+			&i.EditedAction,
+			&i.CancelReason,
+			&i.AuditCount,
+			&i.AuditHead,
+			&i.CreatedAt,
+			&i.RoundAt,
+			&i.UpdatedAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reviewsClaimedBy = `-- name: ReviewsClaimedBy :many
+SELECT id FROM reviews WHERE claimed_by = CAST($1 AS TEXT) AND (CAST($2 AS TEXT) = '' OR loop_id = $2) ORDER BY id
+`
+
+type ReviewsClaimedByParams struct {
+	PersonID string
+	LoopID   string
+}
+
+func (q *Queries) ReviewsClaimedBy(ctx context.Context, arg ReviewsClaimedByParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, reviewsClaimedBy, arg.PersonID, arg.LoopID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const saveReview = `-- name: SaveReview :execrows
@@ -386,4 +923,99 @@ func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const setRecipientNotified = `-- name: SetRecipientNotified :exec
+UPDATE review_recipients SET notified = $1, notified_at = $2
+WHERE review_id = $3 AND person_id = $4 AND step = $5
+`
+
+type SetRecipientNotifiedParams struct {
+	Notified   string
+	NotifiedAt int64
+	ReviewID   string
+	PersonID   string
+	Step       int64
+}
+
+func (q *Queries) SetRecipientNotified(ctx context.Context, arg SetRecipientNotifiedParams) error {
+	_, err := q.db.ExecContext(ctx, setRecipientNotified,
+		arg.Notified,
+		arg.NotifiedAt,
+		arg.ReviewID,
+		arg.PersonID,
+		arg.Step,
+	)
+	return err
+}
+
+const setReviewAudit = `-- name: SetReviewAudit :execrows
+UPDATE reviews SET audit_count = $1, audit_head = $2
+WHERE id = $3 AND audit_count = $4
+`
+
+type SetReviewAuditParams struct {
+	AuditCount int64
+	AuditHead  string
+	ID         string
+	FromCount  int64
+}
+
+// An entry of the trail beside a change of the request itself; the caller has its lock.
+func (q *Queries) SetReviewAudit(ctx context.Context, arg SetReviewAuditParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, setReviewAudit,
+		arg.AuditCount,
+		arg.AuditHead,
+		arg.ID,
+		arg.FromCount,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const votesInRound = `-- name: VotesInRound :many
+SELECT review_id, round, step, person_id, response, value, decision, comment, edited_action, via, assertion, created_at FROM review_votes WHERE review_id = $1 AND round = $2 ORDER BY created_at, person_id, step
+`
+
+type VotesInRoundParams struct {
+	ReviewID string
+	Round    int64
+}
+
+func (q *Queries) VotesInRound(ctx context.Context, arg VotesInRoundParams) ([]ReviewVote, error) {
+	rows, err := q.db.QueryContext(ctx, votesInRound, arg.ReviewID, arg.Round)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReviewVote{}
+	for rows.Next() {
+		var i ReviewVote
+		if err := rows.Scan(
+			&i.ReviewID,
+			&i.Round,
+			&i.Step,
+			&i.PersonID,
+			&i.Response,
+			&i.Value,
+			&i.Decision,
+			&i.Comment,
+			&i.EditedAction,
+			&i.Via,
+			&i.Assertion,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

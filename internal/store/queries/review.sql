@@ -32,3 +32,83 @@ UPDATE reviews SET
   edited_action = @edited_action, cancel_reason = @cancel_reason, audit_count = @audit_count, audit_head = @audit_head,
   round_at = @round_at, updated_at = @updated_at, ended_at = @ended_at
 WHERE id = @id AND status = @from_status AND version = @from_version;
+
+-- name: SetReviewAudit :execrows
+-- An entry of the trail beside a change of the request itself; the caller has its lock.
+UPDATE reviews SET audit_count = @audit_count, audit_head = @audit_head
+WHERE id = @id AND audit_count = @from_count;
+
+-- name: InsertReviewAudit :exec
+INSERT INTO review_audit (review_id, n, kind, actor, via, data, previous, hash, created_at)
+VALUES (@review_id, @n, @kind, @actor, @via, @data, @previous, @hash, @created_at);
+
+-- name: OpenDuplicateOf :one
+-- The open request in which the same agent asks exactly the same.
+SELECT * FROM reviews
+WHERE agent_id = @agent_id AND content_hash = @content_hash AND status IN ('pending', 'claimed')
+ORDER BY created_at DESC, id LIMIT 1;
+
+-- name: OpenReviewOfTask :one
+SELECT * FROM reviews WHERE task_id = CAST(@task_id AS TEXT) AND status IN ('pending', 'claimed') FOR UPDATE;
+
+-- name: InsertReviewRecipient :execrows
+INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at)
+VALUES (@review_id, @person_id, @step, @reason, @role, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: CircleOfReview :many
+-- Everybody who was asked, in the order in which they were.
+SELECT r.step, r.person_id, r.reason, r.notified, r.notified_at, p.name, p.email, p.last_seen_at,
+  p.is_owner, p.removed_at
+FROM review_recipients r JOIN people p ON p.id = r.person_id
+WHERE r.review_id = @review_id
+ORDER BY r.step, r.created_at, r.person_id;
+
+-- name: SetRecipientNotified :exec
+UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
+WHERE review_id = @review_id AND person_id = @person_id AND step = @step;
+
+-- name: CountSeenBy :one
+-- How many people have looked at the request since its round began.
+SELECT COUNT(*) FROM review_recipients WHERE review_id = @review_id AND seen_at >= CAST(@since AS BIGINT) AND seen_at > 0;
+
+-- name: InsertReviewVote :execrows
+-- No row when the person has answered in this round and step.
+INSERT INTO review_votes (review_id, round, step, person_id, response, value, decision, comment, edited_action, via, assertion, created_at)
+VALUES (@review_id, @round, @step, @person_id, @response, @value, @decision, @comment, @edited_action, @via, @assertion, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- name: VotesInRound :many
+SELECT * FROM review_votes WHERE review_id = @review_id AND round = @round ORDER BY created_at, person_id, step;
+
+-- name: InsertReviewRound :exec
+INSERT INTO review_rounds (
+  review_id, round, request_text, context, media, action, action_digest, response, response_value, decision,
+  decided_by, decided_via, comment, opened_at, ended_at)
+VALUES (
+  @review_id, @round, @request_text, @context, @media, @action, @action_digest, @response, @response_value, @decision,
+  @decided_by, @decided_via, @comment, @opened_at, @ended_at);
+
+-- name: ReviewsClaimedBy :many
+SELECT id FROM reviews WHERE claimed_by = CAST(@person_id AS TEXT) AND (CAST(@loop_id AS TEXT) = '' OR loop_id = @loop_id) ORDER BY id;
+
+-- name: OverdueReviews :many
+-- Open requests with a clock that should have rung.
+SELECT * FROM reviews
+WHERE status IN ('pending', 'claimed') AND (
+  timeout_at <= @now
+  OR (claim_by > 0 AND claim_by <= @now) OR (lease_until > 0 AND lease_until <= @now)
+  OR (decide_by > 0 AND decide_by <= @now) OR (escalation_at > 0 AND escalation_at <= @now))
+ORDER BY id LIMIT 1000;
+
+-- name: ExtendReviews :execrows
+-- Moves every clock of the open requests. What its agent has seen stays seen.
+UPDATE reviews SET
+  timeout_at = timeout_at + CAST(@by_micros AS BIGINT),
+  claim_by = CASE WHEN claim_by > 0 THEN claim_by + @by_micros ELSE 0 END,
+  lease_until = CASE WHEN lease_until > 0 THEN lease_until + @by_micros ELSE 0 END,
+  decide_by = CASE WHEN decide_by > 0 THEN decide_by + @by_micros ELSE 0 END,
+  escalation_at = CASE WHEN escalation_at > 0 THEN escalation_at + @by_micros ELSE 0 END,
+  seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
+  version = version + 1
+WHERE status IN ('pending', 'claimed');
