@@ -46,6 +46,8 @@ func (c *checker) value(path string, s *huma.Schema, n node) node {
 		}
 	case huma.TypeInteger, huma.TypeNumber:
 		return c.number(path, s, n)
+	case "":
+		n.exact = len(n.raw) > 0 // any JSON: it goes on as it came, to the byte
 	}
 	return n
 }

@@ -278,3 +278,22 @@ func FuzzDecode(f *testing.F) {
 		require.Equal(t, string(written), string(rewritten))
 	})
 }
+
+// What a receipt will be made over must be what was sent.
+func TestAnyJSONPassesToTheByte(t *testing.T) {
+	type call struct {
+		Tool      string            `json:"tool"`
+		Arguments json.RawMessage   `json:"arguments"`
+		Items     []json.RawMessage `json:"items,omitempty"`
+	}
+	exact := "{ \"b\" :\t1.50, \"a\":[1e3 ,\"\\u00e9\\/\\n\"],\n\"c\":{}, \"n\":null }"
+	var got call
+	_, err := codec.Decode([]byte("{\"tool\":\"pay\" , \"arguments\" : "+exact+" ,\"items\":[ "+exact+" , 5.0,\"\\u0041\" ]}"), &got, codec.Options{})
+	require.NoError(t, err)
+	require.Equal(t, exact, string(got.Arguments))
+	require.Equal(t, []json.RawMessage{[]byte(exact), []byte("5.0"), []byte(`"\u0041"`)}, got.Items)
+	for what, bad := range map[string]string{"a member twice": `{"a":1,"a":2}`, "an integer that others round": `{"a":9007199254740993}`} {
+		_, err := codec.Decode([]byte(`{"tool":"pay","arguments":`+bad+`}`), &got, codec.Options{})
+		require.ErrorContains(t, err, "arguments.a", what)
+	}
+}

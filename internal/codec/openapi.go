@@ -30,7 +30,7 @@ func OpenAPI(endpoints []schemas.Info) json.RawMessage {
 		}
 		paths[path][strings.ToLower(info.Method)] = operation(info, answers)
 	}
-	components := object{"Error": errorSchema()}
+	components := object{"Error": errorSchema(), "ReviewError": reviewErrorSchema()}
 	for name, s := range answers.Map() {
 		components[name] = open(s)
 	}
@@ -39,13 +39,13 @@ func OpenAPI(endpoints []schemas.Info) json.RawMessage {
 		"info": object{
 			"title":       "humanops-mcp",
 			"version":     "1",
-			"description": "Amounts are exact decimal USD. Unknown request fields are ignored, and named in the answer's member warnings. Answers may gain members.",
+			"description": "Amounts are exact decimal USD. Unknown request fields are ignored, and named in the answer's member warnings. Answers may gain members. The paths under /v1/api are served under /v1 too, with the same answers.",
 		},
 		"paths": paths,
 		"components": object{
 			"schemas": components,
 			"securitySchemes": object{
-				"ApiKey": object{"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An agent's key; also accepted as a bearer token"},
+				"ApiKey": object{"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An agent's or an executor's key; also accepted as a bearer token"},
 				"Bearer": object{"type": "http", "scheme": "bearer", "description": "A person's session token"},
 			},
 		},
@@ -65,7 +65,7 @@ func operation(info schemas.Info, answers huma.Registry) object {
 		"security":    security(info.Access),
 		"responses": object{
 			strconv.Itoa(info.Status): object{"description": "Success", "content": answer(info, answers)},
-			"default":                 object{"description": "An error", "content": jsonContent(object{"$ref": componentPrefix + "Error"})},
+			"default":                 object{"description": "An error", "content": jsonContent(object{"$ref": componentPrefix + errorName(info)})},
 		},
 	}
 	if parameters := parameters(info); len(parameters) > 0 {
@@ -79,15 +79,26 @@ func operation(info schemas.Info, answers huma.Registry) object {
 
 func operationID(info schemas.Info) string {
 	words := strings.FieldsFunc(info.Path, func(r rune) bool { return strings.ContainsRune("/{}", r) })
-	return strings.ToLower(info.Method) + "_" + strings.Join(words, "_")
+	id := strings.ToLower(info.Method) + "_" + strings.Join(words, "_")
+	if info.Contract == schemas.Reviews {
+		return "reviews_" + id // the marketplace has some of the same paths
+	}
+	return id
+}
+
+func errorName(info schemas.Info) string {
+	if info.Contract == schemas.Reviews {
+		return "ReviewError"
+	}
+	return "Error"
 }
 
 func security(access schemas.Access) []object {
 	needs := []object{}
-	if access&schemas.Agent != 0 {
+	if access&(schemas.Agent|schemas.Executor) != 0 {
 		needs = append(needs, object{"ApiKey": []string{}})
 	}
-	if access&(schemas.Operator|schemas.Owner) != 0 {
+	if access&(schemas.Operator|schemas.Owner|schemas.Reviewer) != 0 {
 		needs = append(needs, object{"Bearer": []string{}})
 	}
 	if access&schemas.Link != 0 {
@@ -122,7 +133,7 @@ func parameters(info schemas.Info) []object {
 }
 
 func requestBody(info schemas.Info) object {
-	if len(BodyNames(info.In)) == 0 || info.Method == http.MethodGet {
+	if info.Method == http.MethodGet || len(BodyNames(info.In)) == 0 && info.Kind != schemas.Multipart {
 		return nil
 	}
 	s := *planFor(info.In).schema
@@ -134,18 +145,41 @@ func requestBody(info schemas.Info) object {
 	}
 	s.AdditionalProperties = nil
 	if info.Kind == schemas.Multipart {
-		s.Properties["files"] = &huma.Schema{
-			Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString, Format: "binary"},
-			Description: "The files, each a part called files",
-		}
+		addFiles(&s, info)
 		return object{"required": true, "content": object{"multipart/form-data": object{"schema": &s}}}
 	}
 	return object{"required": len(s.Required) > 0, "content": jsonContent(&s)}
 }
 
+// addFiles names the parts that hold files: one, or several.
+func addFiles(s *huma.Schema, info schemas.Info) {
+	one := &huma.Schema{Type: huma.TypeString, Format: "binary"}
+	if info.Contract == schemas.Reviews {
+		s.Properties = map[string]*huma.Schema{"file": one}
+		s.Required = []string{"file"}
+		return
+	}
+	s.Properties["files"] = &huma.Schema{Type: huma.TypeArray, Items: one, Description: "The files, each a part called files"}
+}
+
 func answer(info schemas.Info, answers huma.Registry) object {
-	if info.Kind == schemas.Binary {
+	switch {
+	case info.Kind == schemas.Binary:
 		return object{"application/octet-stream": object{"schema": object{"type": "string", "format": "binary"}}}
+	case info.Kind == schemas.Events:
+		return object{"text/event-stream": object{"schema": object{
+			"type": "string", "description": "One event (completed, timeout or cancelled) with the request as data, then the end; comments keep the connection alive",
+		}}}
+	case info.Contract == schemas.Reviews:
+		return jsonContent(object{
+			"type": "object", "required": []string{"error", "msg"}, "additionalProperties": true,
+			"properties": object{
+				"error":    object{"type": "boolean", "const": false},
+				"msg":      object{"type": "string"},
+				"data":     answers.Schema(info.Out, true, ""),
+				"warnings": object{"type": "array", "items": object{"type": "string"}},
+			},
+		})
 	}
 	return jsonContent(answers.Schema(info.Out, true, ""))
 }
@@ -167,6 +201,16 @@ func errorSchema() object {
 			"sandbox_notice":      object{"type": "string"},
 		},
 	}
+}
+
+func reviewErrorSchema() object {
+	s := errorSchema()
+	s["required"] = []string{"error", "msg", "code"}
+	properties := s["properties"].(object)
+	properties["error"] = object{"type": "boolean", "const": true}
+	properties["msg"] = object{"type": "string", "description": "The contract's words where it has some"}
+	properties["data"] = object{"type": []string{"string", "object"}, "description": "What is wrong, or how much of the allowance is used"}
+	return s
 }
 
 // open allows members that the schema does not name: answers may gain some.

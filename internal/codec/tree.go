@@ -25,6 +25,8 @@ type node struct {
 	text    string        // of a string, unescaped, or of a number
 	members []member
 	items   []node
+	raw     []byte // the value as it was sent
+	exact   bool   // append writes raw: nobody here knows what the bytes mean
 }
 
 type member struct {
@@ -43,6 +45,9 @@ func (n *node) find(name string) int {
 
 // append writes n as JSON.
 func (n node) append(b []byte) []byte {
+	if n.exact {
+		return append(b, n.raw...)
+	}
 	switch n.kind {
 	case '{':
 		b = append(b, '{')
@@ -90,7 +95,7 @@ func parse(raw []byte, rep *report) (node, error) {
 	if at := invalidUTF8(raw); at >= 0 {
 		return node{}, schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("The JSON is not valid UTF-8 at byte %d; send UTF-8.", at))
 	}
-	p := parser{dec: jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true)), report: rep}
+	p := parser{raw: raw, dec: jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true)), report: rep}
 	root, err := p.value("")
 	if err == nil {
 		_, err = p.dec.ReadToken()
@@ -139,11 +144,22 @@ func syntaxError(raw []byte, offset int64, err error) error {
 }
 
 type parser struct {
+	raw    []byte
 	dec    *jsontext.Decoder
 	report *report
 }
 
+// value reads the next value and remembers the bytes that it came in.
 func (p *parser) value(path string) (node, error) {
+	start := int(p.dec.InputOffset())
+	n, err := p.next(path)
+	if err == nil {
+		n.raw = bytes.TrimLeft(p.raw[start:p.dec.InputOffset()], " \t\r\n:,")
+	}
+	return n, err
+}
+
+func (p *parser) next(path string) (node, error) {
 	token, err := p.dec.ReadToken()
 	if err != nil {
 		return node{}, err
