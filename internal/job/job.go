@@ -18,10 +18,12 @@ import (
 const topic = "job"
 
 // Options say when a job runs. While a job with the same UniqueKey is waiting or running,
-// enqueueing another does nothing.
+// enqueueing another does nothing. Of the jobs of one Lane a runner works on few at a
+// time; a lane is a word of letters and digits, and "" is no lane.
 type Options struct {
 	RunAt     time.Time // zero: now
 	UniqueKey string
+	Lane      string
 }
 
 // Job is what a handler gets.
@@ -51,7 +53,7 @@ func Enqueue(ctx context.Context, tx *store.Tx, kind string, args any, o Options
 		runAt = tx.Now()
 	}
 	added, err := tx.EnqueueJob(ctx, db.EnqueueJobParams{
-		ID: ident.New("job_"), Kind: kind, UniqueKey: o.UniqueKey, Args: string(raw),
+		ID: ident.New("job_"), Kind: kind, UniqueKey: o.UniqueKey, Lane: o.Lane, Args: string(raw),
 		RunAt: store.Micros(runAt), CreatedAt: store.Micros(tx.Now()),
 	})
 	if err != nil || added == 0 {

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"humanops-mcp/internal/clock"
@@ -23,9 +22,6 @@ import (
 )
 
 const (
-	// workers is how many jobs a runner works on at once. Most wait for the network or the
-	// database; what needs much of the processor limits itself.
-	workers = 32
 	// lease is how long a runner may be silent before its jobs go to another one.
 	// Runners extend it while they work, so a long job keeps its claim.
 	lease = time.Minute
@@ -77,9 +73,9 @@ type Runner struct {
 	handlers map[string]handler
 	periodic []periodic
 	slots    map[string]int64 // the last slot written, by name
+	limits   limits
 	wake     chan struct{}
 	busy     sync.WaitGroup
-	working  atomic.Int64
 	rng      func(n time.Duration) time.Duration
 }
 
@@ -87,7 +83,7 @@ type Runner struct {
 func NewRunner(s *store.Store, clk clock.Clock, log *slog.Logger) *Runner {
 	r := &Runner{
 		store: s, clock: clk, log: log, handlers: map[string]handler{}, slots: map[string]int64{},
-		wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
+		limits: newLimits(), wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
 	}
 	r.Every("job.sweep", 24*time.Hour, func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.DeleteFailedJobs(ctx, store.Micros(tx.Now().Add(-keepFailed)))
@@ -165,15 +161,11 @@ func (r *Runner) start(ctx context.Context) (int, error) {
 	if err := r.schedule(ctx); err != nil {
 		return 0, err
 	}
-	free := workers - r.working.Load()
-	if free <= 0 {
-		return 0, nil
-	}
 	next, err := r.next(ctx)
 	if err != nil || next == 0 || next > store.Micros(r.clock.Now()) {
 		return 0, err
 	}
-	jobs, token, err := r.claim(ctx, free)
+	jobs, token, err := r.claim(ctx)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
@@ -200,17 +192,17 @@ func (r *Runner) rest(ctx context.Context, enqueued <-chan struct{}) {
 // pause is until the next job is due, but no longer than the poll that is the safety net.
 func (r *Runner) pause(ctx context.Context) time.Duration {
 	next, err := r.next(ctx)
-	if err != nil || next == 0 || r.working.Load() >= workers {
+	if err != nil || next == 0 {
 		return poll // a worker that becomes free wakes the runner
 	}
 	return min(poll, max(time.Millisecond, store.Time(next).Sub(r.clock.Now())))
 }
 
-// next is when there is something to do, 0 for never.
+// next is when there is something to do that a worker is free for, 0 for never.
 func (r *Runner) next(ctx context.Context) (int64, error) {
 	var times db.NextJobTimesRow
 	err := r.store.Read(ctx, func(tx *store.Tx) (err error) {
-		times, err = tx.NextJobTimes(ctx)
+		times, err = tx.NextJobTimes(ctx, r.limits.room())
 		return err
 	})
 	if times.RunAt == 0 || (times.LeaseUntil != 0 && times.LeaseUntil < times.RunAt) {
@@ -259,32 +251,51 @@ func (r *Runner) enqueueSlot(ctx context.Context, tx *store.Tx, name string, slo
 
 // claim leases a batch of due jobs under a token of its own: what a claim lost to
 // another one, it can no longer complete.
-func (r *Runner) claim(ctx context.Context, count int64) (jobs []db.Job, token string, err error) {
+func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err error) {
 	token = ident.New("lease_")
 	err = r.store.Write(ctx, func(tx *store.Tx) error {
-		now := r.clock.Now()
-		if _, err := tx.RescueJobs(ctx, db.RescueJobsParams{Now: store.Micros(now), LeaseBefore: store.Micros(now)}); err != nil {
+		jobs = nil
+		now := store.Micros(r.clock.Now())
+		if _, err := tx.RescueJobs(ctx, db.RescueJobsParams{Now: now, LeaseBefore: now}); err != nil {
 			return err
 		}
-		jobs, err = tx.ClaimJobs(ctx, db.ClaimJobsParams{
-			LeaseBy: token, LeaseUntil: store.Micros(now.Add(lease)), Now: store.Micros(now), Count: count,
+		for _, p := range r.limits.claims() {
+			p.LeaseBy, p.LeaseUntil, p.Now = token, store.Micros(r.clock.Now().Add(lease)), now
+			some, err := tx.ClaimJobs(ctx, p)
+			if err != nil {
+				return err
+			}
+			jobs = append(jobs, some...)
+		}
+		slices.SortFunc(jobs, func(a, b db.Job) int {
+			return cmp.Or(cmp.Compare(a.RunAt, b.RunAt), cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
 		})
+		jobs, err = r.withinLanes(ctx, tx, jobs)
 		return err
-	})
-	slices.SortFunc(jobs, func(a, b db.Job) int {
-		return cmp.Or(cmp.Compare(a.RunAt, b.RunAt), cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return jobs, token, err
 }
 
+// withinLanes gives back, in the claim's own transaction, the jobs that a lane has no
+// room for.
+func (r *Runner) withinLanes(ctx context.Context, tx *store.Tx, jobs []db.Job) ([]db.Job, error) {
+	kept, excess := r.limits.split(jobs)
+	for _, j := range excess {
+		if _, err := tx.ReturnJob(ctx, db.ReturnJobParams{ID: j.ID, LeaseBy: j.LeaseBy}); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
 // work gives each job a worker, and keeps their common lease until the last is done.
 func (r *Runner) work(ctx context.Context, jobs []db.Job, token string) {
-	r.working.Add(int64(len(jobs)))
+	r.limits.begin(jobs)
 	var batch sync.WaitGroup
 	for _, j := range jobs {
 		batch.Go(func() {
 			defer r.Wake()
-			defer r.working.Add(-1)
+			defer r.limits.end(j)
 			r.runOne(ctx, j)
 		})
 	}

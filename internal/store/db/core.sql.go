@@ -32,27 +32,40 @@ const claimJobs = `-- name: ClaimJobs :many
 WITH due AS MATERIALIZED (
   SELECT jobs.id FROM jobs
   WHERE jobs.state = 'ready' AND jobs.run_at <= $3
+    AND CASE WHEN CAST($4 AS TEXT) LIKE '%,' || jobs.kind || ',%' THEN CAST($5 AS TEXT) LIKE '%,' || jobs.kind || ',%'
+      ELSE NOT CAST($6 AS BOOLEAN) END
+    AND (jobs.lane = '' OR CAST($7 AS TEXT) NOT LIKE '%,' || jobs.lane || ',%')
   ORDER BY jobs.run_at, jobs.id
-  LIMIT CAST($4 AS BIGINT)
+  LIMIT CAST($8 AS BIGINT)
   FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET state = 'running', lease_by = $1, lease_until = $2, attempts = attempts + 1
 WHERE jobs.id IN (SELECT due.id FROM due)
-RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at
+RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane
 `
 
 type ClaimJobsParams struct {
 	LeaseBy    string
 	LeaseUntil int64
 	Now        int64
+	Limited    string
+	WithRoom   string
+	OthersFull bool
+	FullLanes  string
 	Count      int64
 }
 
+// Of limited kinds (",a,b,") only those with room; of the others any, unless they are
+// full; and none of a lane that is full.
 func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, error) {
 	rows, err := q.db.QueryContext(ctx, claimJobs,
 		arg.LeaseBy,
 		arg.LeaseUntil,
 		arg.Now,
+		arg.Limited,
+		arg.WithRoom,
+		arg.OthersFull,
+		arg.FullLanes,
 		arg.Count,
 	)
 	if err != nil {
@@ -75,6 +88,7 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 			&i.LeaseUntil,
 			&i.LastError,
 			&i.CreatedAt,
+			&i.Lane,
 		); err != nil {
 			return nil, err
 		}
@@ -143,8 +157,8 @@ func (q *Queries) DeleteFailedJobs(ctx context.Context, createdBefore int64) (in
 
 const enqueueJob = `-- name: EnqueueJob :execrows
 
-INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at)
-VALUES ( $1, $2, $3, $4, 'ready', $5, $6)
+INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, created_at)
+VALUES ( $1, $2, $3, $4, $5, 'ready', $6, $7)
 ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING
 `
 
@@ -152,6 +166,7 @@ type EnqueueJobParams struct {
 	ID        string
 	Kind      string
 	UniqueKey string
+	Lane      string
 	Args      string
 	RunAt     int64
 	CreatedAt int64
@@ -163,6 +178,7 @@ func (q *Queries) EnqueueJob(ctx context.Context, arg EnqueueJobParams) (int64, 
 		arg.ID,
 		arg.Kind,
 		arg.UniqueKey,
+		arg.Lane,
 		arg.Args,
 		arg.RunAt,
 		arg.CreatedAt,
@@ -224,7 +240,7 @@ func (q *Queries) GetFact(ctx context.Context, name string) (string, error) {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at FROM jobs WHERE id = $1
+SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -243,6 +259,7 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.LeaseUntil,
 		&i.LastError,
 		&i.CreatedAt,
+		&i.Lane,
 	)
 	return i, err
 }
@@ -393,18 +410,34 @@ func (q *Queries) LockFact(ctx context.Context, name string) (string, error) {
 
 const nextJobTimes = `-- name: NextJobTimes :one
 SELECT
-  CAST(COALESCE((SELECT MIN(r.run_at) FROM jobs r WHERE r.state = 'ready'), 0) AS BIGINT) AS run_at,
+  CAST(COALESCE((SELECT MIN(r.run_at) FROM jobs r WHERE r.state = 'ready'
+    AND CASE WHEN CAST($1 AS TEXT) LIKE '%,' || r.kind || ',%' THEN CAST($2 AS TEXT) LIKE '%,' || r.kind || ',%'
+      ELSE NOT CAST($3 AS BOOLEAN) END
+    AND (r.lane = '' OR CAST($4 AS TEXT) NOT LIKE '%,' || r.lane || ',%')), 0) AS BIGINT) AS run_at,
   CAST(COALESCE((SELECT MIN(l.lease_until) FROM jobs l WHERE l.state = 'running'), 0) AS BIGINT) AS lease_until
 `
+
+type NextJobTimesParams struct {
+	Limited    string
+	WithRoom   string
+	OthersFull bool
+	FullLanes  string
+}
 
 type NextJobTimesRow struct {
 	RunAt      int64
 	LeaseUntil int64
 }
 
-// When the next job is due and when the next lease ends; 0 where there is none.
-func (q *Queries) NextJobTimes(ctx context.Context) (NextJobTimesRow, error) {
-	row := q.db.QueryRowContext(ctx, nextJobTimes)
+// When the next job that could be claimed is due and when the next lease ends; 0 where
+// there is none.
+func (q *Queries) NextJobTimes(ctx context.Context, arg NextJobTimesParams) (NextJobTimesRow, error) {
+	row := q.db.QueryRowContext(ctx, nextJobTimes,
+		arg.Limited,
+		arg.WithRoom,
+		arg.OthersFull,
+		arg.FullLanes,
+	)
 	var i NextJobTimesRow
 	err := row.Scan(&i.RunAt, &i.LeaseUntil)
 	return i, err

@@ -91,6 +91,7 @@ type Job struct {
 	LeaseUntil int64
 	LastError  string
 	CreatedAt  int64
+	Lane       string
 }
 
 type Lease struct {

@@ -13,7 +13,8 @@ import (
 const blobInUse = `-- name: BlobInUse :one
 SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = $1)
   OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = $1)
-  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = $1) AS BOOLEAN)
+  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = $1)
+  OR EXISTS (SELECT 1 FROM uploads u WHERE u.sha256 = $1) AS BOOLEAN)
 `
 
 func (q *Queries) BlobInUse(ctx context.Context, sha string) (bool, error) {

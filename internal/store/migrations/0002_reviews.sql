@@ -21,6 +21,9 @@ DROP TABLE api_keys;
 ALTER TABLE api_keys_again RENAME TO api_keys;
 CREATE INDEX api_keys_agent ON api_keys (agent_id, created_at, id);
 
+-- Jobs of one lane run only a few at a time: deliveries to one host, for example.
+ALTER TABLE jobs ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+
 -- People: when they may be asked, and their passkeys ------------------------------------
 
 CREATE TABLE availability (

@@ -1,14 +1,19 @@
 -- Jobs ------------------------------------------------------------------------------
 
 -- name: EnqueueJob :execrows
-INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at)
-VALUES ( @id, @kind, @unique_key, @args, 'ready', @run_at, @created_at)
+INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, created_at)
+VALUES ( @id, @kind, @unique_key, @lane, @args, 'ready', @run_at, @created_at)
 ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING;
 
 -- name: ClaimJobs :many
+-- Of limited kinds (",a,b,") only those with room; of the others any, unless they are
+-- full; and none of a lane that is full.
 WITH due AS MATERIALIZED (
   SELECT jobs.id FROM jobs
   WHERE jobs.state = 'ready' AND jobs.run_at <= @now
+    AND CASE WHEN CAST(@limited AS TEXT) LIKE '%,' || jobs.kind || ',%' THEN CAST(@with_room AS TEXT) LIKE '%,' || jobs.kind || ',%'
+      ELSE NOT CAST(@others_full AS BOOLEAN) END
+    AND (jobs.lane = '' OR CAST(@full_lanes AS TEXT) NOT LIKE '%,' || jobs.lane || ',%')
   ORDER BY jobs.run_at, jobs.id
   LIMIT CAST(@count AS BIGINT)
   FOR UPDATE SKIP LOCKED
@@ -50,9 +55,13 @@ UPDATE jobs SET state = 'ready', lease_by = '', lease_until = 0, attempts = atte
 WHERE state = 'running' AND lease_until <= @lease_before;
 
 -- name: NextJobTimes :one
--- When the next job is due and when the next lease ends; 0 where there is none.
+-- When the next job that could be claimed is due and when the next lease ends; 0 where
+-- there is none.
 SELECT
-  CAST(COALESCE((SELECT MIN(r.run_at) FROM jobs r WHERE r.state = 'ready'), 0) AS BIGINT) AS run_at,
+  CAST(COALESCE((SELECT MIN(r.run_at) FROM jobs r WHERE r.state = 'ready'
+    AND CASE WHEN CAST(@limited AS TEXT) LIKE '%,' || r.kind || ',%' THEN CAST(@with_room AS TEXT) LIKE '%,' || r.kind || ',%'
+      ELSE NOT CAST(@others_full AS BOOLEAN) END
+    AND (r.lane = '' OR CAST(@full_lanes AS TEXT) NOT LIKE '%,' || r.lane || ',%')), 0) AS BIGINT) AS run_at,
   CAST(COALESCE((SELECT MIN(l.lease_until) FROM jobs l WHERE l.state = 'running'), 0) AS BIGINT) AS lease_until;
 
 -- name: GetJob :one

@@ -231,7 +231,8 @@ SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM proof_files WHERE operator_i
 -- name: BlobInUse :one
 SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = @sha)
   OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = @sha)
-  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = @sha) AS BOOLEAN);
+  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = @sha)
+  OR EXISTS (SELECT 1 FROM uploads u WHERE u.sha256 = @sha) AS BOOLEAN);
 
 -- name: InsertMessage :exec
 INSERT INTO messages (id, task_id, sender, author_id, body, reply_to, created_at)
