@@ -33,7 +33,7 @@ func (c *Client) UpdateLoop(ctx context.Context, in schemas.UpdateLoopRequest) (
 }
 
 // DeleteLoop deletes a loop and everything in it.
-func (c *Client) DeleteLoop(ctx context.Context, in schemas.LoopRequest) (schemas.LoopDeleted, error) {
+func (c *Client) DeleteLoop(ctx context.Context, in schemas.DeleteLoopRequest) (schemas.LoopDeleted, error) {
 	return call(ctx, c, schemas.DeleteLoop, in)
 }
 

@@ -182,7 +182,13 @@ type UpdateLoopRequest struct {
 }
 
 // DeleteLoop deletes a loop and everything in it.
-var DeleteLoop = Endpoint[LoopRequest, LoopDeleted]{Reviews, "DELETE", "/loops/{loop_id}", "Delete a loop", 200, Agent | Owner}
+var DeleteLoop = Endpoint[DeleteLoopRequest, LoopDeleted]{Reviews, "DELETE", "/loops/{loop_id}", "Delete a loop", 200, Agent | Owner}
+
+// DeleteLoopRequest names the loop.
+type DeleteLoopRequest struct {
+	LoopID    string     `path:"loop_id" json:"loop_id" maxLength:"100" doc:"Its id or slug"`
+	Assertion *Assertion `json:"assertion,omitempty" doc:"Of an enrolled passkey: needed for a loop that demands passkeys"`
+}
 
 // LoopDeleted tells what went with it.
 type LoopDeleted struct {
@@ -262,8 +268,9 @@ var RemoveMember = Endpoint[MemberRequest, MemberRemoved]{Reviews, "DELETE", "/l
 
 // MemberRequest names a member.
 type MemberRequest struct {
-	LoopID string `path:"loop_id" json:"loop_id" maxLength:"100"`
-	UserID string `path:"user_id" json:"user_id" maxLength:"200"`
+	LoopID    string     `path:"loop_id" json:"loop_id" maxLength:"100"`
+	UserID    string     `path:"user_id" json:"user_id" maxLength:"200"`
+	Assertion *Assertion `json:"assertion,omitempty" doc:"Of an enrolled passkey: needed for a loop that demands passkeys"`
 }
 
 // MemberRemoved is the contract's answer.
