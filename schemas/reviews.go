@@ -171,6 +171,9 @@ func (r ReviewAnswer) Flat() map[string]any { return r.Request.Flat() }
 // Revision makes the answer's ETag.
 func (r ReviewAnswer) Revision() int64 { return r.Request.Version }
 
+// Standing is how the request stands and since when, for the pace of pollers.
+func (r ReviewAnswer) Standing() (ReviewStatus, time.Time) { return r.Request.Status, r.Request.UpdatedAt }
+
 // Flat is the request in few words.
 func (r Review) Flat() map[string]any {
 	flat := map[string]any{"id": r.ID, "status": r.Status}
@@ -323,6 +326,7 @@ type ReviewResponse struct {
 	Timestamp         *time.Time      `json:"timestamp"`
 	CompletedAt       *time.Time      `json:"completed_at"`
 	ProcessingTime    *float64        `json:"processing_time" doc:"Seconds"`
+	UpdatedAt         time.Time       `json:"updated_at"`
 	Version           int64           `json:"version"`
 	Sandboxed
 }
@@ -337,6 +341,9 @@ func (ReviewResponse) Said() string { return "Response retrieved successfully" }
 
 // Revision makes the answer's ETag.
 func (r ReviewResponse) Revision() int64 { return r.Version }
+
+// Standing is how the request stands and since when.
+func (r ReviewResponse) Standing() (ReviewStatus, time.Time) { return r.Status, r.UpdatedAt }
 
 // Flat is the whole answer: the seed's clients know no envelope.
 func (r ReviewResponse) Flat() map[string]any { return flatten(r) }
@@ -361,6 +368,9 @@ func (ReviewState) Said() string { return "Status retrieved successfully" }
 
 // Revision makes the answer's ETag.
 func (r ReviewState) Revision() int64 { return r.Version }
+
+// Standing is how the request stands and since when.
+func (r ReviewState) Standing() (ReviewStatus, time.Time) { return r.Status, r.UpdatedAt }
 
 // Flat is the whole answer.
 func (r ReviewState) Flat() map[string]any { return flatten(r) }
