@@ -1,4 +1,5 @@
-// Package webhook tells an agent's callback address of each change of a task's status.
+// Package webhook tells addresses of what happens: an agent's callback address of each
+// change of a task's status, and the subscribers of the reviews contract of its events.
 //
 // A change's job looks up the address in the database and becomes a delivery; a delivery
 // goes out at least once under one delivery id, signed, and only to public https
@@ -19,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -27,6 +29,7 @@ import (
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
 )
 
 // The kinds of job: a change of status, and its delivery.
@@ -39,6 +42,10 @@ const (
 const Purpose = "callback"
 
 const (
+	// limited is the group of the kinds that call other people's servers.
+	limited = "webhook"
+	atOnce  = 16
+
 	attempts    = 8
 	timeout     = 10 * time.Second
 	maxResponse = 64 << 10
@@ -59,8 +66,11 @@ type Args struct {
 // Config says how callbacks are sent.
 type Config struct {
 	Sealer       *seal.Sealer
-	AllowPrivate bool        // private addresses and plain http: one's own network, and tests
-	Clock        clock.Clock // the system's when nil
+	AllowPrivate bool         // private addresses and plain http: one's own network, and tests
+	Clock        clock.Clock  // the system's when nil
+	Store        *store.Store // where review events and their log are; tasks need none
+	// SwitchedOff tells the owner of a webhook that was switched off; it may be nil.
+	SwitchedOff func(ctx context.Context, tx *store.Tx, w db.Webhook) error
 }
 
 // Sender sends callbacks.
@@ -98,6 +108,7 @@ func newClient(allowPrivate bool) *http.Client {
 func (s *Sender) RegisterJobs(r *job.Runner) {
 	r.Handle(Kind, s.plan)
 	r.HandleEffect(delivery, attempts, s.deliver, s.giveUp)
+	r.Limit(limited, atOnce, delivery)
 }
 
 // plan completes what a change of status needs to be delivered. It runs once for each
@@ -123,7 +134,7 @@ func (s *Sender) plan(ctx context.Context, tx *store.Tx, j job.Job) error {
 	if a.At.IsZero() {
 		a.At = tx.Now()
 	}
-	return job.Enqueue(ctx, tx, delivery, a, job.Options{})
+	return job.Enqueue(ctx, tx, delivery, a, job.Options{Lane: lane(a.URL)})
 }
 
 // body is the contract's, in its order.
@@ -190,6 +201,16 @@ func signature(secret string, parts ...[]byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
+// lane is one for each host, so that a dead one keeps nobody else waiting.
+func lane(address string) string {
+	host := ""
+	if u, err := url.Parse(address); err == nil {
+		host = strings.ToLower(u.Hostname())
+	}
+	sum := sha256.Sum256([]byte(host))
+	return "host" + hex.EncodeToString(sum[:8])
+}
+
 func (s *Sender) checkURL(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -201,24 +222,30 @@ func (s *Sender) checkURL(address string) error {
 	return errors.New("the callback's address must begin with https")
 }
 
-// send counts any 2xx as delivered. Its errors name the host, never the address, whose
-// path or query may hold a secret.
+// send counts any 2xx as delivered.
 func (s *Sender) send(req *http.Request) error {
+	_, err := s.post(req)
+	return err
+}
+
+// post tells how the server answered. Its errors name the host, never the address, whose
+// path or query may hold a secret.
+func (s *Sender) post(req *http.Request) (status int, err error) {
 	resp, err := s.client.Do(req)
 	if err != nil {
 		var e *url.Error
 		if errors.As(err, &e) {
 			err = e.Err
 		}
-		return fmt.Errorf("send a callback to %s: %w", req.URL.Host, err)
+		return 0, fmt.Errorf("send a callback to %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return fmt.Errorf("send a callback to %s: it answered %d", req.URL.Host, resp.StatusCode)
+		return resp.StatusCode, fmt.Errorf("send a callback to %s: it answered %d", req.URL.Host, resp.StatusCode)
 	}
 	// The delivery counts from here on; reading is only courtesy to the server.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxResponse))
-	return nil
+	return resp.StatusCode, nil
 }
 
 func (s *Sender) giveUp(_ context.Context, _ *store.Tx, j job.Job, cause error) error {
