@@ -25,7 +25,8 @@ func (n *Notifier) deliverChat(_ context.Context, j job.Job) (func(context.Conte
 	}
 	for _, address := range n.config.ChatURLs {
 		if fingerprint(address) == a.Channel {
-			return nil, sendChat(address, calls.Replace(strings.TrimSpace(a.Subject+"\n"+a.plain())))
+			err := sendChat(address, calls.Replace(strings.TrimSpace(a.Subject+"\n"+a.plain())))
+			return noteChat(a), err
 		}
 	}
 	return nil, nil // taken out of the configuration since

@@ -31,7 +31,7 @@ func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Con
 		return nil, err
 	}
 	if !n.mails() {
-		return nil, nil // switched off since
+		return n.noteMail(a, "mail was switched off before it was sent"), nil
 	}
 	message, err := n.message(j.ID, a)
 	if err != nil {
@@ -44,7 +44,7 @@ func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Con
 	if err := client.DialAndSendWithContext(ctx, message); err != nil {
 		return nil, fmt.Errorf("send a mail through %s: %w", n.config.SMTP.Host, err)
 	}
-	return nil, nil
+	return n.noteMail(a, sent), nil
 }
 
 func (n *Notifier) message(id string, a mailArgs) (*smtp.Msg, error) {
@@ -59,7 +59,7 @@ func (n *Notifier) message(id string, a mailArgs) (*smtp.Msg, error) {
 	m.SetDateWithValue(a.At)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.Subject(a.Subject)
-	m.SetBodyString(smtp.TypeTextPlain, a.plain()+"\n")
+	m.SetBodyString(smtp.TypeTextPlain, n.letter(a)+"\n")
 	return m, nil
 }
 

@@ -41,6 +41,12 @@ type Args struct {
 	Body      string   `json:"body"`
 	Link      string   `json:"link,omitempty"`
 	Kind      string   `json:"kind,omitempty"` // what it is about, such as task.posted
+
+	// Of a notice about a review request: which, the link that is the person's own, and
+	// the channels it may take (mail, chat), all of them when empty.
+	ReviewID string   `json:"review_id,omitempty"`
+	LinkID   string   `json:"link_id,omitempty"`
+	Channels []string `json:"channels,omitempty"`
 }
 
 // Config names the channels. Each may be empty.
@@ -48,6 +54,9 @@ type Config struct {
 	SMTP     SMTP
 	From     string   // sender of mail: an address, with or without a name
 	ChatURLs []string // shoutrrr URLs, set by the owner; they hold tokens
+
+	ReviewURL func(reviewID string) string // a request's page, for who signs in
+	LinkURL   func(linkID string) string   // a person's own way to a request, made when it is sent
 }
 
 // Notifier sends notices.
@@ -69,22 +78,27 @@ func tellable(p db.Person) bool { return p.RemovedAt == 0 && !p.Simulated }
 // RegisterJobs makes the runner send notices.
 func (n *Notifier) RegisterJobs(r *job.Runner) {
 	r.Handle(Kind, n.fanOut)
-	r.HandleEffect(mailKind, attempts, n.deliverMail, n.giveUp)
+	r.HandleEffect(mailKind, attempts, n.deliverMail, n.giveUpMail)
 	r.HandleEffect(chatKind, attempts, n.deliverChat, n.giveUp)
 }
 
-// notice is what a delivery carries.
+// notice is what a delivery carries. LinkID stands for an address that only the mail
+// itself may hold.
 type notice struct {
 	Subject string    `json:"subject"`
 	Body    string    `json:"body"`
 	Link    string    `json:"link,omitempty"`
 	Kind    string    `json:"kind,omitempty"`
 	At      time.Time `json:"at"`
+
+	ReviewID string `json:"review_id,omitempty"`
+	LinkID   string `json:"link_id,omitempty"`
 }
 
 type mailArgs struct {
-	To   string `json:"to"`
-	Name string `json:"name"`
+	To       string `json:"to"`
+	Name     string `json:"name"`
+	PersonID string `json:"person_id,omitempty"`
 	notice
 }
 
@@ -101,11 +115,18 @@ func (n *Notifier) fanOut(ctx context.Context, tx *store.Tx, j job.Job) error {
 		return err
 	}
 	text := notice{Subject: oneLine(a.Subject, maxSubject), Body: shorten(a.Body, maxBody), Link: a.Link, Kind: a.Kind, At: tx.Now()}
+	if a.ReviewID != "" {
+		return n.fanOutReview(ctx, tx, a, text)
+	}
 	if n.mails() {
 		if err := n.planMail(ctx, tx, a, text); err != nil {
 			return err
 		}
 	}
+	return n.planChat(ctx, tx, text)
+}
+
+func (n *Notifier) planChat(ctx context.Context, tx *store.Tx, text notice) error {
 	for _, address := range n.config.ChatURLs {
 		if err := job.Enqueue(ctx, tx, chatKind, chatArgs{fingerprint(address), text}, job.Options{}); err != nil {
 			return err
@@ -126,7 +147,7 @@ func (n *Notifier) planMail(ctx context.Context, tx *store.Tx, a Args, text noti
 			continue
 		}
 		told[key] = true
-		if err := job.Enqueue(ctx, tx, mailKind, mailArgs{p.Email, p.Name, text}, job.Options{}); err != nil {
+		if err := job.Enqueue(ctx, tx, mailKind, mailArgs{To: p.Email, Name: p.Name, notice: text}, job.Options{}); err != nil {
 			return err
 		}
 	}
