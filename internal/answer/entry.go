@@ -124,20 +124,20 @@ func (w words) sample() json.RawMessage {
 	if w.kind == "date" {
 		return quote("2030-01-01")
 	}
-	candidates := []string{prose{low: w.low, high: w.high}.sample()}
-	if w.pattern != nil {
-		if tree, err := syntax.Parse(w.pattern.String(), syntax.Perl); err == nil {
-			for repeats := range max(w.low, 4) {
-				candidates = append(candidates, matching(tree, repeats))
-			}
+	text := prose{low: w.low, high: w.high}.sample()
+	if w.pattern == nil || w.broken(text) == "" {
+		return quote(text)
+	}
+	tree, err := syntax.Parse(w.pattern.String(), syntax.Perl)
+	if err != nil {
+		return quote(text)
+	}
+	for _, repeats := range []int{0, 1, 2, 3, 4, 8, 16, w.low, w.high} {
+		if found := matching(tree, repeats); w.broken(found) == "" {
+			return quote(found)
 		}
 	}
-	for _, text := range candidates {
-		if w.broken(text) == "" {
-			return quote(text)
-		}
-	}
-	return quote(candidates[0])
+	return quote(text)
 }
 
 // matching writes a text that most likely matches, with repeats rounds wherever the

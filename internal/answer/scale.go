@@ -189,13 +189,11 @@ func parseNumber(c *config) kind {
 		placeholder: c.text("placeholder", maxLabel), explanation: c.either(maxHelp, "validation_message", "prompt", "guidelines"),
 	}
 	c.flag("required", true)
-	if n.unsigned && (n.low == nil || n.low.Sign() < 0) {
-		n.low = new(big.Rat)
+	if n.unsigned && n.high != nil && n.high.Sign() < 0 {
+		c.add("max_value", "must not be below 0 where negative numbers are not allowed")
 	}
 	if n.low != nil && n.high != nil && n.low.Cmp(n.high) > 0 {
 		c.add("min_value", "must not be above max_value; got "+decimal(n.low)+" and "+decimal(n.high))
-	} else if n.unsigned && n.high != nil && n.high.Sign() < 0 {
-		c.add("max_value", "must not be below 0 where negative numbers are not allowed")
 	}
 	if n.step != nil && n.step.Sign() <= 0 {
 		c.add("step", "must be above 0; got "+decimal(n.step))
@@ -250,6 +248,9 @@ func (n number) format(v *big.Rat) string {
 func (n number) fields() []Field {
 	f := Field{Name: fieldName, Label: "Your answer", Kind: "number", Required: true, Min: float(n.low), Max: float(n.high), Step: float(n.step),
 		Prefix: n.prefix, Suffix: n.suffix, Placeholder: n.placeholder, Help: n.explanation}
+	if n.unsigned && (n.low == nil || n.low.Sign() < 0) {
+		f.Min = float(new(big.Rat))
+	}
 	if f.Step == nil && n.decimals >= 0 {
 		f.Step = float(new(big.Rat).Quo(big.NewRat(1, 1), power(n.decimals)))
 	}
