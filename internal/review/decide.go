@@ -1,0 +1,377 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+const (
+	maxComment   = 2000
+	viaPasskey   = "passkey"
+	viaPolicy    = "policy"
+	viaSimulated = "simulated"
+
+	onlyPeople = "An agent's key never decides a review. A person does: on the request's page, by the link in their mail, or with their own token."
+)
+
+// ballotPaper is a checked answer before it counts.
+type ballotPaper struct {
+	person   string
+	via      string
+	answer   answer.Answer
+	comment  string
+	edited   string // canonical action, where the reviewer changed its arguments
+	digest   string // of the edited action
+	circles  []int64
+	evidence json.RawMessage // of the passkey
+	source   string
+}
+
+// DecideReview is a person's answer. Of two that would each decide, one wins, and the
+// other learns how the request ended.
+func (s *Service) DecideReview(ctx context.Context, tx *store.Tx, in schemas.DecideReviewRequest) (schemas.ReviewAnswer, error) {
+	l, err := s.lockAsPerson(ctx, tx, in.RequestID, onlyPeople)
+	if err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	paper, err := s.weigh(ctx, tx, l, in)
+	if err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	if s.settings(l.loop).Passkey {
+		if err := s.proven(ctx, tx, l, in, &paper); err != nil {
+			return schemas.ReviewAnswer{}, err
+		}
+	}
+	r, err := s.count(ctx, tx, l.Review, paper)
+	if err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	return s.answerWith(ctx, tx, r)
+}
+
+// BeginDecision checks a decision and begins the passkey ceremony that it needs: the
+// assertion covers the request, its round, the action's digest, the answer and the edit.
+func (s *Service) BeginDecision(ctx context.Context, tx *store.Tx, in schemas.DecideReviewRequest) (passkey.Ceremony, error) {
+	l, err := s.lockAsPerson(ctx, tx, in.RequestID, onlyPeople)
+	if err != nil {
+		return passkey.Ceremony{}, err
+	}
+	if _, err := s.weigh(ctx, tx, l, in); err != nil {
+		return passkey.Ceremony{}, err
+	}
+	return s.Passkeys.Begin(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.Review, in))
+}
+
+func assertedOf(r db.Review, in schemas.DecideReviewRequest) string {
+	return passkey.DecisionSubject(r.ID, int(r.Round), r.ActionDigest, in.ResponseData, in.EditedArguments)
+}
+
+// weigh checks everything about a decision but its passkey.
+func (s *Service) weigh(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest) (ballotPaper, error) {
+	paper := ballotPaper{person: l.caller.PersonID, via: l.caller.Via, comment: in.Comment, source: schemas.SourceHuman}
+	if schemas.ReviewStatus(l.Status).Final() {
+		return paper, s.refusal(ctx, tx, l.Review, nil)
+	}
+	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
+	switch {
+	case err != nil:
+		return paper, err
+	case st.why != "":
+		return paper, forbidden(st.why)
+	case l.ClaimedBy.Valid && l.ClaimedBy.String != l.caller.PersonID:
+		return paper, s.held(ctx, tx, l.Review)
+	}
+	if err := sameThing(l.Review, in); err != nil {
+		return paper, err
+	}
+	paper.circles = st.circles
+	return paper, s.checkAnswer(l.Review, in, &paper)
+}
+
+// sameThing makes sure that the decision is about what its maker looked at.
+func sameThing(r db.Review, in schemas.DecideReviewRequest) error {
+	switch {
+	case in.Round == 0 && r.Round > 1:
+		return schemas.Invalid("round", fmt.Sprintf("is needed from the second round on: the number of the round that was looked at. Example: %d", r.Round))
+	case in.Round != 0 && int64(in.Round) != r.Round:
+		return conflict(r, fmt.Sprintf("The request is in round %d, and the decision names round %d. Look at it again, then decide on round %d.", r.Round, in.Round, r.Round))
+	case in.ActionDigest == "" && r.ActionDigest != "":
+		return schemas.Invalid("action_digest", "is needed because the request has an action: send the action_digest of the action that was looked at")
+	case in.ActionDigest != r.ActionDigest:
+		return conflict(r, "The decision names another action than the one that waits. Look at the request again, then decide on its action_digest.")
+	}
+	return nil
+}
+
+func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper *ballotPaper) error {
+	spec, err := s.spec(r)
+	if err != nil {
+		return err
+	}
+	var f faults
+	f.text("comment", &paper.comment, maxComment)
+	if paper.answer, err = spec.Check("response_data", in.ResponseData); err != nil {
+		if err = f.take(err); err != nil {
+			return err
+		}
+	}
+	if len(in.EditedArguments) > 0 && len(f) == 0 {
+		if err = f.take(paper.edit(r, in.EditedArguments)); err != nil {
+			return err
+		}
+	}
+	if r.TaskID.Valid && len(f) == 0 && paper.answer.Decision != schemas.Approved && paper.comment == "" {
+		f.add("comment", `must say why, because the one who did the task reads it. Example: "The signage is out of focus"`)
+	}
+	return f.err()
+}
+
+// edit takes the arguments as the reviewer changed them. They are bound like the others:
+// by the digest of the whole action.
+func (p *ballotPaper) edit(r db.Review, arguments json.RawMessage) error {
+	switch {
+	case r.Action == "":
+		return schemas.Invalid("edited_arguments", "is given, but the request has no action whose arguments could be changed")
+	case p.answer.Decision != schemas.Approved:
+		return schemas.Invalid("edited_arguments", "only goes with an approval; the answer here is "+p.answer.Decision)
+	case several(modeOf(r)):
+		return schemas.Invalid("edited_arguments", "is only possible where one person decides, since the others approve what was asked. Ask for changes instead")
+	}
+	edited := *action(r.Action)
+	edited.Arguments = arguments
+	_, text, digest, err := receipt.Digest(edited)
+	var e *schemas.Error
+	if errors.As(err, &e) {
+		for i := range e.Fields {
+			e.Fields[i].Field = strings.Replace(e.Fields[i].Field, "action.arguments", "edited_arguments", 1)
+		}
+	}
+	if err == nil && digest != r.ActionDigest {
+		p.edited, p.digest = string(text), digest
+	}
+	return err
+}
+
+// proven checks the passkey that a loop demands. A token of the command line is refused
+// whatever comes with it: whoever has a shell here has that token.
+func (s *Service) proven(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest, paper *ballotPaper) error {
+	switch {
+	case l.caller.Via == "cli":
+		return forbidden("This loop takes decisions only with a passkey, and the command line has none. Open " + s.page(l.ID) + " and decide there.")
+	case in.Assertion == nil:
+		return forbidden("This loop takes decisions only with a passkey. Open " + s.page(l.ID) + " and decide there.")
+	}
+	proof, err := s.Passkeys.Verify(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.Review, in), *in.Assertion)
+	if err != nil {
+		return err
+	}
+	enrolled, err := s.Passkeys.Enrolled(ctx, tx, l.loop.ID, proof.PasskeyID)
+	if err == nil && !enrolled {
+		err = forbidden("This passkey is not enrolled in the loop. Use one that an owner has enrolled there.")
+	}
+	paper.via, paper.evidence = viaPasskey, proof.Evidence
+	return err
+}
+
+// count writes an answer down and sees what the answers amount to.
+func (s *Service) count(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper) (db.Review, error) {
+	if err := s.cast(ctx, tx, r, paper); err != nil {
+		return r, err
+	}
+	spec, err := s.spec(r)
+	if err != nil {
+		return r, err
+	}
+	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: r.ID, Round: r.Round})
+	if err != nil {
+		return r, err
+	}
+	asked, err := tx.CircleOfReview(ctx, r.ID)
+	if err != nil {
+		return r, err
+	}
+	v := outcome(circlesOf(r, asked), orderOf(r), ballotsOf(votes), meaningOf(spec, r))
+	if !v.decided {
+		return s.advance(ctx, tx, r, move{event: Answer, by: actor{paper.person, paper.via}, data: map[string]any{"answers": len(votes)},
+			edit: func(r *db.Review) { r.Step = v.step }})
+	}
+	return s.conclude(ctx, tx, r, paper, v, votes)
+}
+
+// cast keeps an answer for each circle in which it counts, once.
+func (s *Service) cast(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper) error {
+	var added int64
+	for _, step := range paper.circles {
+		n, err := tx.InsertReviewVote(ctx, db.InsertReviewVoteParams{
+			ReviewID: r.ID, Round: r.Round, Step: step, PersonID: paper.person, Response: string(paper.answer.Data), Value: string(paper.answer.Value),
+			Decision: paper.answer.Decision, Comment: paper.comment, EditedAction: paper.edited, Via: paper.via,
+			Assertion: string(paper.evidence), CreatedAt: store.Micros(tx.Now()),
+		})
+		if err != nil {
+			return err
+		}
+		added += n
+	}
+	if added == 0 {
+		return conflict(r, "You have answered this request already. It waits for the others.")
+	}
+	return nil
+}
+
+func orderOf(r db.Review) string { return modeOf(r).Order }
+
+// meaningOf says what disagreement comes to: a rejection where every answer decides, else
+// the default.
+func meaningOf(spec answer.Spec, r db.Review) meaning {
+	var m meaning
+	if kind := spec.Type(); kind == "rating" || kind == "number" {
+		m.median = spec.Median
+	}
+	m.fallback, _ = fallbackOf(spec, json.RawMessage(r.DefaultResponse))
+	return m
+}
+
+func fallbackOf(spec answer.Spec, byDefault json.RawMessage) (answer.Answer, bool) {
+	if spec.Decides() {
+		if a, ok := spec.Rejection(); ok {
+			return a, true
+		}
+	}
+	if len(byDefault) == 0 {
+		return answer.Answer{}, false
+	}
+	a, err := spec.Default(byDefault)
+	return a, err == nil
+}
+
+// conclude ends the round with what people decided, and issues the receipt.
+func (s *Service) conclude(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote) (db.Review, error) {
+	comment, err := s.comments(ctx, tx, r, v, votes)
+	if err != nil {
+		return r, err
+	}
+	moved, err := s.advance(ctx, tx, r, move{event: Decide, by: actor{paper.person, paper.via}, data: trailOfDecision(r, paper, v, votes, comment),
+		edit: func(r *db.Review) {
+			r.Effective, r.Decision, r.ResponseSource = string(v.answer.Value), v.answer.Decision, v.source
+			if v.source == schemas.SourcePolicy {
+				r.DecidedVia = viaPolicy
+				return
+			}
+			if paper.source == schemas.SourceSimulated {
+				r.ResponseSource = schemas.SourceSimulated
+			}
+			r.Response, r.ResponseValue, r.Comment, r.EditedAction = string(v.answer.Data), string(v.answer.Value), comment, paper.edited
+			r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = true, paper.person, paper.via
+		}})
+	if err != nil {
+		return r, err
+	}
+	if err := s.issue(ctx, tx, moved, paper, v, votes); err != nil {
+		return r, err
+	}
+	return moved, s.passOn(ctx, tx, moved, paper)
+}
+
+// comments are the words of those whose answers decided: of one as they are, of several
+// with their names.
+func (s *Service) comments(ctx context.Context, tx *store.Tx, r db.Review, v verdict, votes []db.ReviewVote) (string, error) {
+	var parts []string
+	for _, vote := range votes {
+		if vote.Comment == "" || !decides(v, vote) {
+			continue
+		}
+		if !several(modeOf(r)) {
+			return vote.Comment, nil
+		}
+		p, err := tx.PersonByID(ctx, vote.PersonID)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, p.Name+": "+vote.Comment)
+	}
+	return strings.Join(parts, "\n"), nil
+}
+
+func decides(v verdict, vote db.ReviewVote) bool {
+	for _, person := range v.by {
+		if person == vote.PersonID {
+			return true
+		}
+	}
+	return false
+}
+
+// trailOfDecision has every answer: until now the trail only said that there was one.
+func trailOfDecision(r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote, comment string) map[string]any {
+	type vote struct {
+		Step     int64           `json:"step,omitempty"`
+		Person   string          `json:"person"`
+		Value    json.RawMessage `json:"value"`
+		Decision string          `json:"decision"`
+		Via      string          `json:"via"`
+	}
+	answers := make([]vote, len(votes))
+	for i, a := range votes {
+		answers[i] = vote{a.Step, a.PersonID, json.RawMessage(a.Value), a.Decision, a.Via}
+	}
+	data := map[string]any{"decision": v.answer.Decision, "value": v.answer.Value, "source": v.source, "decided_by": v.by, "answers": answers}
+	if v.source == schemas.SourceHuman && paper.source == schemas.SourceSimulated {
+		data["source"] = schemas.SourceSimulated
+	}
+	if comment != "" {
+		data["comment"] = comment
+	}
+	if r.ActionDigest != "" {
+		data["action_digest"] = r.ActionDigest
+	}
+	if paper.edited != "" {
+		data["edited_digest"] = paper.digest
+	}
+	return data
+}
+
+// issue signs the receipt of a decision about an action. Its audit_head is the hash of
+// the entry of the decision itself.
+func (s *Service) issue(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote) error {
+	if r.Action == "" || v.source != schemas.SourceHuman {
+		return nil
+	}
+	out := schemas.Receipt{
+		RequestID: r.ID, LoopID: r.LoopID, Round: int(r.Round), Mode: r.Mode, ActionDigest: r.ActionDigest, Decision: r.Decision,
+		ResponseSource: r.ResponseSource, DecidedBy: v.by, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.AuditHead,
+	}
+	if paper.edited != "" {
+		out.ActionDigest, out.OriginalActionDigest = paper.digest, r.ActionDigest
+	}
+	var evidence []json.RawMessage
+	for _, vote := range votes {
+		if vote.Assertion != "" && decides(v, vote) {
+			evidence = append(evidence, json.RawMessage(vote.Assertion))
+		}
+	}
+	if len(evidence) > 0 {
+		out.Passkeys = json.RawMessage(jsonText(evidence))
+	}
+	_, err := s.Receipts.Issue(ctx, tx, out)
+	return err
+}
+
+// spec is a request's response type.
+func (s *Service) spec(r db.Review) (answer.Spec, error) {
+	return answer.Parse(r.ResponseType, json.RawMessage(r.ResponseConfig))
+}
+
+// isAgent tells whether a caller is an agent's key.
+func isAgent(c account.Caller) bool { return c.AgentID != "" }

@@ -1,0 +1,81 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// conflict refuses because of the status that the request is in, and names it.
+func conflict(r db.Review, sentence string) error {
+	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: r.Status}
+}
+
+func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForbidden, sentence) }
+
+// refusal tells the loser of a race how the request ended and who decided; for a request
+// that is open it is the table's own words.
+func (s *Service) refusal(ctx context.Context, tx *store.Tx, r db.Review, table error) error {
+	sentence, err := s.ending(ctx, tx, r)
+	if err != nil {
+		return err
+	}
+	var refused *schemas.Error
+	switch {
+	case sentence != "":
+		return conflict(r, sentence)
+	case errors.As(table, &refused):
+		return table
+	}
+	return conflict(r, "Somebody else was faster: the request is "+r.Status+" now. Look at it again before you go on.")
+}
+
+// ending is how a request ended, or "" while it is open.
+func (s *Service) ending(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+	at := clockTime(store.Time(r.EndedAt))
+	switch schemas.ReviewStatus(r.Status) {
+	case schemas.ReviewCompleted:
+		who, err := s.decider(ctx, tx, r)
+		return fmt.Sprintf("The request is completed: %s %s at %s. Nothing more can be decided on it.", who, verb(r.Decision), at), err
+	case schemas.ReviewTimeout:
+		return fmt.Sprintf("Nobody decided in time, so the request ended with its default (timeout) at %s. Nothing more can be decided on it.", at), nil
+	case schemas.ReviewCancelled:
+		return fmt.Sprintf("The request was cancelled at %s. Nothing more can be decided on it.", at), nil
+	default: // it is open
+		return "", nil
+	}
+}
+
+func (s *Service) decider(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+	if !r.DecidedBy.Valid {
+		return "the answers of several people together", nil
+	}
+	p, err := tx.PersonByID(ctx, r.DecidedBy.String)
+	return p.Name, err
+}
+
+func verb(decision string) string {
+	switch decision {
+	case schemas.Approved:
+		return "approved it"
+	case schemas.Rejected:
+		return "rejected it"
+	case schemas.NeedsChanges:
+		return "asked for changes"
+	}
+	return "answered it"
+}
+
+// held tells who has claimed a request.
+func (s *Service) held(ctx context.Context, tx *store.Tx, r db.Review) error {
+	p, err := tx.PersonByID(ctx, r.ClaimedBy.String)
+	if err != nil {
+		return err
+	}
+	return conflict(r, fmt.Sprintf("The request is claimed by %s until %s. Wait until it is free again, or ask %s to release it.",
+		p.Name, clockTime(store.Time(r.LeaseUntil)), p.Name))
+}

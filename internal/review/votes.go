@@ -1,0 +1,142 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// modeOf is how many people decide a request.
+func modeOf(r db.Review) schemas.ReviewMode {
+	mode := schemas.ReviewMode{}
+	if r.ReviewMode != "" && json.Unmarshal([]byte(r.ReviewMode), &mode) != nil {
+		return schemas.ReviewMode{}
+	}
+	return mode
+}
+
+// several tells whether more than one answer may be needed, so that nobody claims it.
+func several(m schemas.ReviewMode) bool {
+	return len(m.Steps) > 0 || m.Mode == modeAll || m.Mode == modeQuorum
+}
+
+// standing is what a person is to an open request.
+type standing struct {
+	why     string  // why they may not decide; "" when they may
+	circles []int64 // in which their answer counts
+}
+
+// standingOf tells whether a person may decide a request in its present round, whoever
+// has claimed it.
+func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r db.Review, loop db.Loop, personID string) (standing, error) {
+	asked, err := tx.CircleOfReview(ctx, r.ID)
+	if err != nil {
+		return standing{}, err
+	}
+	member, err := s.mayDecideIn(ctx, tx, loop, personID)
+	if err != nil {
+		return standing{}, err
+	}
+	st := placeOf(r, asked, personID, member)
+	if st.why != "" {
+		return st, nil
+	}
+	if isDispute(r) {
+		p, err := tx.PersonByID(ctx, personID)
+		if err != nil || !p.IsOwner {
+			return standing{why: "The task is in dispute, and only an owner settles that."}, err
+		}
+	}
+	return s.keyed(ctx, tx, loop, personID, st)
+}
+
+// placeOf looks a person up among those who were asked. A member who left the loop is no
+// longer one of them; who was told by an escalation need not be a member.
+func placeOf(r db.Review, asked []db.CircleOfReviewRow, personID string, member bool) standing {
+	var st standing
+	recipient := false
+	for _, a := range asked {
+		if a.PersonID != personID || !member && a.Reason != "escalated" {
+			continue
+		}
+		recipient = true
+		if a.Step > 0 || !hasSteps(r) {
+			st.circles = append(st.circles, a.Step)
+		}
+	}
+	if r.Step > 0 {
+		st.circles = slices.DeleteFunc(st.circles, func(step int64) bool { return step != r.Step })
+	}
+	switch {
+	case !r.Restricted && member && !recipient:
+		st.circles = []int64{0}
+	case len(st.circles) > 0:
+	case recipient && r.Step > 0:
+		st.why = "It is not your turn: another circle of people is asked first, or was asked before."
+	case recipient:
+		st.why = "You were told of this request, and others are asked to decide it."
+	case member:
+		st.why = "Only the people who were asked decide this request, and you are not among them."
+	default:
+		st.why = "Only active members of the loop decide its requests, and you are not one of them. The owner adds people to a loop."
+	}
+	return st
+}
+
+func hasSteps(r db.Review) bool { return len(modeOf(r).Steps) > 0 }
+
+// keyed adds the demand of a loop whose decisions need a passkey.
+func (s *Service) keyed(ctx context.Context, tx *store.Tx, loop db.Loop, personID string, st standing) (standing, error) {
+	if !s.settings(loop).Passkey {
+		return st, nil
+	}
+	has, err := s.Passkeys.HasEnrolled(ctx, tx, loop.ID, personID)
+	if err == nil && !has {
+		st.why = "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+	}
+	return st, err
+}
+
+// circlesOf arranges those who were asked into the circles that have to decide.
+func circlesOf(r db.Review, asked []db.CircleOfReviewRow) []circle {
+	mode := modeOf(r)
+	circles := []circle{{mode: mode.Mode, threshold: mode.Threshold}}
+	if len(mode.Steps) > 0 {
+		circles = circles[:0]
+		for i, step := range mode.Steps {
+			circles = append(circles, circle{step: int64(i) + 1, mode: step.Mode, threshold: step.Threshold})
+		}
+	}
+	for _, a := range asked {
+		for i := range circles {
+			if circles[i].step == a.Step {
+				circles[i].join(a)
+			}
+		}
+	}
+	return circles
+}
+
+// join puts a person into the circle. Who was told by an escalation may answer but need
+// not, where everybody has to.
+func (c *circle) join(a db.CircleOfReviewRow) {
+	c.people = append(c.people, a.PersonID)
+	if a.Reason != "escalated" {
+		c.needed = append(c.needed, a.PersonID)
+	}
+}
+
+func ballotsOf(votes []db.ReviewVote) []ballot {
+	out := make([]ballot, len(votes))
+	for i, v := range votes {
+		out[i] = ballot{step: v.Step, person: v.PersonID, answer: answer.Answer{
+			Data: json.RawMessage(v.Response), Value: json.RawMessage(v.Value), Decision: v.Decision,
+		}}
+	}
+	return out
+}
