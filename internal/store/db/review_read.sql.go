@@ -9,6 +9,33 @@ import (
 	"context"
 )
 
+const activeLoopsOf = `-- name: ActiveLoopsOf :many
+SELECT loop_id FROM loop_members WHERE person_id = $1 AND status = 'active'
+`
+
+func (q *Queries) ActiveLoopsOf(ctx context.Context, personID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, activeLoopsOf, personID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var loop_id string
+		if err := rows.Scan(&loop_id); err != nil {
+			return nil, err
+		}
+		items = append(items, loop_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countAgentReviews = `-- name: CountAgentReviews :one
 SELECT COUNT(*) FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2

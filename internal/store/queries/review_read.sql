@@ -174,3 +174,6 @@ WHERE l.token_hash = @token_hash;
 
 -- name: DropReviewLinks :exec
 DELETE FROM review_links WHERE expires_at < @before;
+
+-- name: ActiveLoopsOf :many
+SELECT loop_id FROM loop_members WHERE person_id = @person_id AND status = 'active';

@@ -1,0 +1,339 @@
+package review
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+const (
+	defaultPage = 50
+	maxPage     = 100
+	maxOffset   = 10_000
+	// listedBytes is how much of a context or an action a list shows; the request itself
+	// has the rest.
+	listedBytes = 8 << 10
+)
+
+// The orders of a list.
+const (
+	newestFirst = "created_at_desc"
+	oldestFirst = "created_at_asc"
+	mostUrgent  = "priority_desc"
+	byStatus    = "status_asc"
+)
+
+// place is where a page begins: beyond the row with this time and id.
+type place struct {
+	time int64
+	id   string
+}
+
+// filter is what a list looks for, checked.
+type filter struct {
+	statuses, priorities string // ",a,b,"; "" for all
+	loopID               string
+	textLike, tag        string
+	endedSince           int64
+	sort                 string
+	before, after        place
+	limit, offset        int64
+	byCursor             bool
+}
+
+// ListReviews lists an agent's own requests of its key's mode, or those that a person may
+// see: an owner all that are live.
+func (s *Service) ListReviews(ctx context.Context, tx *store.Tx, in schemas.ListReviewsRequest) (schemas.ReviewList, error) {
+	f, err := filterOf(in)
+	if err != nil {
+		return schemas.ReviewList{}, err
+	}
+	if in.LoopID != "" {
+		loop, err := s.findLoop(ctx, tx, in.LoopID)
+		if err != nil {
+			return schemas.ReviewList{}, err
+		}
+		f.loopID = loop.ID
+	}
+	return s.list(ctx, tx, f)
+}
+
+// ListLoopReviews lists the requests of one loop.
+func (s *Service) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.ListLoopReviewsRequest) (schemas.ReviewList, error) {
+	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	if err != nil {
+		return schemas.ReviewList{}, err
+	}
+	f, err := filterOf(schemas.ListReviewsRequest{
+		Status: in.Status, Priority: in.Priority, Limit: in.Limit, Offset: in.Offset, Cursor: in.Cursor, Sort: in.Sort,
+	})
+	if err != nil {
+		return schemas.ReviewList{}, err
+	}
+	f.loopID = loop.ID
+	out, err := s.list(ctx, tx, f)
+	out.LoopID = loop.ID
+	return out, err
+}
+
+func (s *Service) list(ctx context.Context, tx *store.Tx, f filter) (schemas.ReviewList, error) {
+	c := account.From(ctx)
+	rows, total, err := f.find(ctx, tx, c)
+	if err != nil {
+		return schemas.ReviewList{}, err
+	}
+	out := f.page(rows, total)
+	rows = rows[:out.Count]
+	around, err := s.around(ctx, tx, rows)
+	if err != nil {
+		return schemas.ReviewList{}, err
+	}
+	for _, r := range rows {
+		out.Requests = append(out.Requests, s.listed(r, around))
+	}
+	markTest(&out.Sandboxed, c.Mode)
+	return out, nil
+}
+
+// listed is a request in a list: without what is large, and whole otherwise.
+func (s *Service) listed(r db.Review, a around) schemas.Review {
+	if len(r.Context) > listedBytes {
+		r.Context = ""
+	}
+	if len(r.Action) > listedBytes {
+		r.Action = ""
+	}
+	if len(r.EditedAction) > listedBytes {
+		r.EditedAction = ""
+	}
+	return s.brief(r, a)
+}
+
+// page says where the page stands among all that match.
+func (f filter) page(rows []db.Review, total int64) schemas.ReviewList {
+	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: int(min(int64(len(rows)), f.limit)), Total: int(total), HasMore: int64(len(rows)) > f.limit}
+	out.Pagination = schemas.ReviewPagination{Limit: int(f.limit), Offset: int(f.offset)}
+	if !out.HasMore {
+		return out
+	}
+	if next := int(f.offset + f.limit); !f.byCursor {
+		out.Pagination.NextOffset = &next
+	}
+	if f.byTime() {
+		last := rows[out.Count-1]
+		out.Pagination.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(last.CreatedAt, 10) + "|" + last.ID))
+	}
+	return out
+}
+
+func (f filter) byTime() bool { return f.sort == newestFirst || f.sort == oldestFirst }
+
+func filterOf(in schemas.ListReviewsRequest) (f filter, err error) {
+	if f.statuses, err = statusFilter(in.Status); err != nil {
+		return f, err
+	}
+	if f.priorities, err = priorityFilter(in.Priority); err != nil {
+		return f, err
+	}
+	f.endedSince = store.Micros(in.EndedSince)
+	if q := strings.ToLower(strings.TrimSpace(in.Query)); q != "" {
+		f.textLike = "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(q) + "%"
+	}
+	if in.Tag != "" {
+		quoted, err := json.Marshal(in.Tag)
+		if err != nil {
+			return f, err
+		}
+		f.tag = string(quoted)
+	}
+	return f, f.window(in)
+}
+
+// window reads the pagination's parameters.
+func (f *filter) window(in schemas.ListReviewsRequest) error {
+	f.limit, f.offset, f.sort = defaultPage, int64(in.Offset), newestFirst
+	f.before = place{time: math.MaxInt64}
+	if in.Limit != 0 {
+		f.limit = int64(in.Limit)
+	}
+	if in.Sort != "" {
+		f.sort = in.Sort
+	}
+	known := slices.Contains([]string{newestFirst, oldestFirst, mostUrgent, byStatus}, f.sort)
+	if !known || f.limit < 1 || f.limit > maxPage || f.offset < 0 || f.offset > maxOffset {
+		return wrongPage()
+	}
+	if in.Cursor == "" {
+		return nil
+	}
+	at, ok := cursorPlace(in.Cursor)
+	if !ok || !f.byTime() {
+		return wrongPage()
+	}
+	f.offset, f.byCursor = 0, true
+	if f.sort == newestFirst {
+		f.before = at
+	} else {
+		f.after = at
+	}
+	return nil
+}
+
+func wrongPage() error {
+	return schemas.NewError(schemas.CodeInvalid, "Invalid pagination parameters")
+}
+
+func cursorPlace(cursor string) (place, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	micros, id, found := strings.Cut(string(raw), "|")
+	if err != nil || !found || !ident.Plain(id) {
+		return place{}, false
+	}
+	at, err := strconv.ParseInt(micros, 10, 64)
+	return place{at, id}, err == nil
+}
+
+// statusFilter reads statuses and the two groups into ",a,b,", the form that the queries
+// look in. Nothing asked for is "".
+func statusFilter(words string) (string, error) {
+	if strings.TrimSpace(words) == "" {
+		return "", nil
+	}
+	var wanted []string
+	for word := range strings.SplitSeq(words, ",") {
+		word = strings.ToLower(strings.TrimSpace(word))
+		group := word == "open" || word == "done"
+		if !group && !slices.Contains(schemas.ReviewStatuses, schemas.ReviewStatus(word)) {
+			return "", schemas.NewError(schemas.CodeInvalid, "Invalid status filter value")
+		}
+		for _, status := range schemas.ReviewStatuses {
+			if word == string(status) || group && status.Final() == (word == "done") {
+				wanted = append(wanted, string(status))
+			}
+		}
+	}
+	return "," + strings.Join(wanted, ",") + ",", nil
+}
+
+var priorities = []string{"low", "medium", "high", "critical"}
+
+func priorityFilter(words string) (string, error) {
+	if strings.TrimSpace(words) == "" {
+		return "", nil
+	}
+	var wanted []string
+	for word := range strings.SplitSeq(words, ",") {
+		word = strings.ToLower(strings.TrimSpace(word))
+		if !slices.Contains(priorities, word) {
+			return "", schemas.Invalid("priority", "must be one of: low, medium, high, critical")
+		}
+		wanted = append(wanted, word)
+	}
+	return "," + strings.Join(wanted, ",") + ",", nil
+}
+
+// onlyOpen tells whether the filter leaves out everything that is over.
+func (f filter) onlyOpen() bool {
+	if f.statuses == "" {
+		return false
+	}
+	for status := range strings.SplitSeq(strings.Trim(f.statuses, ","), ",") {
+		if schemas.ReviewStatus(status).Final() {
+			return false
+		}
+	}
+	return true
+}
+
+// whole tells whether so many rows, out of one more than the limit, are all there are:
+// then nothing needs counting.
+func (f filter) whole(rows int) bool {
+	return f.offset == 0 && !f.byCursor && int64(rows) <= f.limit
+}
+
+// find reads one row more than the page holds, and counts what matches.
+func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) (rows []db.Review, total int64, err error) {
+	list, count := f.ofAgent(c)
+	switch {
+	case c.AgentID != "":
+	case f.onlyOpen():
+		list, count = f.openOf(c)
+	default:
+		list, count = f.ofPerson(c)
+	}
+	if rows, err = list(ctx, tx); err != nil || f.whole(len(rows)) {
+		return rows, int64(len(rows)), err
+	}
+	total, err = count(ctx, tx)
+	return rows, total, err
+}
+
+type (
+	lister  = func(context.Context, *store.Tx) ([]db.Review, error)
+	counter = func(context.Context, *store.Tx) (int64, error)
+)
+
+func (f filter) ofAgent(c account.Caller) (lister, counter) {
+	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
+		if f.sort == newestFirst {
+			return tx.ListAgentReviewsNewest(ctx, db.ListAgentReviewsNewestParams{
+				AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+				EndedSince: f.endedSince, Before: f.before.time, BeforeID: f.before.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+			})
+		}
+		return tx.ListAgentReviewsSorted(ctx, db.ListAgentReviewsSortedParams{
+			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+			EndedSince: f.endedSince, After: f.after.time, AfterID: f.after.id, Sort: f.sort, RowLimit: f.limit + 1, RowOffset: f.offset,
+		})
+	}
+	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
+		return tx.CountAgentReviews(ctx, db.CountAgentReviewsParams{
+			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince,
+		})
+	}
+}
+
+func (f filter) ofPerson(c account.Caller) (lister, counter) {
+	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
+		if f.sort == newestFirst {
+			return tx.ListPeopleReviewsNewest(ctx, db.ListPeopleReviewsNewestParams{
+				Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+				EndedSince: f.endedSince, Before: f.before.time, BeforeID: f.before.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+			})
+		}
+		return tx.ListPeopleReviewsSorted(ctx, db.ListPeopleReviewsSortedParams{
+			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+			EndedSince: f.endedSince, After: f.after.time, AfterID: f.after.id, Sort: f.sort, RowLimit: f.limit + 1, RowOffset: f.offset,
+		})
+	}
+	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
+		return tx.CountPeopleReviews(ctx, db.CountPeopleReviewsParams{
+			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince,
+		})
+	}
+}
+
+// openOf is what a person has before them: few, however many are over.
+func (f filter) openOf(c account.Caller) (lister, counter) {
+	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
+		return tx.ListOpenReviews(ctx, db.ListOpenReviewsParams{
+			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+			Before: f.before.time, BeforeID: f.before.id, After: f.after.time, AfterID: f.after.id, Sort: f.sort, RowLimit: f.limit + 1, RowOffset: f.offset,
+		})
+	}
+	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
+		return tx.CountOpenReviews(ctx, db.CountOpenReviewsParams{
+			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+		})
+	}
+}

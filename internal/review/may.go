@@ -1,0 +1,78 @@
+package review
+
+import (
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// may tells a person what they may do with a request now, nil to a program.
+func (s *Service) may(r db.Review, a around) *schemas.ReviewerMay {
+	c := a.caller
+	if c.PersonID == "" {
+		return nil
+	}
+	settings := s.settings(a.loops[r.LoopID])
+	m := &schemas.ReviewerMay{Passkey: settings.Passkey}
+	if schemas.ReviewStatus(r.Status).Final() {
+		m.Why = "It is over already."
+		return m
+	}
+	m.Why = a.why(r, settings)
+	m.Decide = m.Why == ""
+	m.Claim = m.Decide && !several(modeOf(r))
+	m.Release = r.ClaimedBy.String == c.PersonID
+	m.Escalate = furtherStep(settings, r) && (c.Owner || a.standing(r).why == "")
+	return m
+}
+
+// furtherStep tells whether an escalation has another step to go.
+func furtherStep(settings schemas.LoopSettings, r db.Review) bool {
+	plan, ok := oncall.PlanFor(settings.Escalation, r.Priority)
+	if !ok {
+		return false
+	}
+	_, _, ok = plan.Step(int(r.EscalationStep))
+	return ok
+}
+
+// why says why the caller may not decide, nothing when they may. It is what a decision
+// would be refused with, for a whole page of requests at once.
+func (a around) why(r db.Review, settings schemas.LoopSettings) string {
+	if r.Mode == account.Test {
+		return "It is a test: a simulated reviewer decides."
+	}
+	st := a.standing(r)
+	switch {
+	case st.why != "":
+		return st.why
+	case isDispute(r) && !a.caller.Owner:
+		return "The task is in dispute, and only an owner settles that."
+	case a.hasAnswered(r, st):
+		return "You have answered already; others are still to answer."
+	case r.ClaimedBy.Valid && r.ClaimedBy.String != a.caller.PersonID:
+		return "It is claimed by " + a.people[r.ClaimedBy.String].Name + " until " + clockTime(store.Time(r.LeaseUntil)) + "."
+	case settings.Passkey && !a.mine.enrolled[r.LoopID]:
+		return "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+	}
+	return ""
+}
+
+func (a around) standing(r db.Review) standing {
+	return placeOf(r, a.mine.asked[r.ID], a.caller.PersonID, a.mine.member[r.LoopID])
+}
+
+// hasAnswered tells whether the caller has given every answer that is asked of them now.
+func (a around) hasAnswered(r db.Review, st standing) bool {
+	if !several(modeOf(r)) {
+		return false
+	}
+	for _, step := range st.circles {
+		if !a.mine.answered[r.ID][step] {
+			return false
+		}
+	}
+	return true
+}
