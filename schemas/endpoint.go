@@ -154,6 +154,8 @@ type Content struct {
 	Size int64 // -1 when not known beforehand
 	ETag string
 	Body io.ReadCloser
+	// Inline lets a browser show it where it stands, as it may an image that was checked.
+	Inline bool
 }
 
 // All lists every endpoint, in the order of the documentation.

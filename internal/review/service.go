@@ -15,6 +15,7 @@ import (
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/webhook"
 )
 
 // Deps are the parts that the service works with.
@@ -51,6 +52,7 @@ type Service struct {
 	Deps
 	cfg       Config
 	linkKey   []byte
+	hooks     *webhook.Sender
 	onDecided DecideTask
 }
 
@@ -66,6 +68,9 @@ func NewService(d Deps, c Config) *Service {
 	orElse(&c.ReceiptTTL, 24*time.Hour)
 	orElse(&c.SimulatedStep, time.Second)
 	s := &Service{Deps: d, cfg: c, linkKey: d.Sealer.Derive("review links")}
+	s.hooks = webhook.New(webhook.Config{
+		Sealer: d.Sealer, AllowPrivate: c.PrivateCallbacks, Clock: d.Clock, Store: d.Store, SwitchedOff: tellSwitchedOff,
+	}, d.Logger)
 	d.Accounts.OnRemove(s.forget)
 	return s
 }

@@ -672,30 +672,3 @@ func (q *Queries) UploadedBytes(ctx context.Context, agentID string) (int64, err
 	err := row.Scan(&column_1)
 	return column_1, err
 }
-
-const webhooksOfLoop = `-- name: WebhooksOfLoop :many
-SELECT id FROM webhooks WHERE loop_id = CAST($1 AS TEXT) ORDER BY id FOR UPDATE
-`
-
-func (q *Queries) WebhooksOfLoop(ctx context.Context, loopID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, webhooksOfLoop, loopID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}

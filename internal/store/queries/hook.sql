@@ -27,9 +27,6 @@ DELETE FROM webhooks WHERE id = @id;
 -- name: DeleteDeliveriesOf :exec
 DELETE FROM webhook_deliveries WHERE webhook_id = CAST(@webhook_id AS TEXT);
 
--- name: WebhooksOfLoop :many
-SELECT id FROM webhooks WHERE loop_id = CAST(@loop_id AS TEXT) ORDER BY id FOR UPDATE;
-
 -- name: ListeningWebhooks :many
 -- Those of the agent and, of live events, the owner's. The lock keeps them from being
 -- deleted before their deliveries are written.

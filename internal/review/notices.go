@@ -1,0 +1,111 @@
+package review
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+)
+
+// The kinds of notice. Those about a request that is open are dropped when it is over
+// before they go out.
+const (
+	noticeAsked     = "asked"
+	noticeWarned    = "warned"
+	noticeEscalated = "escalated"
+	noticeDecided   = "decided"
+	noticeWithdrawn = "withdrawn"
+	noticeFeedback  = "feedback"
+)
+
+// notice is what one person is told about a request. The question, how urgent it is and
+// where to answer are added when it goes out.
+type notice struct {
+	ReviewID, PersonID string
+	Kind               string
+	Subject, Body      string
+	Channels           []string  // mail, chat, page; all that work when empty
+	At                 time.Time // zero: now
+}
+
+// opens tells whether the notice asks for something, and so carries a link to do it.
+func (n notice) opens() bool {
+	return n.Kind == noticeAsked || n.Kind == noticeWarned || n.Kind == noticeEscalated
+}
+
+func (n notice) takes(channel string) bool {
+	return len(n.Channels) == 0 || slices.Contains(n.Channels, channel)
+}
+
+// notice tells a person about a request: by mail with a link of their own, and the shared
+// chat room once for all whom one change concerns. Nobody is told of test mode.
+func (s *Service) notice(ctx context.Context, tx *store.Tx, n notice) error {
+	r, err := tx.FindReview(ctx, n.ReviewID)
+	if err != nil || r.Mode == account.Test {
+		return err
+	}
+	why, err := s.noMail(ctx, tx, n)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		if err := s.mailNotice(ctx, tx, n); err != nil {
+			return err
+		}
+	}
+	if s.cfg.Chat && n.takes(notify.Chat) && n.Kind != noticeFeedback {
+		return s.chatNotice(ctx, tx, n)
+	}
+	if why == "" {
+		return nil
+	}
+	return tx.NoteNotified(ctx, db.NoteNotifiedParams{ReviewID: r.ID, PersonID: n.PersonID, Notified: why, NotifiedAt: store.Micros(tx.Now())})
+}
+
+// noMail is why a person cannot be told by mail, "" when they can.
+func (s *Service) noMail(ctx context.Context, tx *store.Tx, n notice) (string, error) {
+	switch {
+	case !n.takes(notify.Mail):
+		return "not to be told by mail", nil
+	case !s.cfg.Mail:
+		return "this installation sends no mail", nil
+	}
+	p, err := tx.PersonByID(ctx, n.PersonID)
+	if err == nil && (p.Email == "" || p.RemovedAt != 0 || p.Simulated) {
+		return "no mail address", nil
+	}
+	return "", err
+}
+
+func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, n notice) (err error) {
+	a := notify.Args{
+		PersonIDs: []string{n.PersonID}, ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Mail},
+	}
+	if n.opens() {
+		if a.LinkID, err = s.newLink(ctx, tx, n.ReviewID, n.PersonID); err != nil {
+			return err
+		}
+	}
+	return job.Enqueue(ctx, tx, notify.Kind, a, job.Options{RunAt: n.At})
+}
+
+// chatNotice has one job for each request and kind, at the earliest time of all.
+func (s *Service) chatNotice(ctx context.Context, tx *store.Tx, n notice) error {
+	key := "notice.chat:" + n.ReviewID + ":" + n.Kind
+	at := n.At
+	if at.IsZero() {
+		at = tx.Now()
+	}
+	err := job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+		ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Chat},
+	}, job.Options{RunAt: at, UniqueKey: key})
+	if err != nil {
+		return err
+	}
+	return tx.HastenJob(ctx, db.HastenJobParams{UniqueKey: key, RunAt: store.Micros(at)})
+}

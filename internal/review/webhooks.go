@@ -1,0 +1,346 @@
+package review
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
+	"humanops-mcp/schemas"
+)
+
+const (
+	maxWebhooks = 50
+	maxSecret   = 256 // characters
+	// formerSecret is how long the secret before a rotation still signs too.
+	formerSecret = 24 * time.Hour
+)
+
+func noWebhook() error { return schemas.NewError(schemas.CodeNotFound, "Webhook not found") }
+
+// hookOwner is whose webhooks the caller has: an agent's of its key's mode, or the
+// owner's, which hear of live events.
+func hookOwner(ctx context.Context) (agentID, mode string) {
+	if c := account.From(ctx); c.AgentID != "" {
+		return c.AgentID, c.Mode
+	}
+	return "", account.Live
+}
+
+// CreateWebhook subscribes an address. The secret is shown only here.
+func (s *Service) CreateWebhook(ctx context.Context, tx *store.Tx, in schemas.CreateWebhookRequest) (out schemas.WebhookCreated, err error) {
+	agentID, mode := hookOwner(ctx)
+	w := db.InsertWebhookParams{
+		ID: ident.New("wh_"), AgentID: agentID, Mode: mode, Name: strings.TrimSpace(in.Name), Url: in.URL,
+		Enabled: in.Enabled == nil || *in.Enabled, CreatedAt: store.Micros(tx.Now()),
+	}
+	if err := webhook.CheckAddress("url", in.URL, s.cfg.PrivateCallbacks); err != nil {
+		return out, err
+	}
+	if w.LoopID, err = s.hookLoop(ctx, tx, in); err != nil {
+		return out, err
+	}
+	if w.Events, err = s.patterns(ctx, tx, in.Events); err != nil {
+		return out, err
+	}
+	if out.Secret, w.Secret, err = s.hookSecret(w.ID, in.Secret); err != nil {
+		return out, err
+	}
+	if err := mayAddWebhook(ctx, tx, agentID, mode); err != nil {
+		return out, err
+	}
+	if err := tx.InsertWebhook(ctx, w); err != nil {
+		return out, err
+	}
+	row, err := tx.FindWebhook(ctx, w.ID)
+	out.Webhook, out.ID = webhookView(row), w.ID
+	markTest(&out.Sandboxed, mode)
+	return out, err
+}
+
+// hookLoop is the one loop that a webhook is about, if it is about one.
+func (s *Service) hookLoop(ctx context.Context, tx *store.Tx, in schemas.CreateWebhookRequest) (sql.NullString, error) {
+	switch {
+	case in.Type != "" && in.Type != "global" && in.Type != "loop":
+		return sql.NullString{}, schemas.Invalid("type", fmt.Sprintf("must be global or left out; got %.40q. Name a loop with loop_id", in.Type))
+	case in.Type == "global" && in.LoopID != "":
+		return sql.NullString{}, schemas.Invalid("loop_id", "does not go with type global; leave out one of them")
+	case in.Type == "loop" && in.LoopID == "":
+		return sql.NullString{}, schemas.Invalid("loop_id", "must name the loop when type is loop")
+	case in.LoopID == "":
+		return sql.NullString{}, nil
+	}
+	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	return sql.NullString{String: loop.ID, Valid: err == nil}, err
+}
+
+func (s *Service) patterns(ctx context.Context, tx *store.Tx, list []string) (string, error) {
+	checked, err := webhook.Patterns(list, func(name string) (string, error) {
+		loop, err := s.findLoop(ctx, tx, name)
+		return loop.ID, err
+	})
+	return jsonText(checked), err
+}
+
+// hookSecret is the secret to show and the same, sealed.
+func (s *Service) hookSecret(webhookID, given string) (plain, sealed string, err error) {
+	if n := utf8.RuneCountInString(given); n > maxSecret {
+		return "", "", schemas.Invalid("secret", fmt.Sprintf("must have at most %d characters; got %d", maxSecret, n))
+	}
+	if given == "" {
+		given = ident.Secret("whsec_")
+	}
+	sealed, err = s.Sealer.Seal(webhook.ReviewPurpose, webhookID, given)
+	return given, sealed, err
+}
+
+// mayAddWebhook counts under a lock, so that two calls at once do not pass the limit.
+func mayAddWebhook(ctx context.Context, tx *store.Tx, agentID, mode string) (err error) {
+	if agentID == "" {
+		_, err = tx.LockOwners(ctx)
+	} else {
+		_, err = tx.LockAgent(ctx, agentID)
+	}
+	if err != nil {
+		return err
+	}
+	n, err := tx.CountWebhooks(ctx, db.CountWebhooksParams{AgentID: agentID, Mode: mode})
+	if err == nil && n >= maxWebhooks {
+		return schemas.NewError(schemas.CodeUnprocessable, fmt.Sprintf("There are %d webhooks already, which is the most. Delete one that is not used any more, then try again.", maxWebhooks))
+	}
+	return err
+}
+
+// ListWebhooks lists the caller's webhooks, oldest first.
+func (s *Service) ListWebhooks(ctx context.Context, tx *store.Tx, _ schemas.Empty) (schemas.WebhookList, error) {
+	agentID, mode := hookOwner(ctx)
+	rows, err := tx.ListWebhooks(ctx, db.ListWebhooksParams{AgentID: agentID, Mode: mode})
+	out := schemas.WebhookList{Webhooks: make([]schemas.Webhook, 0, len(rows)), Count: len(rows)}
+	for _, w := range rows {
+		out.Webhooks = append(out.Webhooks, webhookView(w))
+	}
+	markTest(&out.Sandboxed, mode)
+	return out, err
+}
+
+// GetWebhook gives one, without its secret.
+func (s *Service) GetWebhook(ctx context.Context, tx *store.Tx, in schemas.WebhookRequest) (out schemas.WebhookAnswer, err error) {
+	w, err := ownWebhook(ctx, in.WebhookID, tx.FindWebhook)
+	if err != nil {
+		return out, err
+	}
+	out.Webhook = webhookView(w)
+	markTest(&out.Sandboxed, w.Mode)
+	return out, nil
+}
+
+func ownWebhook(ctx context.Context, id string, find func(context.Context, string) (db.Webhook, error)) (db.Webhook, error) {
+	agentID, mode := hookOwner(ctx)
+	w, err := find(ctx, id)
+	if store.NotFound(err) || err == nil && (w.AgentID != agentID || w.Mode != mode) {
+		return w, noWebhook()
+	}
+	return w, err
+}
+
+// UpdateWebhook changes what is given. A new secret is shown only here; switching a
+// webhook on again forgives its failures.
+func (s *Service) UpdateWebhook(ctx context.Context, tx *store.Tx, in schemas.UpdateWebhookRequest) (out schemas.WebhookAnswer, err error) {
+	w, err := ownWebhook(ctx, in.WebhookID, tx.LockWebhook)
+	if err != nil {
+		return out, err
+	}
+	if err := s.changeWebhook(ctx, tx, &w, in); err != nil {
+		return out, err
+	}
+	if in.RotateSecret {
+		w.FormerSecret, w.FormerUntil = w.Secret, store.Micros(tx.Now().Add(formerSecret))
+		if out.Secret, w.Secret, err = s.hookSecret(w.ID, ""); err != nil {
+			return out, err
+		}
+	}
+	w.UpdatedAt = store.Micros(tx.Now())
+	err = tx.UpdateWebhook(ctx, db.UpdateWebhookParams{
+		ID: w.ID, Url: w.Url, Events: w.Events, Name: w.Name, Enabled: w.Enabled, Failures: w.Failures,
+		Secret: w.Secret, FormerSecret: w.FormerSecret, FormerUntil: w.FormerUntil, UpdatedAt: w.UpdatedAt,
+	})
+	out.Webhook = webhookView(w)
+	markTest(&out.Sandboxed, w.Mode)
+	return out, err
+}
+
+func (s *Service) changeWebhook(ctx context.Context, tx *store.Tx, w *db.Webhook, in schemas.UpdateWebhookRequest) (err error) {
+	if in.URL == nil && in.Events == nil && in.Enabled == nil && in.Name == nil && !in.RotateSecret {
+		return schemas.NewError(schemas.CodeInvalid, "At least one field must be provided for update")
+	}
+	if in.URL != nil {
+		if err := webhook.CheckAddress("url", *in.URL, s.cfg.PrivateCallbacks); err != nil {
+			return err
+		}
+		w.Url = *in.URL
+	}
+	if in.Events != nil {
+		if w.Events, err = s.patterns(ctx, tx, *in.Events); err != nil {
+			return err
+		}
+	}
+	if in.Name != nil {
+		w.Name = strings.TrimSpace(*in.Name)
+	}
+	if in.Enabled != nil {
+		if *in.Enabled && !w.Enabled {
+			w.Failures = 0
+		}
+		w.Enabled = *in.Enabled
+	}
+	return nil
+}
+
+// DeleteWebhook ends a webhook, with its log and what was still on its way.
+func (s *Service) DeleteWebhook(ctx context.Context, tx *store.Tx, in schemas.WebhookRequest) (out schemas.WebhookDeleted, err error) {
+	w, err := ownWebhook(ctx, in.WebhookID, tx.LockWebhook)
+	if err != nil {
+		return out, err
+	}
+	if err := tx.DeleteDeliveriesOf(ctx, w.ID); err != nil {
+		return out, err
+	}
+	out = schemas.WebhookDeleted{WebhookID: w.ID, DeletedAt: tx.Now()}
+	markTest(&out.Sandboxed, w.Mode)
+	return out, tx.DeleteWebhook(ctx, w.ID)
+}
+
+// TestWebhook sends a webhook.test event now, in no transaction, and tells how it went. A
+// webhook that is switched off can be tested too.
+func (s *Service) TestWebhook(ctx context.Context, in schemas.WebhookRequest) (out schemas.WebhookTested, err error) {
+	var w db.Webhook
+	err = s.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		w, err = ownWebhook(ctx, in.WebhookID, tx.FindWebhook)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	now := s.Clock.Now().UTC()
+	body := jsonText(map[string]any{
+		"event": webhook.Test, "event_id": ident.New("ev_"), "timestamp": now, "created_at": now,
+		"data": map[string]any{"webhook_id": w.ID, "message": "This is a test. Nothing happened to any request."},
+	})
+	result, err := s.hooks.Try(ctx, w, webhook.Test, []byte(body))
+	if err != nil {
+		return out, err
+	}
+	out = schemas.WebhookTested{
+		WebhookID: w.ID, Delivered: result.Delivered(), StatusCode: result.StatusCode, Error: result.Error, DurationMs: result.Duration.Milliseconds(),
+	}
+	markTest(&out.Sandboxed, w.Mode)
+	return out, nil
+}
+
+// ListDeliveries pages a webhook's log, newest first.
+func (s *Service) ListDeliveries(ctx context.Context, tx *store.Tx, in schemas.ListDeliveriesRequest) (out schemas.DeliveryList, err error) {
+	w, err := ownWebhook(ctx, in.WebhookID, tx.FindWebhook)
+	if err != nil {
+		return out, err
+	}
+	at := place{time: math.MaxInt64}
+	if in.Cursor != "" {
+		var ok bool
+		if at, ok = cursorPlace(in.Cursor); !ok {
+			return out, wrongPage()
+		}
+	}
+	limit := defaultPage
+	if in.Limit != 0 {
+		limit = min(max(in.Limit, 1), maxPage)
+	}
+	rows, err := tx.ListDeliveries(ctx, db.ListDeliveriesParams{WebhookID: w.ID, Before: at.time, BeforeID: at.id, MaxRows: int32(limit + 1)})
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1]
+		out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(last.CreatedAt, 10) + "|" + last.ID))
+	}
+	out.Deliveries, out.Count = make([]schemas.Delivery, 0, len(rows)), len(rows)
+	for _, d := range rows {
+		out.Deliveries = append(out.Deliveries, deliveryView(d))
+	}
+	markTest(&out.Sandboxed, w.Mode)
+	return out, err
+}
+
+// Redeliver sends a delivery again: the same id and bytes, the schedule from its start.
+func (s *Service) Redeliver(ctx context.Context, tx *store.Tx, in schemas.DeliveryRequest) (out schemas.DeliveryAnswer, err error) {
+	w, err := ownWebhook(ctx, in.WebhookID, tx.LockWebhook)
+	if err != nil {
+		return out, err
+	}
+	d, err := tx.LockDelivery(ctx, db.LockDeliveryParams{ID: in.DeliveryID, WebhookID: w.ID})
+	switch {
+	case store.NotFound(err):
+		return out, schemas.NewError(schemas.CodeNotFound, "Delivery not found")
+	case err != nil:
+		return out, err
+	case d.State == "waiting":
+		return out, &schemas.Error{Code: schemas.CodeConflict, State: d.State, Message: "The delivery is still on its way: it will be tried again by itself. Look at the log later."}
+	case !w.Enabled:
+		return out, &schemas.Error{Code: schemas.CodeConflict, State: "disabled", Message: "The webhook is switched off. Switch it on with PATCH {\"enabled\": true}, then deliver again."}
+	}
+	if err := webhook.Again(ctx, tx, d.ID, w.Url); err != nil {
+		return out, err
+	}
+	d.State, d.LastError, d.DeliveredAt = "waiting", "", 0
+	out.Delivery = deliveryView(d)
+	markTest(&out.Sandboxed, w.Mode)
+	return out, nil
+}
+
+func webhookView(w db.Webhook) schemas.Webhook {
+	v := schemas.Webhook{
+		ID: w.ID, Name: w.Name, URL: w.Url, LoopID: w.LoopID.String, Enabled: w.Enabled, Failures: int(w.Failures),
+		CreatedAt: store.Time(w.CreatedAt), UpdatedAt: store.Time(w.UpdatedAt),
+	}
+	read(w.Events, &v.Events)
+	return v
+}
+
+func deliveryView(d db.WebhookDelivery) schemas.Delivery {
+	return schemas.Delivery{
+		ID: d.ID, Event: d.Event, RequestID: d.ReviewID, State: d.State, Attempts: int(d.Attempts), StatusCode: int(d.StatusCode),
+		LastError: d.LastError, Body: json.RawMessage(d.Body), CreatedAt: store.Time(d.CreatedAt), DeliveredAt: timePointer(d.DeliveredAt),
+	}
+}
+
+// tellSwitchedOff tells the owners that a webhook's address did not answer for too long.
+func tellSwitchedOff(ctx context.Context, tx *store.Tx, w db.Webhook) error {
+	host := ""
+	if u, err := url.Parse(w.Url); err == nil {
+		host = u.Hostname()
+	}
+	whose := "one of yours"
+	if w.AgentID != "" {
+		agent, err := tx.AgentByID(ctx, w.AgentID)
+		if err != nil {
+			return err
+		}
+		whose = "of the agent " + agent.Name
+	}
+	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+		ToOwner: true, Kind: "webhook.off", Subject: "Webhook switched off: " + host,
+		Body: fmt.Sprintf("The webhook %s (%s, to %s) was switched off after %d deliveries in a row were given up. "+
+			"See its log for why, then switch it on again and deliver what was missed.", w.ID, whose, host, w.Failures),
+	}, job.Options{})
+}
