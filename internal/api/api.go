@@ -15,6 +15,8 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/codec"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/schemas"
@@ -32,6 +34,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// RateLimitPerMinute bounds each caller; 0 is no bound.
 	RateLimitPerMinute int
+	// ReviewsPerHour bounds each key's calls of the reviews contract; 0 is no bound.
+	ReviewsPerHour int
+	// ReviewOrigins are the web origins whose pages may call the reviews contract.
+	ReviewOrigins []string
 	// TempDir is where uploads wait; the system's when empty.
 	TempDir string
 }
@@ -48,6 +54,8 @@ type Deps struct {
 	Store    *store.Store
 	Accounts *account.Service
 	Tasks    *task.Service
+	Reviews  *review.Service
+	Receipts *receipt.Service
 	Platform Platform
 	Clock    clock.Clock
 	Logger   *slog.Logger
@@ -67,6 +75,7 @@ type api struct {
 	origins   *http.CrossOriginProtection
 	strangers *httprate.RateLimiter
 	callers   *httprate.RateLimiter // nil without a limit
+	quota     *quota
 	document  []byte
 }
 
@@ -87,6 +96,7 @@ func newAPI(d Deps) *api {
 		mux:       http.NewServeMux(),
 		origins:   http.NewCrossOriginProtection(),
 		strangers: httprate.NewRateLimiter(strangersPerMinute, time.Minute),
+		quota:     newQuota(d.Config.ReviewsPerHour, d.Clock),
 		document:  codec.OpenAPI(schemas.All()),
 	}
 	if origin := originOf(d.Config.PublicURL); origin != "" {
@@ -109,7 +119,16 @@ func (a *api) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		w.Header().Set("Cache-Control", "no-store")
-		if a.foreign(r) {
+		reviews := contractOf(r) == schemas.Reviews
+		if reviews {
+			a.quota.untouched().write(w)
+		}
+		if reviews && a.listed(w, r) {
+			if preflight(r) {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		} else if a.foreign(r) {
 			a.fail(w, r, schemas.NewError(schemas.CodeForbidden, "Pages of other sites may not call this API. Call it from a program, or from this server's own pages."))
 			return
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"humanops-mcp/internal/account"
@@ -12,7 +13,18 @@ import (
 
 // authenticate proves the caller and checks that the endpoint is for that kind. The
 // zero Caller comes back where none is needed.
-func (a *api) authenticate(r *http.Request, access schemas.Access) (account.Caller, error) {
+func (a *api) authenticate(r *http.Request, info schemas.Info) (account.Caller, error) {
+	caller, err := a.prove(r, info.Access)
+	if err == nil && info.Access != schemas.Anyone && caller.ID() != "" {
+		err = permitted(caller, info)
+	}
+	if info.Contract == schemas.Reviews && schemas.ErrorCode(err) == schemas.CodeUnauthenticated {
+		err = unproved(r, info)
+	}
+	return caller, err
+}
+
+func (a *api) prove(r *http.Request, access schemas.Access) (account.Caller, error) {
 	if access == schemas.Anyone {
 		return account.Caller{}, nil
 	}
@@ -26,14 +38,17 @@ func (a *api) authenticate(r *http.Request, access schemas.Access) (account.Call
 		}
 		return account.Caller{}, schemas.NewError(schemas.CodeUnauthenticated, needs(access))
 	}
-	caller, err := a.caller(r.Context(), key, token)
-	if err != nil {
-		return account.Caller{}, err
-	}
-	return caller, permitted(caller, access)
+	return a.caller(r.Context(), key, token)
 }
 
-// credentials are an agent's key or a person's token. A key may also come as a bearer.
+// keyPrefixes tell a key from a person's token.
+var keyPrefixes = []string{"ho_", "hitl_", "hox_"}
+
+func looksLikeKey(bearer string) bool {
+	return slices.ContainsFunc(keyPrefixes, func(p string) bool { return strings.HasPrefix(bearer, p) })
+}
+
+// credentials are a key or a person's token. A key may also come as a bearer.
 func credentials(r *http.Request) (key, token string, err error) {
 	key = strings.TrimSpace(r.Header.Get("X-API-Key"))
 	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -44,7 +59,7 @@ func credentials(r *http.Request) (key, token string, err error) {
 	switch {
 	case key != "" && bearer != "" && key != bearer:
 		return "", "", schemas.NewError(schemas.CodeUnauthenticated, "Two sets of credentials came. Send X-API-Key or Authorization, not both.")
-	case strings.HasPrefix(bearer, "ho_"):
+	case looksLikeKey(bearer):
 		return bearer, "", nil
 	case key != "":
 		return key, "", nil
@@ -74,9 +89,11 @@ func (a *api) caller(ctx context.Context, key, token string) (caller account.Cal
 	return caller, nil
 }
 
+const people = schemas.Operator | schemas.Owner | schemas.Reviewer
+
 func needs(access schemas.Access) string {
 	switch {
-	case access&schemas.Agent != 0 && access&(schemas.Operator|schemas.Owner) != 0:
+	case access&schemas.Agent != 0 && access&people != 0:
 		return "Credentials are needed: send an agent's key as X-API-Key, or a person's token as Authorization: Bearer."
 	case access&schemas.Agent != 0:
 		return "An agent's key is needed: send it as X-API-Key. POST /api/v1/agents/register gives one."
@@ -86,20 +103,45 @@ func needs(access schemas.Access) string {
 
 // permitted tells whether the endpoint is for this kind of caller. Whose the object is,
 // the services decide.
-func permitted(c account.Caller, access schemas.Access) error {
+func permitted(c account.Caller, info schemas.Info) error {
+	access := info.Access
 	switch {
-	case c.AgentID != "" && access&schemas.Agent != 0,
+	case c.AgentID != "" && access&schemas.Agent != 0:
+		return opened(c, info)
+	case c.Executor && access&schemas.Executor != 0,
 		c.PersonID != "" && c.Operator && access&schemas.Operator != 0,
-		c.PersonID != "" && c.Owner && access&schemas.Owner != 0:
+		c.PersonID != "" && c.Owner && access&schemas.Owner != 0,
+		c.PersonID != "" && access&schemas.Reviewer != 0:
 		return nil
 	}
 	return schemas.NewError(schemas.CodeForbidden, refusal(c, access))
 }
 
+// opened tells whether an agent's key is for this API, and for this part of it.
+func opened(c account.Caller, info schemas.Info) error {
+	audience := account.AudienceMarketplace
+	if info.Contract == schemas.Reviews {
+		audience = account.AudienceReviews
+	}
+	if !c.Opens(audience) {
+		return schemas.NewError(schemas.CodeForbidden, "This key opens "+c.Audience+" only. Use a key for "+audience+", or for all.")
+	}
+	if scope := scopeOf(info); scope != "" && !c.Has(scope) {
+		return schemas.NewError(schemas.CodeForbidden, "Access denied to this resource")
+	}
+	return nil
+}
+
 func refusal(c account.Caller, access schemas.Access) string {
 	switch {
+	case c.Executor:
+		return "This call is not for an executor: its key reads receipts and uses approvals up, and does nothing else."
 	case c.AgentID != "" && access&schemas.Operator != 0:
 		return "This call is for operators: an agent's key never acts as a person. An operator signs in with their own link."
+	case c.AgentID != "" && access&schemas.Reviewer != 0:
+		return "This call is for reviewers: an agent's key never acts as a person. A reviewer signs in with their own link."
+	case c.AgentID != "" && access&schemas.Executor != 0:
+		return "This call is for an executor, whose key no agent has: an agent's key never acts as a person or for one."
 	case c.AgentID != "":
 		return "This call is for the owner of the installation: an agent's key never acts as a person."
 	case access&schemas.Operator != 0:

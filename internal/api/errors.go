@@ -29,7 +29,12 @@ var statuses = map[schemas.Code]int{
 
 // envelope is the marketplace's error body. The contract has only error; the rest is ours.
 type envelope struct {
-	Error             string               `json:"error"`
+	Error string `json:"error"`
+	details
+}
+
+// details are ours, and the same in every contract.
+type details struct {
 	Code              schemas.Code         `json:"code"`
 	Fields            []schemas.FieldError `json:"fields,omitempty"`
 	State             string               `json:"state,omitempty"`
@@ -38,16 +43,22 @@ type envelope struct {
 	schemas.Sandboxed
 }
 
-func internal(requestID string) envelope {
-	return envelope{
-		Error:     "Something went wrong on the server. Try again; if it stays, tell whoever runs it the request_id.",
-		Code:      schemas.CodeInternal,
-		RequestID: requestID,
-	}
-}
+const internalSentence = "Something went wrong on the server. Try again; if it stays, tell whoever runs it the request_id."
 
 // fail answers with err. What is not a *schemas.Error is logged and never shown.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status, known := a.known(r, err)
+	var over *overQuota
+	if errors.As(err, &over) {
+		w.Header().Set("Retry-After", strconv.Itoa(over.RetryAfterSeconds))
+		writeBody(w, status, over.refusal(recordOf(r)))
+		return
+	}
+	a.writeError(w, r, status, known)
+}
+
+// known is the status of err and what may be said of it.
+func (a *api) known(r *http.Request, err error) (int, *schemas.Error) {
 	var known *schemas.Error
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -55,22 +66,22 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		known = schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("The body is larger than %s; send less.", size(tooLarge.Limit)))
 	case errors.As(err, &known) && known.Code != schemas.CodeInternal && statuses[known.Code] != 0:
 	default:
-		a.unexpected(w, r, err)
-		return
+		a.unexpected(r, err)
+		return http.StatusInternalServerError, nil
 	}
-	a.writeError(w, r, statuses[known.Code], known)
+	if contractOf(r) == schemas.Reviews {
+		return reviewStatus(known), known
+	}
+	return statuses[known.Code], known
 }
 
-func (a *api) unexpected(w http.ResponseWriter, r *http.Request, err error) {
+func (a *api) unexpected(r *http.Request, err error) {
 	rec := recordOf(r)
 	if r.Context().Err() != nil {
 		a.Logger.Debug("The caller went away", "request_id", rec.id, "route", r.Pattern, "error", err)
 	} else {
 		a.Logger.Error("A request failed", "request_id", rec.id, "route", r.Pattern, "error", err)
 	}
-	answer := internal(rec.id)
-	answer.Sandboxed = rec.sandboxed()
-	writeEnvelope(w, http.StatusInternalServerError, answer)
 }
 
 func (a *api) writeError(w http.ResponseWriter, r *http.Request, status int, e *schemas.Error) {
@@ -78,14 +89,33 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, status int, e *
 		w.Header().Add("WWW-Authenticate", `ApiKey realm="humanops-mcp", header="X-API-Key"`)
 		w.Header().Add("WWW-Authenticate", `Bearer realm="humanops-mcp"`)
 	}
-	if e.RetryAfterSeconds > 0 {
+	if e != nil && e.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds))
 	}
-	writeEnvelope(w, status, envelope{e.Error(), e.Code, e.Fields, e.State, e.RetryAfterSeconds, "", recordOf(r).sandboxed()})
+	refuse(w, r, status, e)
 }
 
-func writeEnvelope(w http.ResponseWriter, status int, e envelope) {
-	raw, err := json.Marshal(e)
+// refuse writes an error in the envelope of the contract that the path belongs to. No
+// error means one of the server's own, of which nothing is told.
+func refuse(w http.ResponseWriter, r *http.Request, status int, e *schemas.Error) {
+	rec := recordOf(r)
+	more := details{Code: schemas.CodeInternal, RequestID: rec.id, Sandboxed: rec.sandboxed()}
+	if e != nil {
+		more.Code, more.Fields, more.State, more.RetryAfterSeconds, more.RequestID = e.Code, e.Fields, e.State, e.RetryAfterSeconds, ""
+	}
+	switch {
+	case contractOf(r) == schemas.Reviews:
+		more.RequestID = rec.id
+		writeBody(w, status, reviewRefusal(e, more))
+	case e == nil:
+		writeBody(w, status, envelope{internalSentence, more})
+	default:
+		writeBody(w, status, envelope{e.Error(), more})
+	}
+}
+
+func writeBody(w http.ResponseWriter, status int, body any) {
+	raw, err := json.Marshal(body)
 	if err != nil {
 		status, raw = http.StatusInternalServerError, []byte(`{"error":"Something went wrong on the server.","code":"internal"}`)
 	}

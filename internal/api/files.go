@@ -19,11 +19,21 @@ import (
 	"humanops-mcp/schemas"
 )
 
-// The limits of an upload.
+// limits of an upload, and what a part with a file is called.
+type limits struct {
+	files     int
+	file, all int64
+	part      string
+	others    []string // further names that are taken
+}
+
+var (
+	proofs    = limits{files: 20, file: 25 << 20, all: 100 << 20, part: "files", others: []string{"files[]"}}
+	documents = limits{files: 1, file: 50 << 20, all: 50 << 20, part: "file", others: []string{"files", "files[]"}}
+	images    = limits{files: 1, file: 10 << 20, all: 10 << 20, part: "file", others: []string{"files", "files[]"}}
+)
+
 const (
-	maxFiles    = 20
-	maxFile     = 25 << 20
-	maxUpload   = 100 << 20
 	maxOverhead = 1 << 20 // form fields and part headers
 	maxField    = 64 << 10
 	maxFields   = 100
@@ -32,14 +42,22 @@ const (
 // upload mounts an endpoint that takes files. They wait in a temporary folder, which is
 // gone when the call ends.
 func upload[In, Out any](a *api, e schemas.Upload[In, Out], fn alone[In, Out]) {
-	info := e.Info()
+	mountUpload(a, e.Info(), proofs, func(ctx context.Context, in In, _ []schemas.File) (Out, error) { return fn(ctx, in) })
+}
+
+// uploadFile mounts an endpoint that takes one file.
+func uploadFile[In, Out any](a *api, e schemas.Upload[In, Out], l limits, fn func(ctx context.Context, in In, files []schemas.File) (Out, error)) {
+	mountUpload(a, e.Info(), l, fn)
+}
+
+func mountUpload[In, Out any](a *api, info schemas.Info, l limits, fn func(ctx context.Context, in In, files []schemas.File) (Out, error)) {
 	a.mount(info, func(w http.ResponseWriter, r *http.Request) error {
 		dir, err := os.MkdirTemp(a.Config.TempDir, "humanops-upload-")
 		if err != nil {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // the system's cleaner takes what is left
-		form, err := receive(w, r, dir)
+		form, err := receive(w, r, dir, l)
 		if err != nil {
 			return err
 		}
@@ -48,30 +66,32 @@ func upload[In, Out any](a *api, e schemas.Upload[In, Out], fn alone[In, Out]) {
 		if err != nil {
 			return err
 		}
-		return respond(a, w, r, info.Status, in, fn, warnings)
+		with := func(ctx context.Context, in In) (Out, error) { return fn(ctx, in, form.files) }
+		return respond(a, w, r, info, in, with, warnings)
 	})
 }
 
 // form is a multipart body that has come in.
 type form struct {
 	dir    string
+	limits limits
 	fields map[string]string
 	files  []schemas.File
 	total  int64
 	other  []string // names of file parts that nobody asked for
 }
 
-func receive(w http.ResponseWriter, r *http.Request, dir string) (*form, error) {
+func receive(w http.ResponseWriter, r *http.Request, dir string, l limits) (*form, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
-		return nil, schemas.NewError(schemas.CodeUnsupported, "Send multipart/form-data, with each file as a part called files.")
+		return nil, schemas.NewError(schemas.CodeUnsupported, "Send multipart/form-data, with each file as a part called "+l.part+".")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxUpload+maxOverhead)
+	r.Body = http.MaxBytesReader(w, r.Body, l.all+maxOverhead)
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, schemas.NewError(schemas.CodeInvalid, "The form cannot be read: its Content-Type has no boundary.")
 	}
-	f := &form{dir: dir, fields: map[string]string{}}
+	f := &form{dir: dir, limits: l, fields: map[string]string{}}
 	for {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -81,20 +101,20 @@ func receive(w http.ResponseWriter, r *http.Request, dir string) (*form, error) 
 			err = f.take(part)
 		}
 		if err != nil {
-			return nil, uploadError(err)
+			return nil, uploadError(err, l)
 		}
 	}
 }
 
 // uploadError makes a sentence of what broke the form off.
-func uploadError(err error) error {
+func uploadError(err error, l limits) error {
 	var known *schemas.Error
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &tooLarge):
-		return schemas.NewError(schemas.CodeTooLarge, "The files are larger than "+size(maxUpload)+" in all; send fewer, or smaller ones.")
+		return schemas.NewError(schemas.CodeTooLarge, "The files are larger than "+size(l.all)+" in all; send fewer, or smaller ones.")
 	case errors.As(err, new(*os.PathError)):
 		return err // our own disk
 	}
@@ -104,7 +124,7 @@ func uploadError(err error) error {
 func (f *form) take(part *multipart.Part) error {
 	name := part.FormName()
 	switch {
-	case name == "files" || name == "files[]":
+	case name == f.limits.part || slices.Contains(f.limits.others, name):
 		return f.takeFile(part)
 	case part.FileName() != "":
 		f.other = append(f.other, name)
@@ -130,15 +150,16 @@ func (f *form) take(part *multipart.Part) error {
 
 func (f *form) takeFile(part *multipart.Part) error {
 	name := part.FileName()
-	if len(f.files) == maxFiles && name != "" {
-		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("At most %d files at a time; %.80q is one too many.", maxFiles, name))
+	l := f.limits
+	if len(f.files) == l.files && name != "" {
+		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("At most %d files at a time; %.80q is one too many.", l.files, name))
 	}
 	path := filepath.Join(f.dir, strconv.Itoa(len(f.files)))
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(file, io.LimitReader(part, maxFile+1))
+	n, err := io.Copy(file, io.LimitReader(part, l.file+1))
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
@@ -147,10 +168,10 @@ func (f *form) takeFile(part *multipart.Part) error {
 	}
 	f.total += n
 	switch {
-	case n > maxFile:
-		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("%.80q is larger than %s; send a smaller one.", name, size(maxFile)))
-	case f.total > maxUpload:
-		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("The files are larger than %s in all, from %.80q on; send fewer, or smaller ones.", size(maxUpload), name))
+	case n > l.file:
+		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("%.80q is larger than %s; send a smaller one.", name, size(l.file)))
+	case f.total > l.all:
+		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("The files are larger than %s in all, from %.80q on; send fewer, or smaller ones.", size(l.all), name))
 	}
 	f.files = append(f.files, schemas.File{Name: name, Size: n, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
 	return nil
@@ -170,7 +191,7 @@ func (f *form) decode(r *http.Request, in any) (warnings []string, err error) {
 		}
 	}
 	warnings = append(warnings, unknown("form field", keys(f.fields), known)...)
-	warnings = append(warnings, unknown("file part", f.other, []string{"files"})...)
+	warnings = append(warnings, unknown("file part", f.other, []string{f.limits.part})...)
 	more, err := codec.Decode(nil, in, codec.Options{Params: params})
 	if err != nil {
 		return nil, err
@@ -202,7 +223,11 @@ func download[In any](a *api, e schemas.Download[In], fn func(ctx context.Contex
 func send(w http.ResponseWriter, r *http.Request, c schemas.Content) {
 	header := w.Header()
 	header.Set("Content-Type", c.MIME)
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": c.Name}))
+	disposition := "attachment"
+	if c.Inline {
+		disposition = "inline"
+	}
+	header.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": c.Name}))
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	header.Set("Cache-Control", "private, max-age=900")
 	if c.ETag != "" {

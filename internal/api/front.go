@@ -61,9 +61,7 @@ func Front(c Config, log *slog.Logger, next http.Handler) http.Handler {
 		defer logged(log, out, r, rec, time.Now())
 		defer recovered(log, out, r, rec)
 		if c.Local && !slices.Contains(hosts, hostname(r.Host)) {
-			writeEnvelope(out, http.StatusForbidden, envelope{
-				Error: "This host name is not served here. Use 127.0.0.1, localhost, or set public_url.", Code: schemas.CodeForbidden,
-			})
+			refuse(out, r, http.StatusForbidden, schemas.NewError(schemas.CodeForbidden, "This host name is not served here. Use 127.0.0.1, localhost, or set public_url."))
 			return
 		}
 		next.ServeHTTP(out, r)
@@ -96,7 +94,7 @@ func recovered(log *slog.Logger, out *watched, r *http.Request, rec *record) {
 	}
 	log.Error("A request failed by a panic", "request_id", rec.id, "route", r.Pattern, "panic", cause, "stack", string(debug.Stack()))
 	if out.status == 0 {
-		writeEnvelope(out, http.StatusInternalServerError, internal(rec.id))
+		refuse(out, r, http.StatusInternalServerError, nil)
 	}
 }
 

@@ -39,7 +39,7 @@ type repeat struct {
 }
 
 // repeatable reads the call's Idempotency-Key.
-func repeatable(r *http.Request, body []byte) (repeat, error) {
+func repeatable(r *http.Request, info schemas.Info, body []byte) (repeat, error) {
 	values := r.Header.Values(idempotencyHeader)
 	if len(values) == 0 {
 		return repeat{}, nil
@@ -57,10 +57,32 @@ func repeatable(r *http.Request, body []byte) (repeat, error) {
 	case c.Mode != "":
 		caller += ":" + c.Mode // a test run never answers for a live one
 	}
+	return repeat{caller, name, fingerprint(r, info, body)}, nil
+}
+
+// fingerprint tells calls apart. The same call under another prefix of its contract is the
+// same call.
+func fingerprint(r *http.Request, info schemas.Info, body []byte) string {
+	path := r.URL.EscapedPath()
+	for _, prefix := range info.Contract.Prefixes() { // the longest first
+		if rest, ok := strings.CutPrefix(path, prefix+"/"); ok {
+			path = info.Contract.Prefix() + "/" + rest
+			break
+		}
+	}
 	sum := sha256.New()
-	sum.Write([]byte(r.Method + "\n" + r.URL.EscapedPath() + "\n"))
+	sum.Write([]byte(r.Method + "\n" + path + "\n"))
 	sum.Write(body)
-	return repeat{caller, name, hex.EncodeToString(sum.Sum(nil))}, nil
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// write runs fresh in a transaction of its own, unless the same call succeeded before.
+func (p repeat) write(ctx context.Context, s *store.Store, fresh func(tx *store.Tx) (kept, error)) (ans answer, err error) {
+	err = s.Write(ctx, func(tx *store.Tx) error {
+		ans, err = p.do(ctx, tx, func() (kept, error) { return fresh(tx) })
+		return err
+	})
+	return ans, err
 }
 
 // do runs fresh unless the same call succeeded before, in the call's own transaction: an

@@ -15,15 +15,16 @@ type (
 	alone[In, Out any] = func(ctx context.Context, in In) (Out, error)
 )
 
-// mount puts one endpoint on the mux, behind authentication and limits.
+// mount puts one endpoint on the mux, under every prefix of its contract, behind
+// authentication and limits.
 func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http.Request) error) {
 	a.mounted = append(a.mounted, info)
-	a.mux.HandleFunc(info.Pattern(), func(w http.ResponseWriter, r *http.Request) {
-		caller, err := a.authenticate(r, info.Access)
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		caller, err := a.authenticate(r, info)
 		rec := recordOf(r)
 		rec.caller, rec.via, rec.test = caller.ID(), caller.Via, caller.Mode == account.Test
 		if err == nil {
-			err = a.limit(w, r, caller, info.Access)
+			err = a.limit(w, r, caller, info)
 		}
 		if err == nil {
 			err = serve(w, r.WithContext(account.With(r.Context(), caller)))
@@ -31,66 +32,96 @@ func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http
 		if err != nil {
 			a.fail(w, r, err)
 		}
-	})
+	}
+	for _, pattern := range info.Patterns() {
+		a.mux.HandleFunc(pattern, handler)
+	}
 }
 
 // limit counts the call against its caller, or its address where there is no caller.
-func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Caller, access schemas.Access) error {
+func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Caller, info schemas.Info) error {
 	limiter, key := a.callers, caller.ID()+caller.Mode
 	if key == "" {
 		limiter, key = a.strangers, recordOf(r).ip
-		if access&schemas.Link != 0 {
+		if info.Access&schemas.Link != 0 {
 			limiter = a.callers // a page of signed photos is many calls
 		}
 	}
-	if limiter == nil || !limiter.OnLimit(w, r, key) {
+	limited := limiter != nil && limiter.OnLimit(w, r, key)
+	if info.Contract == schemas.Reviews {
+		return a.allowed(w, caller, info, limited)
+	}
+	if !limited {
 		return nil
 	}
 	return &schemas.Error{Code: schemas.CodeRateLimited, Message: "Too many calls within a minute. Wait, then try again.", RetryAfterSeconds: 60}
 }
 
+// allowed counts a call of the reviews contract, whose headers tell of the hour's
+// allowance and of nothing else.
+func (a *api) allowed(w http.ResponseWriter, caller account.Caller, info schemas.Info, limited bool) (err error) {
+	left := a.quota.of(caller.KeyID)
+	if limited {
+		err = &schemas.Error{Code: schemas.CodeRateLimited, Message: "API rate limit exceeded", RetryAfterSeconds: 60}
+	} else if !uncounted(info) {
+		left, err = a.quota.take(caller.KeyID)
+	}
+	left.write(w)
+	return err
+}
+
+// options of an endpoint that changes something.
+type options[Out any] struct {
+	object func(Out) string // set where the answer holds a secret: the id of what was made
+	spell  spelling         // set where the body comes in several spellings
+}
+
+// spelling turns a body of any spelling into the one that the schemas describe.
+type spelling func(raw []byte) (canonical []byte, warnings []string, err error)
+
 // write mounts an endpoint that changes something: one transaction, and with an
 // Idempotency-Key at most once.
 func write[In, Out any](a *api, e schemas.Endpoint[In, Out], fn inTx[In, Out]) {
-	mountWrite(a, e.Info(), fn, nil)
+	mountWrite(a, e.Info(), fn, options[Out]{})
 }
 
 // writeSecret mounts an endpoint whose answer holds a secret: the answer is not kept,
-// only the id of what was made.
+// only the id of what was made. An answer for which object is "" holds none.
 func writeSecret[In, Out any](a *api, e schemas.Endpoint[In, Out], fn inTx[In, Out], object func(Out) string) {
-	mountWrite(a, e.Info(), fn, object)
+	mountWrite(a, e.Info(), fn, options[Out]{object: object})
 }
 
-func mountWrite[In, Out any](a *api, info schemas.Info, fn inTx[In, Out], object func(Out) string) {
+// review is write for a body that comes in several spellings.
+func review[In, Out any](a *api, e schemas.Endpoint[In, Out], spell spelling, fn inTx[In, Out]) {
+	mountWrite(a, e.Info(), fn, options[Out]{spell: spell})
+}
+
+func mountWrite[In, Out any](a *api, info schemas.Info, fn inTx[In, Out], o options[Out]) {
 	a.mount(info, func(w http.ResponseWriter, r *http.Request) error {
 		body, err := readBody(w, r)
 		if err != nil {
 			return err
 		}
-		once, err := repeatable(r, body)
+		once, err := repeatable(r, info, body)
 		if err != nil {
 			return err
 		}
 		var in In
-		warnings, err := decode(r, body, &in)
+		warnings, err := decodeAs(r, o.spell, body, &in)
 		if err != nil {
 			return err
 		}
-		var ans answer
-		err = a.Store.Write(r.Context(), func(tx *store.Tx) error {
-			ans, err = once.do(r.Context(), tx, func() (kept, error) {
-				out, err := fn(r.Context(), tx, in)
-				if err != nil {
-					return kept{}, err
-				}
-				fresh := kept{answer: answer{status: info.Status}}
-				if object != nil {
-					fresh.objectID = object(out)
-				}
-				fresh.body, err = encode(r.Context(), &out, warnings)
-				return fresh, err
-			})
-			return err
+		ans, err := once.write(r.Context(), a.Store, func(tx *store.Tx) (kept, error) {
+			out, err := fn(r.Context(), tx, in)
+			if err != nil {
+				return kept{}, err
+			}
+			fresh := kept{answer: answer{status: info.Status}}
+			if o.object != nil {
+				fresh.objectID = o.object(out)
+			}
+			fresh.body, err = encode(r.Context(), info.Contract, &out, warnings)
+			return fresh, err
 		})
 		if err != nil {
 			return err
@@ -103,15 +134,20 @@ func mountWrite[In, Out any](a *api, info schemas.Info, fn inTx[In, Out], object
 	})
 }
 
-// read mounts an endpoint that changes nothing and sees one moment.
-func read[In, Out any](a *api, e schemas.Endpoint[In, Out], fn inTx[In, Out]) {
-	call(a, e, func(ctx context.Context, in In) (out Out, err error) {
+// reading makes a method that needs a transaction one that arranges its own.
+func reading[In, Out any](a *api, fn inTx[In, Out]) alone[In, Out] {
+	return func(ctx context.Context, in In) (out Out, err error) {
 		err = a.Store.Read(ctx, func(tx *store.Tx) error {
 			out, err = fn(ctx, tx, in)
 			return err
 		})
 		return out, err
-	})
+	}
+}
+
+// read mounts an endpoint that changes nothing and sees one moment.
+func read[In, Out any](a *api, e schemas.Endpoint[In, Out], fn inTx[In, Out]) {
+	call(a, e, reading(a, fn))
 }
 
 // call mounts an endpoint that arranges its own transactions.
@@ -127,20 +163,25 @@ func call[In, Out any](a *api, e schemas.Endpoint[In, Out], fn alone[In, Out]) {
 		if err != nil {
 			return err
 		}
-		return respond(a, w, r, info.Status, in, fn, warnings)
+		return respond(a, w, r, info, in, fn, warnings)
 	})
 }
 
-func respond[In, Out any](a *api, w http.ResponseWriter, r *http.Request, status int, in In, fn alone[In, Out], warnings []string) error {
+func respond[In, Out any](a *api, w http.ResponseWriter, r *http.Request, info schemas.Info, in In, fn alone[In, Out], warnings []string) error {
 	out, err := fn(r.Context(), in)
 	if err != nil {
 		return err
 	}
-	raw, err := encode(r.Context(), &out, warnings)
+	if info.Contract == schemas.Reviews && info.Method == http.MethodGet && a.polled(w, r, &out) {
+		a.quota.giveBack(account.From(r.Context()).KeyID).write(w)
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	raw, err := encode(r.Context(), info.Contract, &out, warnings)
 	if err != nil {
 		return err
 	}
-	a.writeJSON(w, status, raw)
+	a.writeJSON(w, info.Status, raw)
 	return nil
 }
 
@@ -150,11 +191,15 @@ type extras struct {
 	schemas.Sandboxed
 }
 
-// encode writes an answer, marked where it belongs to test mode, with its warnings.
-func encode[Out any](ctx context.Context, out *Out, warnings []string) ([]byte, error) {
+// encode writes an answer in its contract's shape, marked where it belongs to test mode,
+// with its warnings.
+func encode[Out any](ctx context.Context, contract schemas.Contract, out *Out, warnings []string) ([]byte, error) {
+	if contract == schemas.Reviews {
+		return wrap(ctx, out, warnings)
+	}
 	more := extras{Warnings: warnings}
 	if account.From(ctx).Mode == account.Test {
-		if marked, ok := any(out).(interface{ MarkSandbox() }); ok {
+		if marked, ok := any(out).(marker); ok {
 			marked.MarkSandbox()
 		} else {
 			more.MarkSandbox()

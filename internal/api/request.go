@@ -25,7 +25,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	if r.ContentLength > maxBody {
-		return nil, &http.MaxBytesError{Limit: maxBody} // before reading any of it
+		drain(r)
+		return nil, &http.MaxBytesError{Limit: maxBody} // before keeping any of it
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -38,6 +39,15 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, schemas.NewError(schemas.CodeUnsupported, "The body must not be compressed; send it without Content-Encoding.")
 	}
 	return raw, jsonOnly(r.Header.Get("Content-Type"))
+}
+
+// drain takes what is too large, within reason, and drops it. A caller who is still sending
+// when the connection closes may see a reset in place of the answer. One who asks first is
+// answered at once.
+func drain(r *http.Request) {
+	if r.ContentLength <= 16*maxBody && r.Header.Get("Expect") == "" {
+		_, _ = io.Copy(io.Discard, r.Body) // it is refused either way
+	}
 }
 
 func brokenOff(err error) error {
@@ -65,6 +75,19 @@ func decode[In any](r *http.Request, body []byte, in *In) (warnings []string, er
 		return nil, err
 	}
 	more, err := codec.Decode(body, in, codec.Options{Params: params})
+	return append(warnings, more...), err
+}
+
+// decodeAs is decode for a body that may come in another spelling.
+func decodeAs[In any](r *http.Request, spell spelling, body []byte, in *In) ([]string, error) {
+	if spell == nil || len(body) == 0 {
+		return decode(r, body, in)
+	}
+	canonical, warnings, err := spell(body)
+	if err != nil {
+		return nil, err
+	}
+	more, err := decode(r, canonical, in)
 	return append(warnings, more...), err
 }
 

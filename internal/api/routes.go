@@ -47,4 +47,9 @@ func (a *api) routes() {
 	call(a, schemas.GetStatus, platform.Status)
 	download(a, schemas.GetBackup, platform.Backup)
 	call(a, schemas.GetCheck, platform.Check)
+	writeSecret(a, schemas.CreateHouseKey, accounts.CreateHouseKey, func(out schemas.CreateKeyResponse) string { return out.ID })
+
+	a.loopRoutes()
+	a.reviewRoutes()
+	a.hookRoutes()
 }

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api/hitl"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/schemas"
+)
+
+// loopRoutes are those of loops, of who is in them, and of when people may be asked.
+func (a *api) loopRoutes() {
+	reviews := a.Reviews
+	read(a, schemas.CheckKey, a.checkKey)
+	mountWrite(a, schemas.CreateLoop.Info(), reviews.CreateLoop, options[schemas.LoopCreated]{
+		spell: hitl.Loop, object: func(out schemas.LoopCreated) string { return out.Loop.ID },
+	})
+	read(a, schemas.ListLoops, reviews.ListLoops)
+	read(a, schemas.GetLoop, reviews.GetLoop)
+	review(a, schemas.UpdateLoop, hitl.Loop, reviews.UpdateLoop)
+	write(a, schemas.DeleteLoop, reviews.DeleteLoop)
+	read(a, schemas.ListMembers, reviews.ListMembers)
+	write(a, schemas.AddMember, reviews.AddMember)
+	write(a, schemas.RemoveMember, reviews.RemoveMember)
+	writeSecret(a, schemas.CreateInvitation, reviews.CreateInvitation, func(out schemas.Invitation) string { return "an invitation to " + out.LoopID })
+	write(a, schemas.RevokeInvitations, reviews.RevokeInvitations)
+	write(a, schemas.JoinLoop, reviews.JoinLoop)
+	read(a, schemas.ListGroups, reviews.ListGroups)
+	write(a, schemas.PutGroup, reviews.PutGroup)
+	write(a, schemas.DeleteGroup, reviews.DeleteGroup)
+	read(a, schemas.GetAvailability, reviews.GetAvailability)
+	write(a, schemas.PutAvailability, reviews.PutAvailability)
+}
+
+// reviewRoutes are those of review requests and their receipts.
+func (a *api) reviewRoutes() {
+	reviews := a.Reviews
+	review(a, schemas.CreateReview, hitl.NewReview, reviews.CreateReview)
+	a.batch(hitl.NewReview, reviews.CreateReview)
+	read(a, schemas.ListLoopReviews, reviews.ListLoopReviews)
+	read(a, schemas.ListReviews, reviews.ListReviews)
+	read(a, schemas.GetReview, reviews.GetReview)
+	read(a, schemas.GetReviewResponse, reviews.GetReviewResponse)
+	read(a, schemas.GetReviewStatus, reviews.GetReviewStatus)
+	review(a, schemas.UpdateReview, hitl.Update, reviews.UpdateReview)
+	review(a, schemas.OpenRound, hitl.Round, reviews.OpenRound)
+	write(a, schemas.CancelReview, reviews.CancelReview)
+	write(a, schemas.CancelReviewByPost, reviews.CancelReview)
+	review(a, schemas.AddFeedback, hitl.Feedback, reviews.AddFeedback)
+	read(a, schemas.GetFeedback, reviews.GetFeedback)
+	call(a, schemas.WaitReview, reviews.WaitReview)
+	call(a, schemas.WaitAny, a.Tasks.Wait)
+	stream(a, schemas.ReviewEvents, reviews.GetReviewStatus, reviews.FollowReview)
+	write(a, schemas.AcknowledgeReviews, reviews.AcknowledgeReviews)
+	read(a, schemas.FindPrecedents, reviews.FindPrecedents)
+	read(a, schemas.GetReviewAudit, reviews.GetReviewAudit)
+	write(a, schemas.ClaimReview, reviews.ClaimReview)
+	write(a, schemas.ReleaseReview, reviews.ReleaseReview)
+	review(a, schemas.DecideReview, hitl.Decision, reviews.DecideReview)
+	write(a, schemas.EscalateReview, reviews.EscalateReview)
+
+	read(a, schemas.GetReceipt, reviews.GetReceipt)
+	write(a, schemas.ConsumeReceipt, reviews.ConsumeReceipt)
+	read(a, schemas.GetReceiptKeys, a.Receipts.Keys)
+	write(a, schemas.RotateReceiptKey, a.Receipts.RotateReceiptKey)
+	a.mux.HandleFunc("GET "+schemas.ReceiptKeysPath, a.receiptKeys)
+}
+
+// hookRoutes are those of webhooks and uploaded files.
+func (a *api) hookRoutes() {
+	reviews := a.Reviews
+	mountWrite(a, schemas.CreateWebhook.Info(), reviews.CreateWebhook, options[schemas.WebhookCreated]{
+		spell: hitl.Webhook, object: func(out schemas.WebhookCreated) string { return out.ID },
+	})
+	read(a, schemas.ListWebhooks, reviews.ListWebhooks)
+	read(a, schemas.GetWebhook, reviews.GetWebhook)
+	writeSecret(a, schemas.UpdateWebhook, reviews.UpdateWebhook, func(out schemas.WebhookAnswer) string {
+		if out.Secret == "" {
+			return ""
+		}
+		return "a new secret of " + out.Webhook.ID
+	})
+	write(a, schemas.DeleteWebhook, reviews.DeleteWebhook)
+	call(a, schemas.TestWebhook, reviews.TestWebhook)
+	read(a, schemas.ListDeliveries, reviews.ListDeliveries)
+	write(a, schemas.Redeliver, reviews.Redeliver)
+	uploadFile(a, schemas.UploadDocument, documents, a.uploaded(false))
+	uploadFile(a, schemas.UploadImage, images, a.uploaded(true))
+	download(a, schemas.GetUpload, reviews.GetUpload)
+}
+
+func (a *api) uploaded(image bool) func(context.Context, schemas.Empty, []schemas.File) (schemas.Uploaded, error) {
+	return func(ctx context.Context, in schemas.Empty, files []schemas.File) (schemas.Uploaded, error) {
+		return a.Reviews.UploadFile(ctx, in, files, image)
+	}
+}
+
+// checkKey adds what only this part knows: how much the key has used.
+func (a *api) checkKey(ctx context.Context, tx *store.Tx, in schemas.Empty) (schemas.KeyCheck, error) {
+	out, err := a.Reviews.CheckKey(ctx, tx, in)
+	used := a.quota.of(account.From(ctx).KeyID)
+	out.RateLimit = schemas.Quota{Limit: used.limit, Remaining: used.remaining(), ResetAt: used.resetAt.UTC()}
+	return out, err
+}
+
+// receiptKeys serves the public keys at their well-known address, to anybody and without
+// an envelope: programs that verify receipts expect a plain set of keys.
+func (a *api) receiptKeys(w http.ResponseWriter, r *http.Request) {
+	keys, err := reading(a, a.Receipts.Keys)(r.Context(), schemas.Empty{})
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	raw, err := encode(r.Context(), schemas.Platform, &keys, nil)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	a.writeJSON(w, http.StatusOK, raw)
+}
