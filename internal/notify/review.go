@@ -34,6 +34,7 @@ var lasting = []string{"review.decided", "review.withdrawn", "review.feedback"}
 // fanOutReview writes the notice as of now: a notice may have waited for somebody's
 // working hours.
 func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text notice) error {
+	text.ReviewID = a.ReviewID
 	r, err := tx.FindReview(ctx, a.ReviewID)
 	if store.NotFound(err) {
 		return nil // deleted with its loop
@@ -44,9 +45,8 @@ func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text 
 	over := schemas.ReviewStatus(r.Status).Final()
 	lasts := slices.Contains(lasting, a.Kind)
 	if over && !lasts {
-		return noteAll(ctx, tx, a, "the request was over before the notice went out")
+		return noteAll(ctx, tx, a, text, "the request was over before the notice went out")
 	}
-	text.ReviewID = r.ID
 	if n.config.ReviewURL != nil {
 		text.Link = n.config.ReviewURL(r.ID)
 	}
@@ -83,7 +83,7 @@ func (n *Notifier) planReviewMail(ctx context.Context, tx *store.Tx, a Args, r d
 	}
 	for _, p := range people {
 		if p.Email == "" || !tellable(p) {
-			if err := note(ctx, tx, r.ID, p.ID, "no mail address"); err != nil {
+			if err := note(ctx, tx, text, p.ID, "no mail address"); err != nil {
 				return err
 			}
 			continue
@@ -139,30 +139,34 @@ func (n *Notifier) letter(a mailArgs) string {
 	return own.plain()
 }
 
+// asking are the kinds that bring a request to a person: how they went is kept beside the
+// person's name.
+var asking = []string{"review.asked", "review.escalated"}
+
 // noteMail records how a person's mail about a request went.
 func (n *Notifier) noteMail(a mailArgs, result string) func(context.Context, *store.Tx) error {
-	if a.ReviewID == "" {
-		return nil
-	}
-	return func(ctx context.Context, tx *store.Tx) error { return note(ctx, tx, a.ReviewID, a.PersonID, result) }
+	return func(ctx context.Context, tx *store.Tx) error { return note(ctx, tx, a.notice, a.PersonID, result) }
 }
 
 func noteChat(a chatArgs) func(context.Context, *store.Tx) error {
-	if a.ReviewID == "" {
-		return nil
-	}
 	return func(ctx context.Context, tx *store.Tx) error {
+		if a.ReviewID == "" || !slices.Contains(asking, a.Kind) {
+			return nil
+		}
 		return tx.NoteRoomTold(ctx, db.NoteRoomToldParams{ReviewID: a.ReviewID, NotifiedAt: store.Micros(tx.Now())})
 	}
 }
 
-func note(ctx context.Context, tx *store.Tx, reviewID, personID, result string) error {
-	return tx.NoteNotified(ctx, db.NoteNotifiedParams{ReviewID: reviewID, PersonID: personID, Notified: result, NotifiedAt: store.Micros(tx.Now())})
+func note(ctx context.Context, tx *store.Tx, text notice, personID, result string) error {
+	if text.ReviewID == "" || !slices.Contains(asking, text.Kind) {
+		return nil
+	}
+	return tx.NoteNotified(ctx, db.NoteNotifiedParams{ReviewID: text.ReviewID, PersonID: personID, Notified: result, NotifiedAt: store.Micros(tx.Now())})
 }
 
-func noteAll(ctx context.Context, tx *store.Tx, a Args, result string) error {
+func noteAll(ctx context.Context, tx *store.Tx, a Args, text notice, result string) error {
 	for _, id := range a.PersonIDs {
-		if err := note(ctx, tx, a.ReviewID, id, result); err != nil {
+		if err := note(ctx, tx, text, id, result); err != nil {
 			return err
 		}
 	}
@@ -174,10 +178,8 @@ func (n *Notifier) giveUpMail(ctx context.Context, tx *store.Tx, j job.Job, caus
 	if err := j.Decode(&a); err != nil {
 		return err
 	}
-	if a.ReviewID != "" {
-		if err := note(ctx, tx, a.ReviewID, a.PersonID, "the mail could not be delivered"); err != nil {
-			return err
-		}
+	if err := note(ctx, tx, a.notice, a.PersonID, "the mail could not be delivered"); err != nil {
+		return err
 	}
 	return n.giveUp(ctx, tx, j, cause)
 }

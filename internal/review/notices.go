@@ -9,7 +9,6 @@ import (
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 )
 
 // The kinds of notice. Those about a request that is open are dropped when it is over
@@ -49,11 +48,11 @@ func (s *Service) notice(ctx context.Context, tx *store.Tx, n notice) error {
 	if err != nil || r.Mode == account.Test {
 		return err
 	}
-	why, err := s.noMail(ctx, tx, n)
+	p, err := tx.PersonByID(ctx, n.PersonID)
 	if err != nil {
 		return err
 	}
-	if why == "" {
+	if s.cfg.Mail && n.takes(notify.Mail) && p.Email != "" && p.RemovedAt == 0 && !p.Simulated {
 		if err := s.mailNotice(ctx, tx, n); err != nil {
 			return err
 		}
@@ -61,25 +60,7 @@ func (s *Service) notice(ctx context.Context, tx *store.Tx, n notice) error {
 	if s.cfg.Chat && n.takes(notify.Chat) && n.Kind != noticeFeedback {
 		return s.chatNotice(ctx, tx, n)
 	}
-	if why == "" {
-		return nil
-	}
-	return tx.NoteNotified(ctx, db.NoteNotifiedParams{ReviewID: r.ID, PersonID: n.PersonID, Notified: why, NotifiedAt: store.Micros(tx.Now())})
-}
-
-// noMail is why a person cannot be told by mail, "" when they can.
-func (s *Service) noMail(ctx context.Context, tx *store.Tx, n notice) (string, error) {
-	switch {
-	case !n.takes(notify.Mail):
-		return "not to be told by mail", nil
-	case !s.cfg.Mail:
-		return "this installation sends no mail", nil
-	}
-	p, err := tx.PersonByID(ctx, n.PersonID)
-	if err == nil && (p.Email == "" || p.RemovedAt != 0 || p.Simulated) {
-		return "no mail address", nil
-	}
-	return "", err
+	return nil
 }
 
 func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, n notice) (err error) {

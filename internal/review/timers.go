@@ -30,11 +30,12 @@ const (
 func (s *Service) RegisterJobs(r *job.Runner) {
 	r.Handle(timerKind, s.ring)
 	r.Handle(simulateKind, s.simulate)
+	s.hooks.RegisterReviewJobs(r)
 	r.Every("review.clocks.hourly", time.Hour, s.windUp)
 }
 
-// clock is something that time does to a request.
-type clock struct {
+// ringing is something that time does to a request.
+type ringing struct {
 	at    int64
 	event Event
 	bit   int64 // of a warning
@@ -42,23 +43,23 @@ type clock struct {
 
 // nextClock is what time will do next to an open request, and when. warn is how long
 // before a clock people are warned.
-func nextClock(r db.Review, warn time.Duration) clock {
+func nextClock(r db.Review, warn time.Duration) ringing {
 	status := schemas.ReviewStatus(r.Status)
 	if status.Final() {
-		return clock{}
+		return ringing{}
 	}
-	next := clock{at: r.TimeoutAt, event: Timeout}
-	sooner := func(c clock) {
+	next := ringing{at: r.TimeoutAt, event: Timeout}
+	sooner := func(c ringing) {
 		if c.at > 0 && c.at < next.at {
 			next = c
 		}
 	}
 	if status == schemas.ReviewClaimed {
-		sooner(clock{at: r.LeaseUntil, event: LeaseEnd})
-		sooner(clock{at: r.DecideBy, event: LeaseEnd})
+		sooner(ringing{at: r.LeaseUntil, event: LeaseEnd})
+		sooner(ringing{at: r.DecideBy, event: LeaseEnd})
 	} else {
-		sooner(clock{at: r.ClaimBy, event: ClaimLate})
-		sooner(clock{at: r.EscalationAt, event: Escalate})
+		sooner(ringing{at: r.ClaimBy, event: ClaimLate})
+		sooner(ringing{at: r.EscalationAt, event: Escalate})
 	}
 	if r.Mode == account.Live {
 		for _, c := range warnings(r, warn) {
@@ -69,11 +70,11 @@ func nextClock(r db.Review, warn time.Duration) clock {
 }
 
 // warnings are those that were not given yet.
-func warnings(r db.Review, warn time.Duration) []clock {
-	var out []clock
+func warnings(r db.Review, warn time.Duration) []ringing {
+	var out []ringing
 	add := func(bit, since, at int64) {
 		if at > 0 && r.Warned&bit == 0 {
-			out = append(out, clock{at: at - min(warn.Microseconds(), (at-since)/2), event: Warn, bit: bit})
+			out = append(out, ringing{at: at - min(warn.Microseconds(), (at-since)/2), event: Warn, bit: bit})
 		}
 	}
 	if schemas.ReviewStatus(r.Status) == schemas.ReviewClaimed {
@@ -152,7 +153,7 @@ func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job) error {
 	return s.schedule(ctx, tx, r)
 }
 
-func (s *Service) timeUp(ctx context.Context, tx *store.Tx, r db.Review, c clock) (db.Review, error) {
+func (s *Service) timeUp(ctx context.Context, tx *store.Tx, r db.Review, c ringing) (db.Review, error) {
 	switch c.event {
 	case Warn:
 		return s.advance(ctx, tx, r, move{event: Warn, by: silence, quiet: true,

@@ -522,7 +522,7 @@ func (q *Queries) LockWebhook(ctx context.Context, id string) (Webhook, error) {
 
 const noteNotified = `-- name: NoteNotified :exec
 UPDATE review_recipients SET notified = $1, notified_at = $2
-WHERE review_id = $3 AND person_id = $4 AND notified <> 'sent'
+WHERE review_id = $3 AND person_id = $4
 `
 
 type NoteNotifiedParams struct {

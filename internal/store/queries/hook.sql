@@ -84,7 +84,7 @@ UPDATE jobs SET run_at = @run_at WHERE unique_key = @unique_key AND state = 'rea
 
 -- name: NoteNotified :exec
 UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
-WHERE review_id = @review_id AND person_id = @person_id AND notified <> 'sent';
+WHERE review_id = @review_id AND person_id = @person_id;
 
 -- name: NoteRoomTold :exec
 -- The shared room was told; what a person's own mail said stays.
