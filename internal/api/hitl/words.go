@@ -52,7 +52,15 @@ func isPage(f schemas.FieldError) bool {
 // shapes are problems with what kind of JSON it is, and not with what it says.
 var shapes = regexp.MustCompile(`^(The JSON )?must be (a string|a number|a whole number|true or false|an array|a JSON object|a time in RFC 3339)\b|^is given more than once|^must be spelt `)
 
-func isShape(f schemas.FieldError) bool { return shapes.MatchString(f.Message) }
+func isShape(f schemas.FieldError) bool {
+	return shapes.MatchString(f.Message) && !isAnswer(f.Field) // any JSON may be an answer
+}
+
+func isAnswer(field string) bool {
+	name, _, _ := strings.Cut(field, ".")
+	name, _, _ = strings.Cut(name, "[")
+	return name == "default_response" || name == "response_data"
+}
 
 // unreadable tells whether a sentence is about JSON that could not be taken apart.
 func unreadable(message string) bool {
@@ -92,10 +100,8 @@ func sentence(f schemas.FieldError) string {
 	message, _, _ := strings.Cut(f.Message, "; got ")
 	message, _, _ = strings.Cut(message, ". Example: ")
 	switch {
-	case f.Field == "request_text" && message == "must not be empty", f.Field == "content":
-		if message == "must not be empty" || strings.HasPrefix(message, "is taken as request_text") {
-			return "request_text must be between 1 and 2000 characters"
-		}
+	case f.Field == "request_text" && message == "must not be empty", f.Field == "content" && strings.HasPrefix(message, "is taken as request_text"):
+		return "request_text must be between 1 and 2000 characters"
 	case strings.HasPrefix(message, "must have between ") && strings.HasSuffix(message, " characters"):
 		message = "must be between " + strings.TrimPrefix(message, "must have between ")
 	case strings.HasPrefix(message, "must be one of ") && !strings.HasPrefix(message, "must be one of: "):
