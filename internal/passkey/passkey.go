@@ -209,3 +209,8 @@ func (s *Service) Forget(ctx context.Context, tx *store.Tx, personID string) err
 	}
 	return tx.DeleteCeremoniesOf(ctx, personID)
 }
+
+// Sweep forgets ceremonies that nobody finished in time. It is for a periodic job.
+func Sweep(ctx context.Context, tx *store.Tx) error {
+	return tx.SweepCeremonies(ctx, store.Micros(tx.Now()))
+}

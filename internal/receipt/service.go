@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -41,13 +42,14 @@ func NewService(c Config, sealer *seal.Sealer) *Service {
 	return &Service{c, sealer}
 }
 
-// EnsureKey makes the first signing key where there is none.
+// EnsureKey makes the first signing key where there is none, and another where the one in
+// use was sealed with a master key that is lost: no decision may fail for that.
 func (s *Service) EnsureKey(ctx context.Context, tx *store.Tx) error {
-	_, err := tx.ActiveSigningKey(ctx)
-	if !store.NotFound(err) {
-		return err
+	_, _, err := s.signingKey(ctx, tx)
+	if errors.Is(err, seal.ErrWrongKey) {
+		_, err = s.RotateReceiptKey(ctx, tx, schemas.Empty{})
 	}
-	return s.newKey(ctx, tx)
+	return err
 }
 
 func (s *Service) newKey(ctx context.Context, tx *store.Tx) error {

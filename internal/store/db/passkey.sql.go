@@ -285,6 +285,15 @@ func (q *Queries) PersonEnrolled(ctx context.Context, arg PersonEnrolledParams) 
 	return count, err
 }
 
+const sweepCeremonies = `-- name: SweepCeremonies :exec
+DELETE FROM passkey_ceremonies WHERE expires_at <= $1
+`
+
+func (q *Queries) SweepCeremonies(ctx context.Context, now int64) error {
+	_, err := q.db.ExecContext(ctx, sweepCeremonies, now)
+	return err
+}
+
 const takeCeremony = `-- name: TakeCeremony :one
 DELETE FROM passkey_ceremonies
 WHERE id = $1 AND person_id = $2 AND purpose = $3 AND expires_at > $4

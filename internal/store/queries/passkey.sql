@@ -26,6 +26,9 @@ RETURNING *;
 -- name: DeleteDeadCeremonies :exec
 DELETE FROM passkey_ceremonies WHERE person_id = @person_id AND expires_at <= @now;
 
+-- name: SweepCeremonies :exec
+DELETE FROM passkey_ceremonies WHERE expires_at <= @now;
+
 -- name: DeleteOldestCeremonies :exec
 -- Leaves room for one more.
 DELETE FROM passkey_ceremonies WHERE id IN (
