@@ -7,7 +7,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 )
 
 const activeMembers = `-- name: ActiveMembers :many
@@ -138,6 +137,23 @@ func (q *Queries) AvailabilityOf(ctx context.Context, personID string) (Availabi
 	return i, err
 }
 
+const countActiveMember = `-- name: CountActiveMember :one
+SELECT COUNT(*) FROM loop_members m JOIN people p ON p.id = m.person_id
+WHERE m.loop_id = $1 AND m.person_id = $2 AND m.status = 'active' AND p.removed_at = 0
+`
+
+type CountActiveMemberParams struct {
+	LoopID   string
+	PersonID string
+}
+
+func (q *Queries) CountActiveMember(ctx context.Context, arg CountActiveMemberParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countActiveMember, arg.LoopID, arg.PersonID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countAgentLoops = `-- name: CountAgentLoops :one
 SELECT COUNT(*) FROM loops WHERE (agent_id = $1 AND mode = $2) OR agent_id = ''
 `
@@ -234,23 +250,12 @@ func (q *Queries) CountOwnerLoops(ctx context.Context) (int64, error) {
 }
 
 const countPersonLoops = `-- name: CountPersonLoops :one
-SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id WHERE m.person_id = $1 AND l.mode = 'live'
+SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
+WHERE m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
 `
 
 func (q *Queries) CountPersonLoops(ctx context.Context, personID string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countPersonLoops, personID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countRecentPeople = `-- name: CountRecentPeople :one
-SELECT COUNT(*) FROM loop_members WHERE status = 'pending' AND created_at > $1
-`
-
-// How many people came by themselves since a time.
-func (q *Queries) CountRecentPeople(ctx context.Context, since int64) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countRecentPeople, since)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -293,6 +298,16 @@ type DeleteDeadInvitationsParams struct {
 
 func (q *Queries) DeleteDeadInvitations(ctx context.Context, arg DeleteDeadInvitationsParams) error {
 	_, err := q.db.ExecContext(ctx, deleteDeadInvitations, arg.LoopID, arg.Now)
+	return err
+}
+
+const deleteDeliveriesIn = `-- name: DeleteDeliveriesIn :exec
+DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = CAST($1 AS TEXT))
+`
+
+// A deleted loop's addresses have nothing more to hear.
+func (q *Queries) DeleteDeliveriesIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteDeliveriesIn, loopID)
 	return err
 }
 
@@ -469,12 +484,62 @@ func (q *Queries) DeleteVotesIn(ctx context.Context, loopID string) error {
 }
 
 const deleteWebhooksIn = `-- name: DeleteWebhooksIn :exec
-DELETE FROM webhooks WHERE loop_id = $1
+DELETE FROM webhooks WHERE loop_id = CAST($1 AS TEXT)
 `
 
-func (q *Queries) DeleteWebhooksIn(ctx context.Context, loopID sql.NullString) error {
+func (q *Queries) DeleteWebhooksIn(ctx context.Context, loopID string) error {
 	_, err := q.db.ExecContext(ctx, deleteWebhooksIn, loopID)
 	return err
+}
+
+const getMember = `-- name: GetMember :one
+SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
+  SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
+  WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id
+) AS enrolled
+FROM loop_members m JOIN people p ON p.id = m.person_id
+WHERE m.loop_id = $1 AND m.person_id = $2
+`
+
+type GetMemberParams struct {
+	LoopID   string
+	PersonID string
+}
+
+type GetMemberRow struct {
+	LoopMember LoopMember
+	Person     Person
+	Enrolled   int64
+}
+
+func (q *Queries) GetMember(ctx context.Context, arg GetMemberParams) (GetMemberRow, error) {
+	row := q.db.QueryRowContext(ctx, getMember, arg.LoopID, arg.PersonID)
+	var i GetMemberRow
+	err := row.Scan(
+		&i.LoopMember.LoopID,
+		&i.LoopMember.PersonID,
+		&i.LoopMember.Status,
+		&i.LoopMember.Role,
+		&i.LoopMember.AddedBy,
+		&i.LoopMember.CreatedAt,
+		&i.LoopMember.JoinedAt,
+		&i.LoopMember.LastAssignedAt,
+		&i.Person.ID,
+		&i.Person.Name,
+		&i.Person.NameKey,
+		&i.Person.Email,
+		&i.Person.Phone,
+		&i.Person.IsOwner,
+		&i.Person.IsOperator,
+		&i.Person.Simulated,
+		&i.Person.RatingSum,
+		&i.Person.RatingCount,
+		&i.Person.LastSeenAt,
+		&i.Person.CreatedAt,
+		&i.Person.RemovedAt,
+		&i.Enrolled,
+	)
+	return i, err
 }
 
 const groupMembers = `-- name: GroupMembers :many
@@ -960,7 +1025,7 @@ func (q *Queries) ListOwnerLoops(ctx context.Context, arg ListOwnerLoopsParams) 
 
 const listPersonLoops = `-- name: ListPersonLoops :many
 SELECT l.id, l.slug, l.agent_id, l.mode, l.kind, l.creator_id, l.name, l.description, l.icon, l.settings, l.version, l.created_at, l.updated_at FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = $1 AND l.mode = 'live'
+WHERE m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
   AND (l.created_at < $2 OR (l.created_at = $2 AND l.id < $3))
 ORDER BY l.created_at DESC, l.id DESC LIMIT $5 OFFSET $4
 `
@@ -1143,6 +1208,35 @@ func (q *Queries) LoopsOfPerson(ctx context.Context, personID string) ([]string,
 	return items, nil
 }
 
+const loopsWaitedFor = `-- name: LoopsWaitedFor :many
+SELECT l.name FROM loops l JOIN loop_members m ON m.loop_id = l.id
+WHERE m.person_id = $1 AND m.status = 'pending' ORDER BY m.created_at, l.id LIMIT 100
+`
+
+// In which a person waits to be admitted.
+func (q *Queries) LoopsWaitedFor(ctx context.Context, personID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, loopsWaitedFor, personID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memberOf = `-- name: MemberOf :one
 SELECT loop_id, person_id, status, role, added_by, created_at, joined_at, last_assigned_at FROM loop_members WHERE loop_id = $1 AND person_id = $2
 `
@@ -1279,30 +1373,6 @@ func (q *Queries) PutAvailability(ctx context.Context, arg PutAvailabilityParams
 		arg.AbsentUntil,
 		arg.UpdatedAt,
 	)
-	return err
-}
-
-const releaseWebhooksIn = `-- name: ReleaseWebhooksIn :exec
-DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = $1)
-`
-
-// A deleted loop's addresses have nothing more to hear.
-func (q *Queries) ReleaseWebhooksIn(ctx context.Context, loopID sql.NullString) error {
-	_, err := q.db.ExecContext(ctx, releaseWebhooksIn, loopID)
-	return err
-}
-
-const renameGroup = `-- name: RenameGroup :exec
-UPDATE people_groups SET name = $1 WHERE id = $2
-`
-
-type RenameGroupParams struct {
-	Name string
-	ID   string
-}
-
-func (q *Queries) RenameGroup(ctx context.Context, arg RenameGroupParams) error {
-	_, err := q.db.ExecContext(ctx, renameGroup, arg.Name, arg.ID)
 	return err
 }
 

@@ -46,12 +46,13 @@ SELECT COUNT(*) FROM loops WHERE mode = 'live';
 
 -- name: ListPersonLoops :many
 SELECT l.* FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = @person_id AND l.mode = 'live'
+WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live'
   AND (l.created_at < @before OR (l.created_at = @before AND l.id < @before_id))
 ORDER BY l.created_at DESC, l.id DESC LIMIT @row_limit OFFSET @row_offset;
 
 -- name: CountPersonLoops :one
-SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id WHERE m.person_id = @person_id AND l.mode = 'live';
+SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
+WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
 
 -- name: CountOpenReviewsIn :one
 SELECT COUNT(*) FROM reviews WHERE loop_id = @loop_id AND status IN ('pending', 'claimed');
@@ -94,6 +95,18 @@ SELECT sqlc.embed(m), sqlc.embed(p), (
 FROM loop_members m JOIN people p ON p.id = m.person_id
 WHERE m.loop_id = @loop_id AND p.removed_at = 0
 ORDER BY m.created_at, m.person_id LIMIT 500;
+
+-- name: GetMember :one
+SELECT sqlc.embed(m), sqlc.embed(p), (
+  SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
+  WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id
+) AS enrolled
+FROM loop_members m JOIN people p ON p.id = m.person_id
+WHERE m.loop_id = @loop_id AND m.person_id = @person_id;
+
+-- name: CountActiveMember :one
+SELECT COUNT(*) FROM loop_members m JOIN people p ON p.id = m.person_id
+WHERE m.loop_id = @loop_id AND m.person_id = @person_id AND m.status = 'active' AND p.removed_at = 0;
 
 -- name: ActiveMembers :many
 -- With what routing needs: availability, who was last, and how much each has before them.
@@ -153,9 +166,10 @@ SELECT COUNT(*) FROM loop_invitations WHERE loop_id = @loop_id AND revoked_at = 
 -- name: DeleteDeadInvitations :exec
 DELETE FROM loop_invitations WHERE loop_id = @loop_id AND (revoked_at <> 0 OR expires_at <= @now);
 
--- name: CountRecentPeople :one
--- How many people came by themselves since a time.
-SELECT COUNT(*) FROM loop_members WHERE status = 'pending' AND created_at > @since;
+-- name: LoopsWaitedFor :many
+-- In which a person waits to be admitted.
+SELECT l.name FROM loops l JOIN loop_members m ON m.loop_id = l.id
+WHERE m.person_id = @person_id AND m.status = 'pending' ORDER BY m.created_at, l.id LIMIT 100;
 
 -- Groups -----------------------------------------------------------------------------
 
@@ -166,9 +180,6 @@ ON CONFLICT DO NOTHING;
 -- name: GroupNamed :one
 -- By id or by name.
 SELECT * FROM people_groups WHERE id = @id OR name_key = @name_key ORDER BY id LIMIT 1;
-
--- name: RenameGroup :exec
-UPDATE people_groups SET name = @name WHERE id = @id;
 
 -- name: CountGroups :one
 SELECT COUNT(*) FROM people_groups;
@@ -243,12 +254,12 @@ DELETE FROM loop_passkeys WHERE loop_id = @loop_id;
 -- name: DeleteInvitationsIn :exec
 DELETE FROM loop_invitations WHERE loop_id = @loop_id;
 
--- name: ReleaseWebhooksIn :exec
+-- name: DeleteDeliveriesIn :exec
 -- A deleted loop's addresses have nothing more to hear.
-DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = @loop_id);
+DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = CAST(@loop_id AS TEXT));
 
 -- name: DeleteWebhooksIn :exec
-DELETE FROM webhooks WHERE loop_id = @loop_id;
+DELETE FROM webhooks WHERE loop_id = CAST(@loop_id AS TEXT);
 
 -- name: DeleteLoop :execrows
 DELETE FROM loops WHERE id = @id;

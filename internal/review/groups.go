@@ -1,0 +1,142 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+const maxGroups = 200
+
+// findGroup finds a group by id or name.
+func findGroup(ctx context.Context, tx *store.Tx, idOrName string) (db.PeopleGroup, error) {
+	return tx.GroupNamed(ctx, db.GroupNamedParams{ID: idOrName, NameKey: account.NameKey(idOrName)})
+}
+
+// ListGroups lists the groups of the house, oldest first.
+func (s *Service) ListGroups(ctx context.Context, tx *store.Tx, in schemas.PageRequest) (schemas.Page[schemas.Group], error) {
+	var none schemas.Page[schemas.Group]
+	p, err := pageOf(in)
+	if err != nil {
+		return none, err
+	}
+	total, err := tx.CountGroups(ctx)
+	if err != nil {
+		return none, err
+	}
+	rows, err := tx.ListGroups(ctx, db.ListGroupsParams{After: p.time, AfterID: p.id, RowLimit: int32(p.limit + 1), RowOffset: int32(p.offset)})
+	if err != nil {
+		return none, err
+	}
+	out := schemas.Page[schemas.Group]{
+		Data: make([]schemas.Group, 0, len(rows)), Pagination: schemas.Pagination{Limit: p.limit, Offset: p.offset, Total: int(total)},
+	}
+	if len(rows) > p.limit {
+		rows = rows[:p.limit]
+		out.Pagination.NextCursor = cursorOf(rows[len(rows)-1].CreatedAt, rows[len(rows)-1].ID)
+	}
+	for _, row := range rows {
+		group, err := groupView(ctx, tx, row)
+		if err != nil {
+			return none, err
+		}
+		out.Data = append(out.Data, group)
+	}
+	return out, nil
+}
+
+func groupView(ctx context.Context, tx *store.Tx, g db.PeopleGroup) (schemas.Group, error) {
+	out := schemas.Group{ID: g.ID, Name: g.Name, Members: []schemas.PersonBrief{}, CreatedAt: store.Time(g.CreatedAt)}
+	people, err := tx.GroupMembers(ctx, g.ID)
+	for _, p := range people {
+		out.Members = append(out.Members, schemas.PersonBrief{OperatorID: p.ID, Name: p.Name})
+	}
+	return out, err
+}
+
+// PutGroup makes a group, or replaces the members of one that is there.
+func (s *Service) PutGroup(ctx context.Context, tx *store.Tx, in schemas.PutGroupRequest) (schemas.Group, error) {
+	group, err := findGroup(ctx, tx, in.Group)
+	if store.NotFound(err) {
+		group, err = newGroup(ctx, tx, cleanLine(in.Group))
+	}
+	if err != nil {
+		return schemas.Group{}, err
+	}
+	ids, err := s.groupPeople(ctx, tx, in.Members)
+	if err != nil {
+		return schemas.Group{}, err
+	}
+	if err := tx.DeleteGroupMembers(ctx, group.ID); err != nil {
+		return schemas.Group{}, err
+	}
+	for _, id := range ids {
+		if err := tx.InsertGroupMember(ctx, db.InsertGroupMemberParams{GroupID: group.ID, PersonID: id}); err != nil {
+			return schemas.Group{}, err
+		}
+	}
+	return groupView(ctx, tx, group)
+}
+
+func (s *Service) groupPeople(ctx context.Context, tx *store.Tx, names []string) ([]string, error) {
+	ids := make([]string, 0, len(names))
+	for i, name := range names {
+		p, err := s.Accounts.FindPerson(ctx, tx, name)
+		if schemas.ErrorCode(err) == schemas.CodeNotFound {
+			return nil, schemas.Invalid(fmt.Sprintf("members[%d]", i), "must name a person of this house. "+err.Error())
+		}
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, p.ID)
+	}
+	return ids, nil
+}
+
+// newGroup refuses names that mean something else where people are named.
+func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, error) {
+	var none db.PeopleGroup
+	key := account.NameKey(name)
+	if key == "" || account.ReservedName(name) || strings.HasPrefix(key, "op_") || strings.HasPrefix(key, "grp_") {
+		return none, schemas.Invalid("group", fmt.Sprintf("must be a name of its own; %q is empty or means something else. Example: legal", short(name)))
+	}
+	if _, err := tx.PersonByName(ctx, key); err == nil {
+		return none, schemas.NewError(schemas.CodeConflict, fmt.Sprintf("There is a person called %q. Give the group another name.", short(name)))
+	} else if !store.NotFound(err) {
+		return none, err
+	}
+	n, err := tx.CountGroups(ctx)
+	if err != nil {
+		return none, err
+	}
+	if n >= maxGroups {
+		return none, schemas.NewError(schemas.CodeUnprocessable, fmt.Sprintf("There are %d groups already, which is the limit. Delete one that is not used any more, then try again.", maxGroups))
+	}
+	if _, err := tx.InsertGroup(ctx, db.InsertGroupParams{ID: ident.New("grp_"), Name: name, NameKey: key, CreatedAt: store.Micros(tx.Now())}); err != nil {
+		return none, err
+	}
+	return findGroup(ctx, tx, name)
+}
+
+// DeleteGroup deletes a group; its people stay. Escalations that name it tell nobody by it
+// any more, and the loop's problems say so.
+func (s *Service) DeleteGroup(ctx context.Context, tx *store.Tx, in schemas.GroupRequest) (schemas.Empty, error) {
+	group, err := findGroup(ctx, tx, in.Group)
+	if store.NotFound(err) {
+		return schemas.Empty{}, schemas.NewError(schemas.CodeNotFound, fmt.Sprintf("There is no group called %q.", short(in.Group)))
+	}
+	if err != nil {
+		return schemas.Empty{}, err
+	}
+	if err := tx.DeleteGroupMembers(ctx, group.ID); err != nil {
+		return schemas.Empty{}, err
+	}
+	_, err = tx.DeleteGroup(ctx, group.ID)
+	return schemas.Empty{}, err
+}

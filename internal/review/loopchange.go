@@ -1,0 +1,112 @@
+package review
+
+import (
+	"context"
+
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// UpdateLoop changes what is given; the settings as a whole, and only for a person.
+func (s *Service) UpdateLoop(ctx context.Context, tx *store.Tx, in schemas.UpdateLoopRequest) (schemas.LoopAnswer, error) {
+	if in.Name == nil && in.Description == nil && in.Icon == nil && in.Settings == nil {
+		return schemas.LoopAnswer{}, schemas.NewError(schemas.CodeInvalid, "At least one field must be provided for update")
+	}
+	loop, err := s.changeable(ctx, tx, in.LoopID)
+	if err != nil {
+		return schemas.LoopAnswer{}, err
+	}
+	if err := rename(&loop, in); err != nil {
+		return schemas.LoopAnswer{}, err
+	}
+	if in.Settings != nil {
+		if err := s.changeSettings(ctx, tx, &loop, *in.Settings, in.Assertion); err != nil {
+			return schemas.LoopAnswer{}, err
+		}
+	}
+	if err := saveLoop(ctx, tx, loop); err != nil {
+		return schemas.LoopAnswer{}, err
+	}
+	if err := s.announce(ctx, tx, "loop.updated", nil, loop.ID, ""); err != nil {
+		return schemas.LoopAnswer{}, err
+	}
+	return s.loopAnswer(ctx, tx, loop)
+}
+
+func rename(loop *db.Loop, in schemas.UpdateLoopRequest) error {
+	if in.Name != nil {
+		if loop.Name = cleanLine(*in.Name); loop.Name == "" {
+			return schemas.Invalid("name", "must have 1 to 100 visible characters. Example: Content moderation")
+		}
+	}
+	if in.Description != nil {
+		loop.Description = cleanText(*in.Description)
+	}
+	if in.Icon != nil {
+		loop.Icon = cleanLine(*in.Icon)
+	}
+	return nil
+}
+
+func saveLoop(ctx context.Context, tx *store.Tx, l db.Loop) error {
+	n, err := tx.UpdateLoop(ctx, db.UpdateLoopParams{
+		ID: l.ID, Version: l.Version, Name: l.Name, Description: l.Description, Icon: l.Icon, Settings: l.Settings, UpdatedAt: store.Micros(tx.Now()),
+	})
+	if err == nil && n == 0 {
+		err = schemas.NewError(schemas.CodeConflict, "Somebody else has just changed this loop. Look at it again before you change it.")
+	}
+	return err
+}
+
+// DeleteLoop deletes a loop and everything in it, unless something in it is still open.
+func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.DeleteLoopRequest) (schemas.LoopDeleted, error) {
+	loop, err := s.changeable(ctx, tx, in.LoopID)
+	if err != nil {
+		return schemas.LoopDeleted{}, err
+	}
+	if loop.Kind != "loop" {
+		return schemas.LoopDeleted{}, schemas.NewError(schemas.CodeConflict, "The loops default and proof belong to the house and cannot be deleted.")
+	}
+	if err := s.govern(ctx, tx, loop, deletion, in.Assertion); err != nil {
+		return schemas.LoopDeleted{}, err
+	}
+	open, err := tx.CountOpenReviewsIn(ctx, loop.ID)
+	if err == nil && open > 0 {
+		err = schemas.NewError(schemas.CodeConflict, "Cannot delete loop with active requests")
+	}
+	if err != nil {
+		return schemas.LoopDeleted{}, err
+	}
+	if err := s.announce(ctx, tx, "loop.deleted", nil, loop.ID, ""); err != nil {
+		return schemas.LoopDeleted{}, err
+	}
+	out := schemas.LoopDeleted{LoopID: loop.ID, DeletedAt: tx.Now()}
+	markTest(&out.Sandboxed, loop.Mode)
+	out.DeletedData, err = deleteAll(ctx, tx, loop.ID)
+	return out, err
+}
+
+// deleteAll deletes a loop and every row that hangs on it.
+func deleteAll(ctx context.Context, tx *store.Tx, loopID string) (schemas.DeletedData, error) {
+	n, err := tx.CountReviewsIn(ctx, loopID)
+	if err != nil {
+		return schemas.DeletedData{}, err
+	}
+	out := schemas.DeletedData{RequestsDeleted: int(n.Requests), ResponsesDeleted: int(n.Responses)}
+	for _, remove := range []func(context.Context, string) error{
+		tx.DeleteRoundsIn, tx.DeleteRecipientsIn, tx.DeleteVotesIn, tx.DeleteReviewLinksIn, tx.DeleteAuditIn, tx.DeleteFeedbackIn,
+		tx.DeleteReceiptsIn, tx.DeleteReviewsIn, tx.DeleteLoopPasskeysIn, tx.DeleteInvitationsIn, tx.DeleteDeliveriesIn, tx.DeleteWebhooksIn,
+	} {
+		if err := remove(ctx, loopID); err != nil {
+			return out, err
+		}
+	}
+	members, err := tx.DeleteMembersIn(ctx, loopID)
+	if err != nil {
+		return out, err
+	}
+	out.MembersRemoved = int(members)
+	_, err = tx.DeleteLoop(ctx, loopID)
+	return out, err
+}

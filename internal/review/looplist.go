@@ -1,0 +1,161 @@
+package review
+
+import (
+	"context"
+	"encoding/base64"
+	"math"
+	"strconv"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// GetLoop gives a loop with its members.
+func (s *Service) GetLoop(ctx context.Context, tx *store.Tx, in schemas.LoopRequest) (schemas.LoopAnswer, error) {
+	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	if err != nil {
+		return schemas.LoopAnswer{}, err
+	}
+	return s.loopAnswer(ctx, tx, loop)
+}
+
+func (s *Service) loopAnswer(ctx context.Context, tx *store.Tx, loop db.Loop) (out schemas.LoopAnswer, err error) {
+	out.Loop, err = s.wholeLoop(ctx, tx, loop.ID)
+	out.Warnings = out.Loop.Problems
+	markTest(&out.Sandboxed, loop.Mode)
+	return out, err
+}
+
+// wholeLoop is a loop with members and problems, read anew.
+func (s *Service) wholeLoop(ctx context.Context, tx *store.Tx, id string) (schemas.Loop, error) {
+	loop, err := tx.LoopByID(ctx, id)
+	if err != nil {
+		return schemas.Loop{}, err
+	}
+	v, err := s.loopView(ctx, tx, loop)
+	if err != nil {
+		return v, err
+	}
+	rows, err := tx.ListMembers(ctx, loop.ID)
+	if err != nil {
+		return v, err
+	}
+	for _, row := range rows {
+		v.Members = append(v.Members, memberView(row))
+	}
+	v.Problems, err = s.problems(ctx, tx, loop)
+	return v, err
+}
+
+func (s *Service) loopView(ctx context.Context, tx *store.Tx, l db.Loop) (schemas.Loop, error) {
+	n, err := tx.CountMembers(ctx, l.ID)
+	return schemas.Loop{
+		ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Icon: l.Icon, CreatorID: l.CreatorID, AgentID: l.AgentID,
+		MemberCount: int(n.Active), PendingCount: int(n.Pending), Settings: s.settings(l), Status: "active",
+		CreatedAt: store.Time(l.CreatedAt), UpdatedAt: store.Time(l.UpdatedAt),
+	}, err
+}
+
+// ListLoops lists the loops that the caller may see, newest first, without their members.
+func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLoopsRequest) (schemas.LoopList, error) {
+	p, err := loopPageOf(in)
+	if err != nil {
+		return schemas.LoopList{}, err
+	}
+	c := account.From(ctx)
+	rows, total, err := loopsOf(ctx, tx, c, p)
+	if err != nil {
+		return schemas.LoopList{}, err
+	}
+	out := schemas.LoopList{Loops: make([]schemas.Loop, 0, len(rows)), Total: int(total)}
+	if len(rows) > p.limit {
+		rows = rows[:p.limit]
+		out.NextCursor = cursorOf(rows[len(rows)-1].CreatedAt, rows[len(rows)-1].ID)
+	}
+	for _, row := range rows {
+		v, err := s.loopView(ctx, tx, row)
+		if err != nil {
+			return out, err
+		}
+		out.Loops = append(out.Loops, v)
+	}
+	out.Count = len(out.Loops)
+	markTest(&out.Sandboxed, c.Mode)
+	return out, nil
+}
+
+// listPage is where a page begins and how long it is.
+type listPage struct {
+	place
+	limit, offset int
+}
+
+// pageOf checks a page request for a list with the oldest first.
+func pageOf(in schemas.PageRequest) (listPage, error) {
+	return listPageOf(in.Limit, 20, in.Offset, in.Cursor, place{})
+}
+
+func loopPageOf(in schemas.ListLoopsRequest) (listPage, error) {
+	return listPageOf(in.Limit, 50, in.Offset, in.Cursor, place{time: math.MaxInt64})
+}
+
+func listPageOf(limit, usual, offset int, cursor string, start place) (listPage, error) {
+	p := listPage{place: start, limit: usual, offset: min(max(offset, 0), 10_000)}
+	if limit > 0 {
+		p.limit = min(limit, 100)
+	}
+	if cursor == "" {
+		return p, nil
+	}
+	at, ok := cursorPlace(cursor)
+	if !ok {
+		return p, schemas.Invalid("cursor", "must be the next_cursor of the page before; leave it out to begin at the first page")
+	}
+	p.place, p.offset = at, 0
+	return p, nil
+}
+
+func cursorOf(micros int64, id string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(micros, 10) + "|" + id))
+}
+
+func loopsOf(ctx context.Context, tx *store.Tx, c account.Caller, p listPage) (rows []db.Loop, total int64, err error) {
+	more, skip := int32(p.limit+1), int32(p.offset)
+	switch {
+	case c.AgentID != "":
+		if total, err = tx.CountAgentLoops(ctx, db.CountAgentLoopsParams{AgentID: c.AgentID, Mode: c.Mode}); err != nil {
+			return nil, 0, err
+		}
+		rows, err = tx.ListAgentLoops(ctx, db.ListAgentLoopsParams{AgentID: c.AgentID, Mode: c.Mode, Before: p.time, BeforeID: p.id, RowLimit: more, RowOffset: skip})
+	case c.Owner:
+		if total, err = tx.CountOwnerLoops(ctx); err != nil {
+			return nil, 0, err
+		}
+		rows, err = tx.ListOwnerLoops(ctx, db.ListOwnerLoopsParams{Before: p.time, BeforeID: p.id, RowLimit: more, RowOffset: skip})
+	default:
+		if total, err = tx.CountPersonLoops(ctx, c.PersonID); err != nil {
+			return nil, 0, err
+		}
+		rows, err = tx.ListPersonLoops(ctx, db.ListPersonLoopsParams{PersonID: c.PersonID, Before: p.time, BeforeID: p.id, RowLimit: more, RowOffset: skip})
+	}
+	return rows, total, err
+}
+
+// CheckKey tells an agent about its key. How many calls are left is the API's to say.
+func (s *Service) CheckKey(ctx context.Context, tx *store.Tx, _ schemas.Empty) (schemas.KeyCheck, error) {
+	c := account.From(ctx)
+	agent, err := tx.AgentByID(ctx, c.AgentID)
+	if err != nil {
+		return schemas.KeyCheck{}, err
+	}
+	out := schemas.KeyCheck{
+		APIKeyID: c.KeyID, UserID: agent.ID, Email: agent.Email, AccountStatus: "active", Permissions: c.Scopes, Mode: c.Mode,
+	}
+	if len(out.Permissions) == 0 {
+		out.Permissions = account.Scopes
+	}
+	markTest(&out.Sandboxed, c.Mode)
+	return out, nil
+}

@@ -1,0 +1,207 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// channelPage is where a request is shown to those who look by themselves.
+const channelPage = "page"
+
+// checkSettings refuses settings that can never work: names of nobody, counts that cannot
+// be reached, words without a meaning. What may work later is among the problems instead.
+func (s *Service) checkSettings(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.LoopSettings) error {
+	var f faults
+	var names []namedAt
+	if in.Mode != nil {
+		names = loopModeFaults(&f, *in.Mode)
+	}
+	named := map[string]bool{}
+	for i, policy := range in.Escalation {
+		names = append(names, policyFaults(&f, fmt.Sprintf("settings.escalation[%d]", i), policy, named)...)
+	}
+	for _, n := range names {
+		_, err := s.named(ctx, tx, loop, []string{n.name})
+		if schemas.ErrorCode(err) == schemas.CodeInvalid {
+			f.add(n.field, "names nobody. %s", err.Error())
+		} else if err != nil {
+			return err
+		}
+	}
+	return f.err()
+}
+
+// namedAt is a name of a person or group, and where it stands.
+type namedAt struct{ field, name string }
+
+func namesAt(field string, names []string) []namedAt {
+	out := make([]namedAt, len(names))
+	for i, name := range names {
+		out[i] = namedAt{fmt.Sprintf("%s.to[%d]", field, i), name}
+	}
+	return out
+}
+
+func loopModeFaults(f *faults, m schemas.ReviewMode) (names []namedAt) {
+	const field = "settings.review_mode"
+	if len(m.Steps) > 0 && (m.Mode != "" || m.Threshold > 0 || m.Of > 0) {
+		f.add(field, "has steps, each with a mode of its own; leave mode, threshold and of out beside them")
+	}
+	if len(m.Steps) == 0 {
+		quorumFaults(f, field, m.Mode, m.Threshold)
+	}
+	if m.Of > 0 && m.Threshold > m.Of {
+		f.add(field+".threshold", "must be at most of, which is %d, else no quorum is ever reached; got %d", m.Of, m.Threshold)
+	}
+	if m.Of > 0 && m.Mode != modeQuorum {
+		f.add(field+".of", "only goes with the mode quorum")
+	}
+	for i, step := range m.Steps {
+		place := fmt.Sprintf("%s.steps[%d]", field, i)
+		quorumFaults(f, place, step.Mode, step.Threshold)
+		names = append(names, namesAt(place, step.To)...)
+	}
+	return names
+}
+
+func quorumFaults(f *faults, field, mode string, threshold int) {
+	if mode == modeQuorum && threshold < 1 {
+		f.add(field+".threshold", "says how many equal answers decide; a quorum needs it. Example: 2")
+	}
+	if mode != modeQuorum && threshold > 0 {
+		f.add(field+".threshold", "only goes with the mode quorum")
+	}
+}
+
+// policyFaults also keeps a priority from having two policies, of which one would be idle.
+func policyFaults(f *faults, field string, p schemas.EscalationPolicy, seen map[string]bool) (names []namedAt) {
+	covered := p.Priorities
+	if len(covered) == 0 {
+		covered = []string{""}
+	}
+	for _, priority := range covered {
+		switch {
+		case priority != "" && priorityRank(priority) < 0:
+			f.add(field+".priorities", "must be of low, medium, high, critical; got %q", short(priority))
+		case seen[priority]:
+			f.add(field+".priorities", "has %s, for which there is another policy already; each priority has one", whichPriority(priority))
+		}
+		seen[priority] = true
+	}
+	for i, step := range p.Steps {
+		place := fmt.Sprintf("%s.steps[%d]", field, i)
+		for _, channel := range step.Channels {
+			if channel != notify.Mail && channel != notify.Chat && channel != channelPage {
+				f.add(place+".channels", "must be of mail, chat, page; got %q", short(channel))
+			}
+		}
+		names = append(names, namesAt(place, step.To)...)
+	}
+	return names
+}
+
+func whichPriority(priority string) string {
+	if priority == "" {
+		return "all priorities"
+	}
+	return priority
+}
+
+// problems are sentences about what would keep people from being reached or from
+// deciding, as things stand.
+func (s *Service) problems(ctx context.Context, tx *store.Tx, loop db.Loop) ([]string, error) {
+	members, err := s.active(ctx, tx, loop.ID)
+	if err != nil {
+		return nil, err
+	}
+	settings := s.settings(loop)
+	out := membershipProblems(settings, members)
+	for _, policy := range settings.Escalation {
+		for i, step := range policy.Steps {
+			where := fmt.Sprintf("Step %d of the escalation for %s", i+1, strings.Join(orAll(policy.Priorities), ", "))
+			found, err := s.stepProblems(ctx, tx, loop, where, step)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, found...)
+		}
+	}
+	return out, nil
+}
+
+func orAll(priorities []string) []string {
+	if len(priorities) == 0 {
+		return []string{"all priorities"}
+	}
+	return priorities
+}
+
+func membershipProblems(settings schemas.LoopSettings, members []member) (out []string) {
+	able := len(members)
+	if settings.Passkey {
+		able = len(slices.DeleteFunc(slices.Clone(members), func(m member) bool { return !m.Enrolled }))
+	}
+	switch {
+	case len(members) == 0:
+		out = append(out, "Nobody in this loop can decide: it has no active members. Add somebody, or admit those who wait.")
+	case able == 0:
+		out = append(out, "Nobody in this loop can decide: it demands passkeys, and no active member has one that is enrolled.")
+	}
+	if m := settings.Mode; m != nil && m.Mode == modeQuorum && able > 0 && m.Threshold > able {
+		out = append(out, fmt.Sprintf("A quorum needs %d equal answers, but only %d people in this loop can decide.", m.Threshold, able))
+	}
+	return out
+}
+
+func (s *Service) stepProblems(ctx context.Context, tx *store.Tx, loop db.Loop, where string, step schemas.EscalationStep) (out []string, err error) {
+	var people []member
+	for _, name := range step.To {
+		found, err := s.named(ctx, tx, loop, []string{name})
+		if schemas.ErrorCode(err) == schemas.CodeInvalid {
+			out = append(out, fmt.Sprintf("%s names %q, which is nobody any more.", where, short(name)))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			out = append(out, fmt.Sprintf("%s names %q, in which there is nobody.", where, short(name)))
+		}
+		people = join(people, found)
+	}
+	for _, m := range people {
+		if problem := s.channelProblem(where, step.Channels, m); problem != "" {
+			out = append(out, problem)
+		}
+	}
+	return out, nil
+}
+
+// channelProblem says why a step reaches a person by no channel, or "" when it does. The page
+// is a channel only where it is named: it reaches those who look by themselves.
+func (s *Service) channelProblem(where string, channels []string, m member) string {
+	byMail := len(channels) == 0 || slices.Contains(channels, notify.Mail)
+	byChat := len(channels) == 0 || slices.Contains(channels, notify.Chat)
+	if slices.Contains(channels, channelPage) || byMail && s.cfg.Mail && m.Email != "" || byChat && s.cfg.Chat {
+		return ""
+	}
+	noMail := "no mail server is configured"
+	if s.cfg.Mail {
+		noMail = m.Name + " has no mail address"
+	}
+	const noChat = "no chat address is configured"
+	switch {
+	case !byMail:
+		return fmt.Sprintf("%s goes to %s by chat, but %s.", where, m.Name, noChat)
+	case !byChat:
+		return fmt.Sprintf("%s goes to %s by mail, but %s.", where, m.Name, noMail)
+	}
+	return fmt.Sprintf("%s goes to %s by mail or chat, but %s and %s.", where, m.Name, noMail, noChat)
+}
