@@ -9,6 +9,7 @@ import (
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
 )
 
 // The kinds of notice. Those about a request that is open are dropped when it is over
