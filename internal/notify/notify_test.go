@@ -33,7 +33,11 @@ type world struct {
 
 func newWorld(t *testing.T, c notify.Config) *world {
 	clk := clock.NewFake(storetest.Start)
-	w := &world{store: storetest.OpenAt(t, clk), clock: clk, log: &bytes.Buffer{}}
+	return newWorldOn(t, storetest.OpenAt(t, clk), clk, c)
+}
+
+func newWorldOn(t *testing.T, s *store.Store, clk *clock.Fake, c notify.Config) *world {
+	w := &world{store: s, clock: clk, log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	w.runner = job.NewRunner(w.store, clk, log)
 	w.notifier = notify.New(c, w.store, log)
