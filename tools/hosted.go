@@ -39,7 +39,7 @@ func hostedResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[Tas
 		found.walk("", document, 0)
 	}
 	b := brief(t, false)
-	r.data = TaskResult{TaskID: t.TaskID, Status: t.Status, Links: found.links, Verdict: found.verdict, EscrowUSD: t.EscrowUSD, Next: b.Next, TestMode: mode(t.Sandboxed)}
+	r.data = TaskResult{TaskID: t.TaskID, State: b.State, Status: t.Status, Links: found.links, Verdict: found.verdict, EscrowUSD: &t.EscrowUSD, Next: b.Next, TestMode: mode(t.Sandboxed)}
 	if schemas.TaskStatus(t.Status) == schemas.Paid {
 		r.data.Next = "Done and paid. Give the user the links."
 	}
@@ -105,7 +105,7 @@ func (h *hostedProof) judge(v any) {
 	h.verdict = out
 }
 
-func hostedText(b TaskBrief, r TaskResult) string {
+func hostedText(b Brief, r TaskResult) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %q is %s.\n", r.TaskID, b.Title, r.Status)
 	if r.Verdict != nil {

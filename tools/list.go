@@ -1,16 +1,29 @@
 package tools
 
+// Groups of tools. A tool may stand in several, with commas between them.
+const (
+	setTasks   = "tasks"
+	setReviews = "reviews"
+	setReview  = "review"
+	setAccount = "account"
+	setAudit   = "audit"
+	setHITL    = "hitl"
+	forBoth    = setTasks + "," + setReviews
+)
+
 // list is every tool there is, in the order clients show them.
 func list() []Tool {
-	return []Tool{
-		tool("post_task", "tasks", Writes, "Ask a person to do something in the real world and prove it with photos. Say exactly what to do and what the photos must show. Returns at once: the reward is held in escrow and people are told. Not for things you can do yourself.", postTask),
-		tool("check_status", "tasks", Reads, "See where tasks are and what they need from you. Without ids: everything open and what ended in the last 24 h, news marked NEW. Waits for a change up to wait_seconds; people take minutes to hours, so prefer ending your turn.", checkStatus),
-		tool("get_task_result", "tasks", Reads, "Get what the person handed in: photos to look at, note, the automatic check's verdict, links.", getTaskResult),
-		tool("list_tasks", "tasks", Reads, "List your tasks, newest first, by status, type or words of the title.", listTasks),
-		tool("cancel_task", "tasks", Destroys, "Withdraw a task before work begins; the reward comes back in full. Refused once a person is at work.", cancelTask),
-		tool("review_proof", "review", Destroys, "Decide on proof in MANUAL_REVIEW, after looking at it with get_task_result. approve pays the person for good; request_changes sends it back (twice at most); reject opens a dispute for the owner.", reviewProof),
-		tool("reply_to_operator", "review", Writes, "Answer the person who has the task: their time estimate (decision) or their question (text).", replyToOperator),
-		tool("get_balance", "account", Reads, "Money left, today's limits, test or live mode, and how many people could act now. Call before the first task.", getBalance),
-		tool("register_agent", "account", Writes, "Register with the marketplace and get an API key, shown once. Only needed while no key is configured.", registerAgent),
-	}
+	return append([]Tool{
+		tool("post_task", setTasks, Writes, "Ask a person to do something in the real world and prove it with photos. Say exactly what to do and what the photos must show. Returns at once: the reward is held in escrow and people are told. Not for things you can do yourself.", postTask),
+		connectsLate(tool("request_human_review", setReviews, Writes, "Ask people to approve, choose or answer before you act: anything costly, public or not to be undone. Returns at once. Nothing is approved until check_status says APPROVED.", requestHumanReview)),
+		connectsLate(tool("check_status", forBoth, Reads, "See where tasks and reviews are and what they need from you. Without ids: everything open and what ended in the last 24 h, news marked NEW. Waits for a change up to wait_seconds; people take minutes to hours, so prefer ending your turn.", checkStatus)),
+		connectsLate(tool("get_task_result", forBoth, Reads, "Get what the person handed in: photos to look at, note, the automatic check's verdict, links. Of a review: answer, comment, edits, receipt.", getTaskResult)),
+		connectsLate(tool("list_tasks", forBoth, Reads, "List your tasks and reviews, newest first, by status, type or words of the title.", listTasks)),
+		connectsLate(tool("cancel_task", forBoth, Destroys, "Withdraw a task before work begins, for a full refund, or a review that nobody has decided.", cancelTask)),
+		tool("review_proof", setReview, Destroys, "Decide on proof in MANUAL_REVIEW, after looking at it with get_task_result. approve pays the person for good; request_changes sends it back (twice at most); reject opens a dispute for the owner.", reviewProof),
+		tool("reply_to_operator", setReview, Writes, "Answer the person who has the task: their time estimate (decision) or their question (text).", replyToOperator),
+		connectsLate(tool("find_precedents", setAudit, Reads, "Search your decided reviews for similar ones, before you ask again.", findPrecedents)),
+		tool("get_balance", setAccount, Reads, "Money left, today's limits, test or live mode, and how many people could act now. Call before the first task.", getBalance),
+		tool("register_agent", setAccount, Writes, "Register with the marketplace and get an API key, shown once. Only needed while no key is configured.", registerAgent),
+	}, officialTools()...)
 }

@@ -56,27 +56,38 @@ func names(list []mcp.Tool) []string {
 }
 
 func TestList(t *testing.T) {
-	t.Run("stays under 12 KiB of JSON", func(t *testing.T) {
+	t.Run("stays under 14 KiB of JSON", func(t *testing.T) {
 		raw, err := json.Marshal(mcp.ListToolsResult{Tools: published(t, tools.Options{})})
 		require.NoError(t, err)
 		t.Logf("tools/list is %d bytes", len(raw))
-		require.Less(t, len(raw), 12<<10)
+		require.Less(t, len(raw), 14<<10)
 	})
-	t.Run("has the eight tools by default", func(t *testing.T) {
-		require.Equal(t, []string{"cancel_task", "check_status", "get_balance", "get_task_result", "list_tasks", "post_task", "reply_to_operator", "review_proof"}, names(published(t, tools.Options{})))
+	t.Run("has the ten tools by default", func(t *testing.T) {
+		require.Equal(t, []string{"cancel_task", "check_status", "find_precedents", "get_balance", "get_task_result", "list_tasks", "post_task", "reply_to_operator", "request_human_review", "review_proof"}, names(published(t, tools.Options{})))
 	})
 	t.Run("offers register_agent only without a key", func(t *testing.T) {
 		require.Contains(t, names(published(t, tools.Options{Keyless: true})), "register_agent")
 	})
 	t.Run("only looks in read-only mode", func(t *testing.T) {
-		require.Equal(t, []string{"check_status", "get_balance", "get_task_result", "list_tasks"}, names(published(t, tools.Options{ReadOnly: true, Keyless: true})))
+		require.Equal(t, []string{"check_status", "find_precedents", "get_balance", "get_task_result", "list_tasks"}, names(published(t, tools.Options{ReadOnly: true, Keyless: true})))
 	})
 	t.Run("is limited to toolsets", func(t *testing.T) {
 		require.Equal(t, []string{"get_balance", "reply_to_operator", "review_proof"}, names(published(t, tools.Options{Toolsets: []string{"review", "account"}})))
 	})
+	t.Run("serves reviews alone with what they need", func(t *testing.T) {
+		require.Equal(t, []string{"cancel_task", "check_status", "get_task_result", "list_tasks", "request_human_review"}, names(published(t, tools.Options{Toolsets: []string{"reviews"}})))
+	})
+	t.Run("has the official seven only where they are asked for", func(t *testing.T) {
+		require.Equal(t, []string{"add_request_feedback", "cancel_request", "create_request", "get_request", "list_loops", "list_requests", "update_request"}, names(published(t, tools.Options{Toolsets: []string{"hitl"}})))
+	})
+	t.Run("offers nothing that decides a review", func(t *testing.T) {
+		for _, name := range names(published(t, tools.Options{Toolsets: tools.Toolsets(), Keyless: true})) {
+			require.NotRegexp(t, "decide|respond|claim|approve|answer_|consume", name)
+		}
+	})
 	t.Run("refuses an unknown toolset by naming the known ones", func(t *testing.T) {
 		_, err := tools.New(tools.Options{Client: func(context.Context) (*client.Client, error) { return nil, nil }, Toolsets: []string{"task"}})
-		require.EqualError(t, err, `there is no toolset "task"; choose from tasks, review, account`)
+		require.EqualError(t, err, `there is no toolset "task"; choose from tasks, reviews, review, audit, account, hitl`)
 	})
 }
 

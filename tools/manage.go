@@ -10,21 +10,28 @@ import (
 	"humanops-mcp/schemas"
 )
 
-// CancelTaskArgs names the task.
+// CancelTaskArgs names the task or the review.
 type CancelTaskArgs struct {
-	TaskID string `json:"task_id" maxLength:"64" doc:"From post_task"`
+	TaskID string `json:"task_id" maxLength:"64" doc:"Of a task or a review"`
 	Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why"`
 }
 
 // Cancelled tells what came back.
 type Cancelled struct {
-	TaskID      string        `json:"task_id"`
-	Status      string        `json:"status"`
-	RefundedUSD schemas.Money `json:"refunded_usd"`
+	TaskID      string         `json:"task_id"`
+	State       string         `json:"state"`
+	Status      string         `json:"status"`
+	RefundedUSD *schemas.Money `json:"refunded_usd,omitempty"`
 	TestMode
 }
 
 func cancelTask(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancelled], error) {
+	if reviewID.MatchString(in.TaskID) {
+		return cancelReview(ctx, c, in)
+	}
+	if err := c.market(ctx); err != nil {
+		return reply[Cancelled]{}, err
+	}
 	if in.Reason != "" { // the hosted marketplace takes none
 		extended, err := c.Extended(ctx)
 		if err != nil {
@@ -39,61 +46,24 @@ func cancelTask(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancelle
 		return reply[Cancelled]{}, err
 	}
 	return reply[Cancelled]{
-		data: Cancelled{out.TaskID, out.Status, out.RefundedUSD, mode(out.Sandboxed)},
+		data: Cancelled{out.TaskID, failed, out.Status, &out.RefundedUSD, mode(out.Sandboxed)},
 		text: fmt.Sprintf("%s is %s and %s came back. Nothing more to do.", out.TaskID, out.Status, out.RefundedUSD.Dollars()),
 	}, nil
 }
 
-// ListTasksArgs filters the list.
-type ListTasksArgs struct {
-	Status   string           `json:"status,omitempty" maxLength:"200" doc:"Statuses with commas, or open, or done"`
-	TaskType schemas.TaskType `json:"task_type,omitempty" maxLength:"40" doc:"Such as PHOTO"`
-	Query    string           `json:"query,omitempty" maxLength:"100" doc:"Words of the title"`
-	Limit    int              `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"Default 20"`
-	Cursor   string           `json:"cursor,omitempty" maxLength:"200" doc:"next_cursor of the page before"`
-}
-
-// TaskList is one page.
-type TaskList struct {
-	Items      []TaskRow `json:"items"`
-	Total      int       `json:"total"`
-	NextCursor string    `json:"next_cursor,omitempty"`
-	TestMode
-}
-
-// TaskRow is a task in a list.
-type TaskRow struct {
-	TaskID    string        `json:"task_id"`
-	Status    string        `json:"status"`
-	Title     string        `json:"title"`
-	RewardUSD schemas.Money `json:"reward_usd"`
-	CreatedAt string        `json:"created_at,omitempty"`
-}
-
-func listTasks(ctx context.Context, c *call, in ListTasksArgs) (reply[TaskList], error) {
-	var r reply[TaskList]
-	extended, err := c.Extended(ctx)
+func cancelReview(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancelled], error) {
+	service, err := c.reviews(ctx)
 	if err != nil {
-		return r, err
+		return reply[Cancelled]{}, err
 	}
-	page, err := listPage(ctx, c, in, extended)
+	out, err := service.CancelReview(ctx, schemas.CancelReviewRequest{RequestID: in.TaskID, Reason: in.Reason})
 	if err != nil {
-		return r, err
+		return reply[Cancelled]{}, err
 	}
-	r.data = TaskList{Total: page.Pagination.Total, NextCursor: page.Pagination.NextCursor, TestMode: mode(page.Sandboxed)}
-	var text strings.Builder
-	for _, t := range page.Data {
-		row := TaskRow{t.TaskID, t.Status, name(t.Title), t.RewardUSD, moment(t.CreatedAt)}
-		r.data.Items = append(r.data.Items, row)
-		fmt.Fprintf(&text, "- %s %q: %s, %s\n", row.TaskID, row.Title, row.Status, row.RewardUSD.Dollars())
-	}
-	fmt.Fprintf(&text, "%d of %d tasks.", len(page.Data), page.Pagination.Total)
-	if r.data.NextCursor != "" {
-		text.WriteString(" More with cursor " + strconv.Quote(r.data.NextCursor) + ".")
-	}
-	text.WriteString(" check_status says what a task needs; get_task_result shows its proof.")
-	r.text = text.String()
-	return r, nil
+	return reply[Cancelled]{
+		data: Cancelled{TaskID: in.TaskID, State: failed, Status: string(schemas.ReviewCancelled), TestMode: mode(out.Sandboxed)},
+		text: in.TaskID + " is cancelled: nobody is asked any more, and nothing is approved.",
+	}, nil
 }
 
 func listPage(ctx context.Context, c *call, in ListTasksArgs, extended bool) (schemas.Page[schemas.TaskView], error) {

@@ -21,10 +21,10 @@ type PostTaskArgs struct {
 	Lat                 *float64         `json:"lat,omitempty" minimum:"-90" maximum:"90" doc:"With lng, if known"`
 	Lng                 *float64         `json:"lng,omitempty" minimum:"-180" maximum:"180" doc:"With lat"`
 	DigitalInstructions string           `json:"digital_instructions,omitempty" maxLength:"10000" doc:"Steps, for digital tasks"`
-	AssignTo            string           `json:"assign_to,omitempty" maxLength:"200" doc:"Ask only this person: operator_id or name from get_balance"`
-	EstimateApproval    string           `json:"estimate_approval,omitempty" enum:"auto,manual" doc:"auto (default) approves a time estimate that fits the deadline"`
-	AllowDuplicate      bool             `json:"allow_duplicate,omitempty" doc:"Post even if the same was posted within 10 minutes"`
-	IdempotencyKey      string           `json:"idempotency_key,omitempty" maxLength:"200" doc:"Repeat a call under its key: no second task"`
+	AssignTo            string           `json:"assign_to,omitempty" maxLength:"200" doc:"Only this person, from get_balance"`
+	EstimateApproval    string           `json:"estimate_approval,omitempty" enum:"auto,manual" doc:"auto (default) accepts an estimate within the deadline"`
+	AllowDuplicate      bool             `json:"allow_duplicate,omitempty" doc:"Though the same was posted within 10 minutes"`
+	IdempotencyKey      string           `json:"idempotency_key,omitempty" maxLength:"200" doc:"Repeat a call under its key"`
 }
 
 // PostedTask is the new task and who hears of it.
@@ -34,8 +34,8 @@ type PostedTask struct {
 	RewardUSD        schemas.Money `json:"reward_usd"`
 	Deadline         string        `json:"deadline"`
 	PeopleInReach    *int          `json:"people_in_reach,omitempty"`
-	Notified         []string      `json:"notified,omitempty" doc:"Who was told"`
-	Duplicate        bool          `json:"duplicate,omitempty" doc:"It had been posted already"`
+	Notified         []string      `json:"notified,omitempty"`
+	Duplicate        bool          `json:"duplicate,omitempty"`
 	PollAfterSeconds int           `json:"poll_after_seconds"`
 	Next             string        `json:"next"`
 	TestMode

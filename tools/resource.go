@@ -36,7 +36,7 @@ func addResource(s *server.MCPServer, o Options) {
 }
 
 func readTask(ctx context.Context, o Options, id string) (string, error) {
-	c, err := o.connect(ctx)
+	c, err := o.connect(ctx, o.Client)
 	if err != nil {
 		return "", err
 	}

@@ -24,24 +24,26 @@ const (
 
 // GetTaskResultArgs names a task and perhaps an earlier submission.
 type GetTaskResultArgs struct {
-	TaskID     string `json:"task_id" maxLength:"64" doc:"From post_task"`
+	TaskID     string `json:"task_id" maxLength:"64" doc:"Of a task or a review"`
 	Submission int    `json:"submission,omitempty" minimum:"1" maximum:"1000" doc:"Default: the latest"`
 }
 
 // TaskResult is what a person handed in and what was found and decided about it.
 type TaskResult struct {
-	TaskID        string        `json:"task_id"`
-	Status        string        `json:"status"`
-	Submission    int           `json:"submission,omitempty"`
-	UntrustedNote string        `json:"untrusted_note,omitempty"`
-	ClaimedPlace  *Place        `json:"claimed_place,omitempty"`
-	Photos        []Photo       `json:"photos,omitempty"`
-	Verdict       *Verdict      `json:"verdict,omitempty" doc:"Of the automatic check"`
-	Decision      string        `json:"decision,omitempty"`
-	ChangesLeft   int           `json:"changes_left,omitempty"`
-	EscrowUSD     schemas.Money `json:"escrow_usd"`
-	Links         []string      `json:"links,omitempty"`
-	Next          string        `json:"next"`
+	TaskID        string         `json:"task_id"`
+	State         string         `json:"state"`
+	Status        string         `json:"status"`
+	Submission    int            `json:"submission,omitempty"`
+	UntrustedNote string         `json:"untrusted_note,omitempty"`
+	ClaimedPlace  *Place         `json:"claimed_place,omitempty"`
+	Photos        []Photo        `json:"photos,omitempty"`
+	Verdict       *Verdict       `json:"verdict,omitempty"`
+	Decision      string         `json:"decision,omitempty"`
+	ChangesLeft   int            `json:"changes_left,omitempty"`
+	EscrowUSD     *schemas.Money `json:"escrow_usd,omitempty"`
+	Links         []string       `json:"links,omitempty"`
+	Review        *Answer        `json:"review,omitempty"`
+	Next          string         `json:"next"`
 	TestMode
 }
 
@@ -55,7 +57,7 @@ type Place struct {
 // Photo is one file; its links are signed and last 15 minutes.
 type Photo struct {
 	N            int    `json:"n"`
-	Shown        string `json:"shown" enum:"large,thumb,none"`
+	Shown        string `json:"shown"`
 	URL          string `json:"url,omitempty"`
 	ThumbURL     string `json:"thumb_url,omitempty"`
 	ClaimedTaken string `json:"claimed_taken_at,omitempty"`
@@ -71,6 +73,12 @@ type Verdict struct {
 
 func getTaskResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[TaskResult], error) {
 	var r reply[TaskResult]
+	if reviewID.MatchString(in.TaskID) {
+		return reviewResult(ctx, c, in.TaskID)
+	}
+	if err := c.market(ctx); err != nil {
+		return r, err
+	}
 	extended, err := c.Extended(ctx)
 	if err != nil {
 		return r, err
@@ -87,7 +95,7 @@ func getTaskResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[Ta
 		return r, err
 	}
 	b := brief(t, true)
-	r.data = TaskResult{TaskID: t.TaskID, Status: t.Status, ChangesLeft: t.ChangesLeft, EscrowUSD: t.EscrowUSD, TestMode: mode(t.Sandboxed)}
+	r.data = TaskResult{TaskID: t.TaskID, State: b.State, Status: t.Status, ChangesLeft: t.ChangesLeft, EscrowUSD: &t.EscrowUSD, TestMode: mode(t.Sandboxed)}
 	if proof == nil {
 		r.data.Next = "Nothing has been handed in. " + b.Next
 		r.text = fmt.Sprintf("%s is %s. %s", t.TaskID, t.Status, r.data.Next)
@@ -191,7 +199,7 @@ func fetch(ctx context.Context, c *call, in schemas.GetProofRequest, limit int) 
 	return data, mime
 }
 
-func decideNext(b TaskBrief, p schemas.Proof) string {
+func decideNext(b Brief, p schemas.Proof) string {
 	pending := slices.ContainsFunc(p.Files, func(f schemas.ProofFile) bool { return !f.Ready })
 	if pending {
 		return "Some photos are still being prepared: call get_task_result again in about 5 seconds before you decide."
@@ -205,7 +213,7 @@ func decideNext(b TaskBrief, p schemas.Proof) string {
 	return b.Next
 }
 
-func (r TaskResult) text(b TaskBrief) string {
+func (r TaskResult) text(b Brief) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %q is %s. Submission %d by %s, %s.\n", r.TaskID, b.Title, r.Status, r.Submission, b.who(), photos(len(r.Photos)))
 	s.WriteString(quote("Note", r.UntrustedNote))

@@ -48,17 +48,19 @@ type Tool struct {
 	Effect      Effect
 	Description string
 	In, Out     reflect.Type
+	late        bool // connects by itself, to what it needs
 	run         func(ctx context.Context, c *call, raw []byte) (*mcp.CallToolResult, error)
 }
 
 // call is what a tool works with: the caller's client and the server's surroundings.
 type call struct {
-	*client.Client
-	clock    clock.Clock
-	deadline *deadlines
-	keyless  bool
-	log      *slog.Logger
-	progress func(done, total int, message string)
+	*client.Client // the marketplace; nil until market is called, in tools that serve reviews too
+	options        Options
+	clock          clock.Clock
+	deadline       *deadlines
+	asked          *asks
+	log            *slog.Logger
+	progress       func(done, total int, message string)
 }
 
 // reply is a tool's answer: data for programs, text for models, pictures for eyes.
@@ -66,6 +68,7 @@ type reply[Out any] struct {
 	data   Out
 	text   string
 	images []mcp.Content
+	bare   bool // the text is for programs too: nothing is put before it
 }
 
 // tool declares a tool. In's tags make its input schema, Out's its output schema.
@@ -87,13 +90,19 @@ func tool[In, Out any](name, toolset string, effect Effect, description string, 
 	}
 }
 
+// connectsLate declares a tool that does not always need the marketplace.
+func connectsLate(t Tool) Tool {
+	t.late = true
+	return t
+}
+
 func (r reply[Out]) result() (*mcp.CallToolResult, error) {
 	data, err := codec.Encode(r.data)
 	if err != nil {
 		return nil, err
 	}
 	text := r.text
-	if m, ok := any(r.data).(interface{ testMode() bool }); ok && m.testMode() {
+	if m, ok := any(r.data).(interface{ testMode() bool }); ok && m.testMode() && !r.bare {
 		text = "TEST MODE" + strings.TrimPrefix(schemas.SandboxNotice, "Test mode") + "\n" + text
 	}
 	content := append([]mcp.Content{mcp.NewTextContent(text)}, r.images...)
@@ -102,14 +111,13 @@ func (r reply[Out]) result() (*mcp.CallToolResult, error) {
 
 // TestMode marks an answer that concerns simulated people and no real money.
 type TestMode struct {
-	Sandbox       bool   `json:"sandbox,omitempty"`
-	SandboxNotice string `json:"sandbox_notice,omitempty"`
+	Sandbox bool `json:"sandbox,omitempty"`
 }
 
 func (m TestMode) testMode() bool { return m.Sandbox }
 
 // mode marks an answer as the server's answer was marked.
-func mode(s schemas.Sandboxed) TestMode { return TestMode(s) }
+func mode(s schemas.Sandboxed) TestMode { return TestMode{s.Sandbox} }
 
 // golden holds each tool as it is published. To derive the schemas anew at each start
 // would take longer than everything else that comes before the first answer; a test
@@ -132,7 +140,35 @@ func (t Tool) published() (mcp.Tool, error) {
 }
 
 // derived is the tool with the schemas of its types.
-func (t Tool) derived() (mcp.Tool, error) { return t.with(codec.Schema(t.In), codec.Schema(t.Out)) }
+func (t Tool) derived() (mcp.Tool, error) {
+	out, err := open(codec.Schema(t.Out))
+	if err != nil {
+		return mcp.Tool{}, err
+	}
+	return t.with(codec.Schema(t.In), out)
+}
+
+// open lets answers have further members: a client that checks them goes on working when
+// one is added, and the list stays short.
+func open(schema json.RawMessage) (json.RawMessage, error) {
+	var value any
+	if err := json.Unmarshal(schema, &value); err != nil {
+		return nil, err
+	}
+	var walk func(any)
+	walk = func(v any) {
+		members, ok := v.(map[string]any)
+		if !ok {
+			return
+		}
+		delete(members, "additionalProperties")
+		for _, inner := range members {
+			walk(inner)
+		}
+	}
+	walk(value)
+	return json.Marshal(value)
+}
 
 func (t Tool) with(in, out json.RawMessage) (mcp.Tool, error) {
 	if t.Effect < Reads || t.Effect > Destroys {
@@ -151,7 +187,7 @@ func (t Tool) with(in, out json.RawMessage) (mcp.Tool, error) {
 // handler runs t. It never returns an error: that would reach the client as a protocol
 // error with the raw text, and the model would not see what to do.
 func (t Tool) handler(o Options) server.ToolHandlerFunc {
-	shared := &deadlines{clock: o.Clock}
+	shared, asked := &deadlines{clock: o.Clock}, &asks{clock: o.Clock}
 	return func(ctx context.Context, r mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -159,9 +195,13 @@ func (t Tool) handler(o Options) server.ToolHandlerFunc {
 				result = mcp.NewToolResultError("Something went wrong inside the server; it has been logged. Call " + t.Name + " again, or use check_status to see where your tasks are.")
 			}
 		}()
-		c, err := o.connect(ctx)
+		c := &call{options: o, clock: o.Clock, deadline: shared, asked: asked, log: o.Logger, progress: progress(ctx, r)}
+		var err error
+		if !t.late {
+			err = c.market(ctx)
+		}
 		if err == nil {
-			result, err = t.run(ctx, &call{Client: c, clock: o.Clock, deadline: shared, keyless: o.Keyless, log: o.Logger, progress: progress(ctx, r)}, arguments(r))
+			result, err = t.run(ctx, c, arguments(r))
 		}
 		if err != nil {
 			return failure(ctx, o, t.Name, err), nil
@@ -202,7 +242,7 @@ func failure(ctx context.Context, o Options, name string, err error) *mcp.CallTo
 	var e *schemas.Error
 	switch {
 	case errors.Is(err, context.Canceled), ctx.Err() != nil:
-		return mcp.NewToolResultError("The call was cancelled. That cancels no task: the people go on. Use check_status to look, cancel_task to withdraw a task.")
+		return mcp.NewToolResultError("The call was cancelled. That cancels no task and no review: the people go on. Use check_status to look, cancel_task to withdraw one.")
 	case !errors.As(err, &e):
 		o.Logger.Error("tool failed", "tool", name, "error", err)
 		return mcp.NewToolResultError("Something went wrong inside the server; it has been logged. Try again.")
@@ -226,7 +266,7 @@ func errorText(e *schemas.Error, keyless bool) string {
 		b.WriteString(message)
 	}
 	if e.State != "" && !strings.Contains(b.String(), e.State) {
-		fmt.Fprintf(&b, "\nThe task is in %s.", e.State)
+		fmt.Fprintf(&b, "\nIt is in %s.", e.State)
 	}
 	if e.RetryAfterSeconds > 0 {
 		fmt.Fprintf(&b, "\nTry again in %d seconds.", e.RetryAfterSeconds)

@@ -454,7 +454,7 @@ func TestSurroundings(t *testing.T) {
 		c, _ := agent(t, newOurs(), false)
 		list, err := c.ListPrompts(t.Context(), mcp.ListPromptsRequest{})
 		require.NoError(t, err)
-		require.Len(t, list.Prompts, 2)
+		require.Len(t, list.Prompts, 3)
 		for _, p := range list.Prompts {
 			require.NotEmpty(t, p.Description)
 		}

@@ -62,7 +62,7 @@ func TestHosted_the_tools_work_with_documented_endpoints_only(t *testing.T) {
 	defer cancel()
 	market := fakehosted.Serve(t)
 	agent, _ := hosted(t, ctx, market.URL, "HUMANOPS_API_KEY="+fakehosted.Key)
-	look := func(id string, wait int) tools.TaskBrief {
+	look := func(id string, wait int) tools.Brief {
 		report, _ := call[tools.StatusReport](t, ctx, agent, "check_status", map[string]any{"task_id": id, "wait_seconds": wait})
 		require.Len(t, report.Items, 1)
 		return report.Items[0]
@@ -99,7 +99,7 @@ func TestHosted_the_tools_work_with_documented_endpoints_only(t *testing.T) {
 	})
 	t.Run("an estimate waits for the agent, who approves or rejects it", func(t *testing.T) {
 		posted, _ := call[tools.PostedTask](t, ctx, agent, "post_task", storefront(map[string]any{"title": "Estimate"}))
-		estimated := func() tools.TaskBrief {
+		estimated := func() tools.Brief {
 			market.Set(posted.TaskID, map[string]any{"status": "ESTIMATE_PENDING"})
 			began := time.Now()
 			brief := look(posted.TaskID, 20)

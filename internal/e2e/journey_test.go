@@ -100,7 +100,7 @@ func smallPhoto(name string) schemas.File {
 }
 
 // awaitStatus waits as an agent would, until the task is where it is wanted.
-func awaitStatus(t *testing.T, ctx context.Context, agent mcpCaller, id string, wanted schemas.TaskStatus) tools.TaskBrief {
+func awaitStatus(t *testing.T, ctx context.Context, agent mcpCaller, id string, wanted schemas.TaskStatus) tools.Brief {
 	t.Helper()
 	last := ""
 	for ctx.Err() == nil {
@@ -111,7 +111,7 @@ func awaitStatus(t *testing.T, ctx context.Context, agent mcpCaller, id string, 
 		}
 	}
 	t.Fatalf("%s is %s, not %s, and time is up", id, last, wanted)
-	return tools.TaskBrief{}
+	return tools.Brief{}
 }
 
 // scene is a platform with an agent and one person.

@@ -1,0 +1,51 @@
+package tools
+
+import (
+	"context"
+
+	"humanops-mcp/client"
+)
+
+// reviewer is the review service as the caller.
+type reviewer struct {
+	*client.Client
+	extended bool // it is a humanops-mcp, which serves more than the hosted one documents
+}
+
+// market connects to the marketplace, for tools that may not need it.
+func (c *call) market(ctx context.Context) error {
+	if c.Client != nil {
+		return nil
+	}
+	made, err := c.options.connect(ctx, c.options.Client)
+	c.Client = made
+	return err
+}
+
+// reviews connects to the review service.
+func (c *call) reviews(ctx context.Context) (*reviewer, error) {
+	if c.options.Reviews != nil {
+		made, err := c.options.connect(ctx, c.options.Reviews)
+		if err != nil {
+			return nil, err
+		}
+		extended, err := made.ExtendedReviews(ctx)
+		return &reviewer{made, extended}, err
+	}
+	if err := c.market(ctx); err != nil {
+		return nil, err
+	}
+	extended, err := c.Extended(ctx)
+	if err == nil && !extended {
+		err = undocumented("reviews")
+	}
+	return &reviewer{c.Client, true}, err
+}
+
+// needs refuses what only a humanops-mcp can do when the review service is none.
+func (r *reviewer) needs(what string) error {
+	if !r.extended {
+		return undocumentedReview(what)
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package tools
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"humanops-mcp/schemas"
+)
+
+const (
+	maxComment = 2000 // characters of a reviewer's comment
+	maxAnswer  = 5000 // of one text within an answer
+	maxShown   = 300  // of an answer in a line
+)
+
+// nothingApproved is said wherever somebody could take silence for consent.
+const nothingApproved = "Nothing is approved until a person decides"
+
+// reviewBrief shortens a review. From the hosted review service it first reads what that
+// service leaves to its clients.
+func reviewBrief(r schemas.Review, extended bool) Brief {
+	if !extended {
+		complete(&r)
+	}
+	b := Brief{
+		RequestID: r.ID, Status: string(r.Status), New: r.New, Title: reviewTitle(r), Deadline: moment(r.TimeoutAt), State: reviewState(r),
+		Decision: r.Decision, UntrustedComment: untrusted(r.Comment, maxComment),
+	}
+	if r.Status.Final() {
+		b.UntrustedAnswer = cleanJSON(answerOf(r))
+		b.Deadline = ""
+	}
+	b.Next = reviewNext(r)
+	return b
+}
+
+// reviewTitle is what the agent itself asked, in a few words.
+func reviewTitle(r schemas.Review) string {
+	if r.Title != "" {
+		return name(r.Title)
+	}
+	return name(r.RequestText)
+}
+
+func reviewState(r schemas.Review) string {
+	switch {
+	case !r.Status.Final():
+		return waiting
+	case r.Status != schemas.ReviewCompleted:
+		return failed
+	case r.Decision == schemas.NeedsChanges:
+		return needsYou
+	}
+	return done
+}
+
+// answerOf is what people answered, or what counts instead.
+func answerOf(r schemas.Review) json.RawMessage {
+	for _, raw := range []json.RawMessage{r.ResponseValue, r.EffectiveResponse, r.ResponseData} {
+		if len(raw) > 0 && string(raw) != "null" {
+			return raw
+		}
+	}
+	return nil
+}
+
+// reviewNext says what a review's state asks of the agent.
+func reviewNext(r schemas.Review) string {
+	switch r.Status {
+	case schemas.ReviewPending:
+		return waitsFor(r) + " " + nothingApproved + "."
+	case schemas.ReviewClaimed:
+		return person(r.ClaimedByName) + " is looking at it. " + nothingApproved + "."
+	case schemas.ReviewCompleted:
+		return decidedNext(r)
+	case schemas.ReviewTimeout:
+		return timedOut(r)
+	case schemas.ReviewCancelled:
+		return "CANCELLED: nobody decided, so nothing is approved. Ask again if it is still wanted."
+	}
+	return "Look with get_task_result."
+}
+
+func waitsFor(r schemas.Review) string {
+	switch n := len(r.BroadcastedTo); {
+	case r.AnswersIn > 0:
+		return fmt.Sprintf("%d of %s answered.", r.AnswersIn, people(n))
+	case n > 0:
+		return "Waits for " + people(n) + "."
+	}
+	return "Waits for a person."
+}
+
+// person quotes a name, which could read like an instruction.
+func person(s string) string {
+	if s = name(s); s != "" {
+		return strconv.Quote(s)
+	}
+	return "A person"
+}
+
+func decidedNext(r schemas.Review) string {
+	who := "a person"
+	switch {
+	case r.ResponseSource == schemas.SourceSimulated:
+		who = "a simulated reviewer, which approves nothing real"
+	case r.ResponseSource == schemas.SourcePolicy:
+		who = "the reviewers, who cannot agree any more"
+	case r.ResponseByUser != nil:
+		who = person(r.ResponseByUser.Name)
+	}
+	switch r.Decision {
+	case schemas.Approved:
+		if r.EditedAction != nil {
+			return "APPROVED WITH CHANGES by " + who + ": do only what get_task_result shows as edited_arguments, once."
+		}
+		return "APPROVED by " + who + ": do exactly what was asked, once."
+	case schemas.Rejected:
+		return "REJECTED by " + who + ": do not do it, and do not ask the same again."
+	case schemas.NeedsChanges:
+		return "CHANGES WANTED by " + who + ": revise it, then request_human_review with revises " + r.ID + "."
+	}
+	return "ANSWERED by " + who + ". Use the answer; get_task_result has all of it."
+}
+
+func timedOut(r schemas.Review) string {
+	counts := "no default was set"
+	if value := answerOf(r); value != nil {
+		counts = "the default " + short(cleanJSON(value)) + " counts"
+	}
+	return "NOBODY DECIDED in time; " + counts + ", which is no person's decision and approves nothing. Ask again with more time if it is still wanted."
+}
+
+// short is an answer in a line.
+func short(raw json.RawMessage) string {
+	text := untrusted(string(raw), maxShown)
+	return strings.ReplaceAll(text, "\n", " ")
+}
+
+// words are what people wrote, set apart.
+func (b Brief) words() string {
+	text := quote("Comment", b.UntrustedComment)
+	if b.Decision == schemas.Answered && len(b.UntrustedAnswer) > 0 {
+		text += quote("Answer", short(b.UntrustedAnswer))
+	}
+	return text
+}
+
+// complete adds to a request of the hosted review service what it leaves to its clients:
+// what an answer means, and that a default is one.
+func complete(r *schemas.Review) {
+	if len(r.ResponseData) > 0 && len(r.ResponseValue) == 0 {
+		r.ResponseValue = plainValue(r.ResponseData)
+	}
+	switch r.Status {
+	case schemas.ReviewCompleted:
+		r.ResponseSource, r.Decision = schemas.SourceHuman, meaning(r.ResponseValue)
+	case schemas.ReviewTimeout:
+		r.ResponseSource, r.ResponseValue, r.EffectiveResponse = schemas.SourceDefault, nil, r.DefaultResponse
+	case schemas.ReviewCancelled:
+		r.ResponseSource = schemas.SourceCancelled
+	case schemas.ReviewPending, schemas.ReviewClaimed:
+	}
+}
+
+// plainValue takes the one value out of an answer in object form.
+func plainValue(raw json.RawMessage) json.RawMessage {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) != nil {
+		return raw
+	}
+	for _, member := range []string{"selected_value", "selected_values", "rating", "number", "boolean", "revised_text"} {
+		if value, ok := object[member]; ok {
+			return value
+		}
+	}
+	return raw
+}
+
+// The words of an answer that decide, as the contract's clients use them.
+var (
+	approving = []string{"approve", "approved", "accept", "accepted", "allow", "yes", "ok", "true"}
+	rejecting = []string{"reject", "rejected", "deny", "denied", "decline", "declined", "no", "refuse", "false"}
+	revising  = []string{"needs_changes", "request_changes", "changes", "modify", "revise"}
+)
+
+// meaning tells what an answer decides.
+func meaning(value json.RawMessage) string {
+	word := strings.Trim(string(value), `"`)
+	word = strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(word)))
+	switch {
+	case slices.Contains(approving, word):
+		return schemas.Approved
+	case slices.Contains(rejecting, word):
+		return schemas.Rejected
+	case slices.Contains(revising, word):
+		return schemas.NeedsChanges
+	}
+	return schemas.Answered
+}
+
+// cleanJSON cleans every text within an answer as untrusted does, and keeps its numbers
+// as they are written.
+func cleanJSON(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if decoder.Decode(&value) != nil {
+		return nil
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(cleaned(value)) != nil {
+		return nil
+	}
+	return bytes.TrimSpace(out.Bytes())
+}
+
+func cleaned(value any) any {
+	switch v := value.(type) {
+	case string:
+		return untrusted(v, maxAnswer)
+	case []any:
+		for i := range v {
+			v[i] = cleaned(v[i])
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for member, inner := range v {
+			out[name(member)] = cleaned(inner)
+		}
+		return out
+	}
+	return value
+}
