@@ -26,6 +26,7 @@ const module = "humanops-mcp/"
 var mayImport = map[string][]string{
 	"schemas":             {},
 	"client":              {"schemas"},
+	"docs/receipts":       {},
 	"tools":               {"schemas", "client", "internal/codec", "internal/clock"},
 	"internal/clock":      {},
 	"internal/ident":      {},

@@ -225,8 +225,6 @@ func statusFilter(words string) (string, error) {
 	return "," + strings.Join(wanted, ",") + ",", nil
 }
 
-var priorities = []string{"low", "medium", "high", "critical"}
-
 func priorityFilter(words string) (string, error) {
 	if strings.TrimSpace(words) == "" {
 		return "", nil
