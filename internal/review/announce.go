@@ -78,35 +78,45 @@ func briefLoop(l db.Loop) loopBrief {
 }
 
 // announce tells webhooks, and of outcomes the request's callback_url, in the transaction
-// of what happened. Without a request it is the loop that something happened to; member
-// is who came or went. Everybody is sent the same bytes: what the request's agent may see.
-func (s *Service) announce(ctx context.Context, tx *store.Tx, event string, r *db.Review, loopID string, previous schemas.ReviewStatus, member ...schemas.ReviewPerson) error {
+// of what happened. Without a request it is the loop that something happened to. Everybody
+// is sent the same bytes: what the request's agent may see.
+func (s *Service) announce(ctx context.Context, tx *store.Tx, event string, r *db.Review, loopID string, previous schemas.ReviewStatus) error {
+	if r == nil {
+		return announceLoop(ctx, tx, event, loopID, nil)
+	}
+	e := webhook.ReviewEvent{
+		ID: ident.New("ev_"), Event: event, ReviewID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, Mode: r.Mode, Callback: r.CallbackUrl,
+	}
+	e.Body = func() ([]byte, error) { return s.requestBody(ctx, tx, e, *r, previous) }
+	return webhook.Announce(ctx, tx, e)
+}
+
+// announceMember tells webhooks who came into a loop or left it.
+func (s *Service) announceMember(ctx context.Context, tx *store.Tx, event, loopID, personID string) error {
+	p, err := tx.PersonByID(ctx, personID)
+	if err != nil {
+		return fmt.Errorf("find the member of an event: %w", err)
+	}
+	return announceLoop(ctx, tx, event, loopID, &schemas.ReviewPerson{UserID: p.ID, Name: p.Name, Email: p.Email})
+}
+
+// announceLoop tells the webhooks of the agent that made the loop, and the owner's.
+func announceLoop(ctx context.Context, tx *store.Tx, event, loopID string, member *schemas.ReviewPerson) error {
 	loop, err := tx.LoopByID(ctx, loopID)
 	if err != nil {
 		return fmt.Errorf("find the loop of an event: %w", err)
 	}
 	e := webhook.ReviewEvent{ID: ident.New("ev_"), Event: event, LoopID: loopID, AgentID: loop.AgentID, Mode: loop.Mode}
-	if r == nil {
-		e.Body = func() ([]byte, error) { return loopBody(e, loop, tx.Now(), member) }
-		return webhook.Announce(ctx, tx, e)
+	e.Body = func() ([]byte, error) {
+		return json.Marshal(loopEvent{
+			Event: event, EventID: e.ID, Timestamp: tx.Now().UTC(), LoopID: loop.ID, CreatedAt: store.Time(loop.CreatedAt),
+			Data: loopEventData{LoopID: loop.ID, Loop: briefLoop(loop), Member: member},
+		})
 	}
-	e.ReviewID, e.AgentID, e.Mode, e.Callback = r.ID, r.AgentID, r.Mode, r.CallbackUrl
-	e.Body = func() ([]byte, error) { return s.requestBody(ctx, tx, e, *r, loop, previous) }
 	return webhook.Announce(ctx, tx, e)
 }
 
-func loopBody(e webhook.ReviewEvent, loop db.Loop, now time.Time, member []schemas.ReviewPerson) ([]byte, error) {
-	body := loopEvent{
-		Event: e.Event, EventID: e.ID, Timestamp: now.UTC(), LoopID: loop.ID, CreatedAt: store.Time(loop.CreatedAt),
-		Data: loopEventData{LoopID: loop.ID, Loop: briefLoop(loop)},
-	}
-	if len(member) > 0 {
-		body.Data.Member = &member[0]
-	}
-	return json.Marshal(body)
-}
-
-func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.ReviewEvent, r db.Review, loop db.Loop, previous schemas.ReviewStatus) ([]byte, error) {
+func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.ReviewEvent, r db.Review, previous schemas.ReviewStatus) ([]byte, error) {
 	asAgent := account.With(ctx, account.Caller{AgentID: r.AgentID, Mode: r.Mode})
 	around, err := s.around(asAgent, tx, []db.Review{r})
 	if err != nil {
@@ -120,7 +130,7 @@ func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.Revie
 		Data: requestEventData{
 			RequestID: v.ID, LoopID: v.LoopID, Decision: textPointer(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: timePointer(r.EndedAt),
 			ResponseData: answered(v), EffectiveResponse: v.EffectiveResponse, ResponseSource: textPointer(v.ResponseSource),
-			PreviousStatus: statusPointer(previous), Request: v, Loop: briefLoop(loop), Reviewer: v.ResponseByUser,
+			PreviousStatus: statusPointer(previous), Request: v, Loop: briefLoop(around.loops[r.LoopID]), Reviewer: v.ResponseByUser,
 		},
 	})
 }

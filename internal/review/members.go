@@ -274,7 +274,7 @@ func (s *Service) admit(ctx context.Context, tx *store.Tx, loop db.Loop, person 
 			return err
 		}
 	}
-	return s.announce(ctx, tx, "loop.member_joined", nil, loop.ID, "")
+	return s.announceMember(ctx, tx, "loop.member_joined", loop.ID, person.ID)
 }
 
 func roomFor(ctx context.Context, tx *store.Tx, loopID string) error {
@@ -348,7 +348,7 @@ func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID stri
 	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
 		return err
 	}
-	return s.announce(ctx, tx, "loop.member_left", nil, loopID, "")
+	return s.announceMember(ctx, tx, "loop.member_left", loopID, personID)
 }
 
 // forget takes a person who was removed from the house out of everything.
@@ -376,7 +376,7 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, personID string) err
 		return err
 	}
 	for _, loopID := range loops {
-		if err := s.announce(ctx, tx, "loop.member_left", nil, loopID, ""); err != nil {
+		if err := s.announceMember(ctx, tx, "loop.member_left", loopID, personID); err != nil {
 			return err
 		}
 	}
