@@ -180,6 +180,18 @@ func (q *Queries) FindReview(ctx context.Context, id string) (Review, error) {
 	return i, err
 }
 
+const holdLoop = `-- name: HoldLoop :one
+SELECT id FROM loops WHERE id = $1 FOR KEY SHARE
+`
+
+// Keeps a loop from being deleted while a request is made in it.
+func (q *Queries) HoldLoop(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRowContext(ctx, holdLoop, id)
+	var id_2 string
+	err := row.Scan(&id_2)
+	return id_2, err
+}
+
 const insertReview = `-- name: InsertReview :exec
 
 INSERT INTO reviews (

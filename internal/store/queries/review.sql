@@ -112,3 +112,7 @@ UPDATE reviews SET
   seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
   version = version + 1
 WHERE status IN ('pending', 'claimed');
+
+-- name: HoldLoop :one
+-- Keeps a loop from being deleted while a request is made in it.
+SELECT id FROM loops WHERE id = @id FOR KEY SHARE;

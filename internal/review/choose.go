@@ -1,0 +1,186 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// routedClaim is how long one person has a request to themselves, at most a quarter of
+// its time, where the loop says nothing.
+const routedClaim = time.Hour
+
+var errNobody = schemas.NewError(schemas.CodeInvalid, "No active members found in the loop")
+
+// group is some people who are asked alike.
+type group struct {
+	step   int64
+	people []member
+	reason string
+}
+
+// choose finds who is asked, and refuses what they could never decide.
+func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.Review, d draft) ([]group, error) {
+	settings := s.settings(loop)
+	able, err := s.active(ctx, tx, loop.ID)
+	if err != nil {
+		return nil, err
+	}
+	if settings.Passkey {
+		able = slices.DeleteFunc(able, func(m member) bool { return !m.Enrolled })
+	}
+	if len(able) == 0 && (!settings.AcceptUnattended || d.mode != nil || len(d.assignTo) > 0) {
+		return nil, errNobody
+	}
+	switch {
+	case d.mode != nil && len(d.mode.Steps) > 0:
+		r.Restricted = true
+		return s.chooseSteps(ctx, tx, loop, able, d.mode.Steps)
+	case len(d.assignTo) > 0:
+		r.Restricted = true
+		people, err := s.pick(ctx, tx, loop, able, "assign_to", d.assignTo)
+		if err != nil {
+			return nil, err
+		}
+		return chooseSeveral(people, d.mode, reasonAssigned, tx.Now())
+	case d.mode != nil:
+		r.Restricted = true
+		return chooseSeveral(able, d.mode, reasonLoop, tx.Now())
+	}
+	return s.route(ctx, tx, loop, r, able)
+}
+
+// route asks the whole loop, or the one whose turn it is.
+func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.Review, able []member) ([]group, error) {
+	routing := s.settings(loop).Routing
+	people := byID(able, oncall.Choose(routing, candidates(able, tx.Now())))
+	if routing == oncall.RoundRobin || routing == oncall.LeastLoaded {
+		r.Restricted = len(people) > 0
+		for _, m := range people {
+			err := tx.TouchAssigned(ctx, db.TouchAssignedParams{LoopID: loop.ID, PersonID: m.ID, LastAssignedAt: store.Micros(tx.Now())})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return []group{{people: people, reason: reasonLoop}}, nil
+}
+
+func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, able []member, steps []schemas.ReviewStep) ([]group, error) {
+	groups := make([]group, 0, len(steps))
+	for i, step := range steps {
+		field := fmt.Sprintf("review_mode.steps[%d]", i)
+		people, err := s.pick(ctx, tx, loop, able, field+".to", step.To)
+		if err != nil {
+			return nil, err
+		}
+		if step.Mode == modeQuorum && step.Threshold > len(people) {
+			return nil, unreachable(field+".threshold", len(people), step.Threshold)
+		}
+		groups = append(groups, group{int64(i) + 1, people, reasonAssigned})
+	}
+	return groups, nil
+}
+
+// pick finds named people among those who can decide. Of a group those are asked who can;
+// a person who is named and cannot is refused.
+func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []member, field string, names []string) ([]member, error) {
+	var people []member
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		named, err := s.named(ctx, tx, loop, []string{name})
+		if schemas.ErrorCode(err) == schemas.CodeInvalid {
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quoted(name)+". Name active members of the loop, or groups of them")
+		}
+		if err != nil {
+			return nil, err
+		}
+		var can []member
+		for _, m := range named {
+			can = append(can, byID(able, []string{m.ID})...)
+		}
+		if len(can) == 0 {
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quoted(name)+". Name active members of the loop, or groups of them")
+		}
+		people = join(people, can)
+	}
+	return people, nil
+}
+
+// chooseSeveral asks as many as the mode wants: all of them, or of a quorum those who are
+// available and have the least before them.
+func chooseSeveral(people []member, mode *schemas.ReviewMode, reason string, now time.Time) ([]group, error) {
+	if mode == nil || mode.Mode != modeQuorum {
+		return []group{{people: people, reason: reason}}, nil
+	}
+	if mode.Of > len(people) {
+		return nil, unreachable("review_mode.of", len(people), mode.Of)
+	}
+	if mode.Threshold > len(people) {
+		return nil, unreachable("review_mode.threshold", len(people), mode.Threshold)
+	}
+	if mode.Of == 0 || mode.Of == len(people) {
+		return []group{{people: people, reason: reason}}, nil
+	}
+	left, chosen := candidates(people, now), []string{}
+	for len(chosen) < mode.Of {
+		id := oncall.Choose(oncall.LeastLoaded, left)[0]
+		chosen = append(chosen, id)
+		left = slices.DeleteFunc(left, func(c oncall.Candidate) bool { return c.PersonID == id })
+	}
+	return []group{{people: byID(people, chosen), reason: reason}}, nil
+}
+
+func unreachable(field string, people, got int) error {
+	return schemas.Invalid(field, fmt.Sprintf("must be at most the %d people who can decide; got %d", people, got))
+}
+
+func candidates(people []member, now time.Time) []oncall.Candidate {
+	list := make([]oncall.Candidate, 0, len(people))
+	for _, m := range people {
+		list = append(list, oncall.Candidate{PersonID: m.ID, LastAssigned: m.LastAssigned, Open: m.Open, Available: oncall.Available(m.Availability, now)})
+	}
+	return list
+}
+
+func byID(people []member, ids []string) []member {
+	var out []member
+	for _, m := range people {
+		if slices.Contains(ids, m.ID) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// setClocks starts the clocks of a round: to be claimed, and of the escalation.
+func (s *Service) setClocks(loop db.Loop, r *db.Review, now time.Time) {
+	settings := s.settings(loop)
+	r.ClaimBy, r.EscalationStep, r.EscalationLast = 0, 0, ""
+	if !several(modeOf(*r)) {
+		r.ClaimBy = claimBy(settings, *r, now)
+	}
+	if plan, ok := oncall.PlanFor(settings.Escalation, r.Priority); ok {
+		r.EscalationLast = plan.Last()
+	}
+	r.EscalationAt = s.nextEscalation(loop, *r, now)
+}
+
+// claimBy is when somebody has to have claimed a request. One that went to a single
+// person by routing has such a time in any case, so that it does not wait for them alone.
+func claimBy(settings schemas.LoopSettings, r db.Review, now time.Time) int64 {
+	routed := r.Restricted && (settings.Routing == oncall.RoundRobin || settings.Routing == oncall.LeastLoaded)
+	switch {
+	case settings.ClaimSeconds > 0:
+		return store.Micros(now.Add(seconds(settings.ClaimSeconds)))
+	case routed:
+		return store.Micros(now.Add(min(routedClaim, seconds(int(r.TimeoutSeconds))/4)))
+	}
+	return 0
+}

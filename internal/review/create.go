@@ -1,0 +1,327 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
+	"humanops-mcp/schemas"
+)
+
+// maxTold bounds the names in an answer, not who is told.
+const maxTold = 20
+
+const (
+	nobodyInReach = "The request is made, but nobody who may decide it can be reached: nobody has signed in yet, and neither mail nor chat reaches them. " +
+		"Ask the user to run `humanops-mcp people add me` and to open the link that it prints."
+	testModeHint = "Test mode: nobody is asked, and a simulated reviewer answers. To reach people, use a live key: " +
+		"the house's own is in its credentials file, and the owner makes others (POST /platform/v1/keys). " +
+		"[simulate: nobody], [simulate: reject], [simulate: changes] or [simulate: slow] in the title or text steer the simulation."
+	sameRequest = "The same is asked already and is open: this is that request, and no second one was made. Send allow_duplicate: true to ask once more."
+)
+
+// CreateReview asks the people of a loop. The request, who is asked, the notices, the
+// webhooks and the clocks are all in the caller's transaction.
+func (s *Service) CreateReview(ctx context.Context, tx *store.Tx, in schemas.CreateReviewRequest) (schemas.ReviewCreated, error) {
+	c := account.From(ctx)
+	if !isAgent(c) {
+		return schemas.ReviewCreated{}, forbidden("Only an agent's key asks for reviews.")
+	}
+	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	if _, err := tx.HoldLoop(ctx, loop.ID); store.NotFound(err) {
+		return schemas.ReviewCreated{}, errNoLoop
+	} else if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	agent, err := tx.LockAgent(ctx, c.AgentID)
+	if err != nil {
+		return schemas.ReviewCreated{}, fmt.Errorf("find the agent that asks: %w", err)
+	}
+	orElse(&in.AgentName, agent.Name)
+	d, err := s.draft(ctx, tx, loop, in.NewReview)
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	if !in.AllowDuplicate {
+		earlier, err := tx.OpenDuplicateOf(ctx, db.OpenDuplicateOfParams{AgentID: d.row.AgentID, ContentHash: d.row.ContentHash})
+		if !store.NotFound(err) {
+			return s.duplicate(ctx, tx, earlier, err)
+		}
+	}
+	return s.open(ctx, tx, loop, d)
+}
+
+// draft is a request that was checked and is not made yet.
+type draft struct {
+	row      db.Review
+	mode     *schemas.ReviewMode
+	assignTo []string
+}
+
+func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.NewReview) (draft, error) {
+	settings := s.settings(loop)
+	if in.ReviewMode == nil {
+		in.ReviewMode = settings.Mode
+	}
+	var f faults
+	if err := f.take(checkNew(&in, s.cfg.PrivateCallbacks)); err != nil {
+		return draft{}, err
+	}
+	mode, err := checkMode("review_mode", in.ReviewMode)
+	if err := f.take(err); err != nil {
+		return draft{}, err
+	}
+	if mode != nil && len(mode.Steps) > 0 && len(in.AssignTo) > 0 {
+		f.add("assign_to", "does not go with review_mode.steps: both say who is asked. Leave one of them out")
+	}
+	spec, err := answer.Parse(in.ResponseType, in.ResponseConfig)
+	if err != nil {
+		return draft{}, f.with(err)
+	}
+	byDefault, err := checkDefault(spec, in.DefaultResponse, settings)
+	if err := f.take(err); err != nil {
+		return draft{}, err
+	}
+	act, err := checkAction(spec, in.Action)
+	if err := f.take(err); err != nil {
+		return draft{}, err
+	}
+	if len(f) == 0 {
+		if err := f.take(suits(mode, spec, byDefault)); err != nil {
+			return draft{}, err
+		}
+	}
+	if err := f.err(); err != nil {
+		return draft{}, err
+	}
+	row, err := s.row(account.From(ctx), loop, tx, &in, mode, string(byDefault), act)
+	return draft{row, mode, in.AssignTo}, err
+}
+
+// with is an error together with what was found before it.
+func (f faults) with(err error) error {
+	if taken := f.take(err); taken != nil {
+		return taken
+	}
+	return f.err()
+}
+
+// checkDefault gives a default as its one value. Where a loop fails closed, silence can
+// only reject.
+func checkDefault(spec answer.Spec, raw json.RawMessage, settings schemas.LoopSettings) (json.RawMessage, error) {
+	if absent(raw) {
+		return nil, nil
+	}
+	a, err := spec.Default(raw)
+	if err != nil {
+		return nil, err
+	}
+	if settings.FailClosed && a.Decision != schemas.Rejected {
+		return nil, schemas.Invalid("default_response", `must mean a rejection, because the loop is fail-closed: silence may not approve. Send one that rejects, or leave it out with on_timeout "cancel"`)
+	}
+	return a.Value, nil
+}
+
+// bound is an action as it is kept.
+type bound struct{ text, digest string }
+
+func checkAction(spec answer.Spec, a *schemas.Action) (bound, error) {
+	if a == nil {
+		return bound{}, nil
+	}
+	_, text, digest, err := receipt.Digest(*a)
+	if err != nil {
+		return bound{}, err
+	}
+	if !spec.Decides() {
+		return bound{}, schemas.Invalid("response_type", "must be one whose every answer approves, rejects or asks for changes, because the request has an action. Example: boolean")
+	}
+	return bound{string(text), digest}, nil
+}
+
+func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.NewReview, mode *schemas.ReviewMode, byDefault string, act bound) (db.Review, error) {
+	now := store.Micros(tx.Now())
+	r := db.Review{
+		ID: ident.Hex(), LoopID: loop.ID, AgentID: c.AgentID, KeyID: c.KeyID, Mode: c.Mode, Status: string(schemas.ReviewPending),
+		Version: 1, SeenVersion: 1, Round: 1, ProcessingType: in.ProcessingType, Type: in.Type,
+		Priority: in.Priority, PriorityRank: priorityRank(in.Priority), Title: in.Title, RequestText: in.RequestText,
+		SearchText: searchText(in.Title, in.RequestText), Media: jsonText(mediaOf(in)), Context: string(in.Context),
+		Platform: in.Platform, PlatformVersion: in.PlatformVersion, AgentName: in.AgentName,
+		ResponseType: in.ResponseType, ResponseConfig: string(in.ResponseConfig), DefaultResponse: byDefault, OnTimeout: in.OnTimeout,
+		TimeoutSeconds: int64(in.TimeoutSeconds), CallbackUrl: in.CallbackURL, Tags: jsonText(append([]string{}, in.Tags...)),
+		Action: act.text, ActionDigest: act.digest, ContentHash: contentHash(c.Mode, loop.ID, in, act.digest),
+		TimeoutAt: store.Micros(tx.Now().Add(seconds(in.TimeoutSeconds))), CreatedAt: now, RoundAt: now, UpdatedAt: now,
+	}
+	if absent(in.Context) {
+		r.Context = ""
+	}
+	if mode != nil {
+		r.ReviewMode = jsonText(mode)
+		if len(mode.Steps) > 0 && mode.Order == sequential {
+			r.Step = 1
+		}
+	}
+	if in.CallbackSecret == "" {
+		return r, nil
+	}
+	var err error
+	r.CallbackSecret, err = s.Sealer.Seal(webhook.Purpose, r.ID, in.CallbackSecret)
+	return r, err
+}
+
+func searchText(title, text string) string { return strings.ToLower(title + "\n" + text) }
+
+// open makes the request and asks.
+func (s *Service) open(ctx context.Context, tx *store.Tx, loop db.Loop, d draft) (schemas.ReviewCreated, error) {
+	r := d.row
+	var asked []group
+	if r.Mode == account.Live {
+		var err error
+		if asked, err = s.choose(ctx, tx, loop, &r, d); err != nil {
+			return schemas.ReviewCreated{}, err
+		}
+		s.setClocks(loop, &r, tx.Now())
+	}
+	if err := s.insert(ctx, tx, &r, asked); err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	if err := s.announce(ctx, tx, "request.created", &r, loop.ID, ""); err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	if r.Mode == account.Test {
+		return s.openedInTest(ctx, tx, r)
+	}
+	out := s.created(r)
+	for _, g := range asked {
+		if r.Step > 0 && g.step != r.Step {
+			continue
+		}
+		told, err := s.askEach(ctx, tx, r, g.people, g.step)
+		if err != nil {
+			return out, err
+		}
+		out.NotificationsSent += told
+	}
+	s.sayWho(&out, r, asked)
+	return out, nil
+}
+
+func (s *Service) openedInTest(ctx context.Context, tx *store.Tx, r db.Review) (schemas.ReviewCreated, error) {
+	out := s.created(r)
+	out.Hint = testModeHint
+	out.MarkSandbox()
+	people, err := s.simulatedPeople(ctx, tx)
+	if err != nil {
+		return out, err
+	}
+	out.BroadcastedTo = len(people)
+	for _, p := range people {
+		out.Told = append(out.Told, p.Name)
+	}
+	return out, s.scheduleSimulation(ctx, tx, r)
+}
+
+// insert writes the request, its trail's first entry, who is asked, and its first clock.
+func (s *Service) insert(ctx context.Context, tx *store.Tx, r *db.Review, asked []group) error {
+	err := tx.InsertReview(ctx, db.InsertReviewParams{
+		ID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, KeyID: r.KeyID, Mode: r.Mode, Step: r.Step, ProcessingType: r.ProcessingType,
+		Type: r.Type, Priority: r.Priority, PriorityRank: r.PriorityRank, Title: r.Title, RequestText: r.RequestText,
+		SearchText: r.SearchText, Media: r.Media, Context: r.Context, Platform: r.Platform, PlatformVersion: r.PlatformVersion,
+		AgentName: r.AgentName, ResponseType: r.ResponseType, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse,
+		OnTimeout: r.OnTimeout, TimeoutSeconds: r.TimeoutSeconds, CallbackUrl: r.CallbackUrl, CallbackSecret: r.CallbackSecret,
+		Tags: r.Tags, Action: r.Action, ActionDigest: r.ActionDigest, TaskID: r.TaskID, TaskSubmission: r.TaskSubmission,
+		ReviewMode: r.ReviewMode, Restricted: r.Restricted, ContentHash: r.ContentHash, ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt,
+		EscalationAt: r.EscalationAt, EscalationLast: r.EscalationLast, CreatedAt: r.CreatedAt,
+	})
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"to": r.Status, "version": r.Version, "round": r.Round, "mode": r.Mode, "loop_id": r.LoopID}
+	if r.ActionDigest != "" {
+		data["action_digest"] = r.ActionDigest
+	}
+	var people []string
+	for _, g := range asked {
+		if _, err := s.addAsked(ctx, tx, r.ID, g.people, g.step, g.reason, tx.Now()); err != nil {
+			return err
+		}
+		for _, m := range g.people {
+			people = append(people, m.ID)
+		}
+	}
+	if len(people) > 0 {
+		data["asked"] = people
+	}
+	by := system
+	if !isProof(*r) {
+		by = actor{r.AgentID, account.From(ctx).Via}
+	}
+	if err := s.record(ctx, tx, r, "review.created", by.id, by.via, data); err != nil {
+		return err
+	}
+	return s.schedule(ctx, tx, *r)
+}
+
+// created is the answer about a request that was made or opened again.
+func (s *Service) created(r db.Review) schemas.ReviewCreated {
+	return schemas.ReviewCreated{
+		RequestID: r.ID, LoopID: r.LoopID, Status: status(r), Version: r.Version, Round: int(r.Round), ProcessingType: r.ProcessingType,
+		Type: r.Type, Priority: r.Priority, ResponseType: r.ResponseType, TimeoutAt: store.Time(r.TimeoutAt),
+		PollingURL: schemas.Reviews.Prefix() + "/requests/" + r.ID, ReviewURL: s.page(r.ID), ActionDigest: r.ActionDigest,
+	}
+}
+
+// sayWho names those who are asked now, and says when nobody of them can know.
+func (s *Service) sayWho(out *schemas.ReviewCreated, r db.Review, asked []group) {
+	var people []member
+	for _, g := range asked {
+		if r.Step == 0 || g.step == r.Step {
+			people = join(people, g.people)
+		}
+	}
+	out.BroadcastedTo = len(people)
+	inReach := out.NotificationsSent > 0
+	for i, m := range people {
+		inReach = inReach || m.LastSeenAt > 0
+		if i < maxTold {
+			out.Told = append(out.Told, m.Name)
+		}
+	}
+	if !inReach {
+		out.Hint = nobodyInReach
+	}
+}
+
+// duplicate answers with the request that asks the same.
+func (s *Service) duplicate(ctx context.Context, tx *store.Tx, r db.Review, err error) (schemas.ReviewCreated, error) {
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	out := s.created(r)
+	out.Duplicate, out.Hint = true, sameRequest
+	markTest(&out.Sandboxed, r.Mode)
+	asked, err := tx.CircleOfReview(ctx, r.ID)
+	seen := map[string]bool{}
+	for _, a := range asked {
+		if seen[a.PersonID] {
+			continue
+		}
+		seen[a.PersonID] = true
+		if len(out.Told) < maxTold {
+			out.Told = append(out.Told, a.Name)
+		}
+	}
+	out.BroadcastedTo = len(seen)
+	return out, err
+}

@@ -1,0 +1,228 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// withoutPolicy is the one step of a loop that has no policy, taken only by hand.
+var withoutPolicy = schemas.EscalationStep{To: []string{"loop", "owner"}}
+
+// EscalateReview goes to the next escalation step now.
+func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.EscalateReviewRequest) (schemas.ReviewAnswer, error) {
+	var f faults
+	f.text("reason", &in.Reason, maxReason)
+	if err := f.err(); err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	l, err := s.lock(ctx, tx, in.RequestID)
+	if err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	if err := s.mayEscalate(ctx, tx, l); err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	plan, planned := oncall.PlanFor(s.settings(l.loop).Escalation, l.Priority)
+	step, _, ok := plan.Step(int(l.EscalationStep))
+	switch {
+	case !planned && l.EscalationStep == 0:
+		step = withoutPolicy
+	case !ok:
+		return schemas.ReviewAnswer{}, conflict(l.Review, fmt.Sprintf("The request was escalated %d times, and there is no further step. The owner adds steps in the loop's settings.", l.EscalationStep))
+	}
+	r, err := s.takeStep(ctx, tx, l.Review, step, actorOf(l.caller), in.Reason)
+	if err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	return s.answerWith(ctx, tx, r)
+}
+
+func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error {
+	switch {
+	case schemas.ReviewStatus(l.Status).Final():
+		return s.refusal(ctx, tx, l.Review, nil)
+	case l.Mode == "test":
+		return conflict(l.Review, "In test mode nobody is asked, so there is nobody to escalate to: a simulated reviewer decides.")
+	case isAgent(l.caller), l.caller.Owner:
+		return nil
+	}
+	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
+	if err == nil && st.why != "" {
+		err = forbidden(st.why)
+	}
+	return err
+}
+
+// escalateNow goes on to the next step, or to what follows the last, without waiting for
+// the escalation's clock: another clock has run out.
+func (s *Service) escalateNow(ctx context.Context, tx *store.Tx, r db.Review) (db.Review, error) {
+	plan, ok, err := s.planOf(ctx, tx, r)
+	if err != nil || !ok {
+		return r, err
+	}
+	step, _, more := plan.Step(int(r.EscalationStep))
+	if !more {
+		return r, nil // what follows the last step has its own clock
+	}
+	return s.takeStep(ctx, tx, r, step, silence, "")
+}
+
+// escalateByClock takes the step that is due, or does what follows the last one.
+func (s *Service) escalateByClock(ctx context.Context, tx *store.Tx, r db.Review) (db.Review, error) {
+	plan, ok, err := s.planOf(ctx, tx, r)
+	if err != nil {
+		return r, err
+	}
+	if ok {
+		if step, _, more := plan.Step(int(r.EscalationStep)); more {
+			return s.takeStep(ctx, tx, r, step, silence, "")
+		}
+	}
+	if r.EscalationLast == oncall.LastDefault || r.EscalationLast == oncall.LastCancel {
+		return s.end(ctx, tx, r, Exhausted)
+	}
+	// The policy was taken away meanwhile, and it says nothing about the end.
+	return s.advance(ctx, tx, r, move{event: Warn, by: silence, quiet: true, data: map[string]any{"clock": "escalation"},
+		edit: func(r *db.Review) { r.EscalationAt = 0 }})
+}
+
+func (s *Service) planOf(ctx context.Context, tx *store.Tx, r db.Review) (oncall.Plan, bool, error) {
+	loop, err := tx.LoopByID(ctx, r.LoopID)
+	if err != nil {
+		return oncall.Plan{}, false, err
+	}
+	plan, ok := oncall.PlanFor(s.settings(loop).Escalation, r.Priority)
+	return plan, ok, nil
+}
+
+// claimLate is what happens when nobody has claimed a request in time: one that was
+// routed to a single person opens to the whole loop, and the escalation goes on at once.
+func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r db.Review) (db.Review, error) {
+	asked, err := tx.CircleOfReview(ctx, r.ID)
+	if err != nil {
+		return r, err
+	}
+	widen := wasRouted(r, asked)
+	var added []member
+	if widen {
+		if added, err = s.widen(ctx, tx, r); err != nil {
+			return r, err
+		}
+	}
+	r, err = s.advance(ctx, tx, r, move{event: ClaimLate, by: silence, quiet: true, data: map[string]any{"opened_to": len(added)},
+		edit: func(r *db.Review) { r.ClaimBy, r.Restricted = 0, r.Restricted && !widen }})
+	if err != nil {
+		return r, err
+	}
+	if err := s.ask(ctx, tx, r, added, r.Step); err != nil {
+		return r, err
+	}
+	return s.escalateNow(ctx, tx, r)
+}
+
+// wasRouted tells a request that went to one person by the loop's routing from one that
+// its agent meant for certain people.
+func wasRouted(r db.Review, asked []db.CircleOfReviewRow) bool {
+	if !r.Restricted || several(modeOf(r)) || isProof(r) {
+		return false
+	}
+	for _, a := range asked {
+		if a.Reason == reasonLoop {
+			return true
+		}
+	}
+	return false
+}
+
+// widen asks the rest of the loop.
+func (s *Service) widen(ctx context.Context, tx *store.Tx, r db.Review) ([]member, error) {
+	members, err := s.active(ctx, tx, r.LoopID)
+	if err != nil {
+		return nil, err
+	}
+	return s.addAsked(ctx, tx, r.ID, members, r.Step, reasonLoop, tx.Now())
+}
+
+// takeStep tells the people of a step, and sets the clock of the one after it.
+func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r db.Review, step schemas.EscalationStep, by actor, reason string) (db.Review, error) {
+	loop, err := tx.LoopByID(ctx, r.LoopID)
+	if err != nil {
+		return r, err
+	}
+	people, err := s.reachable(ctx, tx, loop, step.To)
+	if err != nil {
+		return r, err
+	}
+	if _, err := s.addAsked(ctx, tx, r.ID, people, r.Step, reasonEscalated, tx.Now()); err != nil {
+		return r, err
+	}
+	data := map[string]any{"step": r.EscalationStep + 1, "told": len(people)}
+	if reason != "" {
+		data["reason"] = reason
+	}
+	r, err = s.advance(ctx, tx, r, move{event: Escalate, by: by, data: data, edit: func(r *db.Review) {
+		r.EscalationStep++
+		r.EscalationAt = s.nextEscalation(loop, *r, tx.Now())
+	}})
+	if err != nil {
+		return r, err
+	}
+	return r, s.tellEscalated(ctx, tx, r, people, step.Channels, reason)
+}
+
+// reachable are the people of a step. A name that means nobody any more is left out: the
+// others have to be told all the same.
+func (s *Service) reachable(ctx context.Context, tx *store.Tx, loop db.Loop, names []string) ([]member, error) {
+	var people []member
+	for _, name := range names {
+		named, err := s.named(ctx, tx, loop, []string{name})
+		var unknown *schemas.Error
+		if err != nil && !errors.As(err, &unknown) {
+			return nil, err
+		}
+		if err != nil {
+			s.Logger.WarnContext(ctx, "an escalation names nobody who is here", "loop", loop.ID, "name", name, "error", err)
+			continue
+		}
+		people = join(people, named)
+	}
+	return people, nil
+}
+
+// nextEscalation is when the step after those taken comes, or what follows the last: it
+// comes as long after the last step as that one came after the one before.
+func (s *Service) nextEscalation(loop db.Loop, r db.Review, now time.Time) int64 {
+	plan, ok := oncall.PlanFor(s.settings(loop).Escalation, r.Priority)
+	if !ok {
+		return 0
+	}
+	if _, after, more := plan.Step(int(r.EscalationStep)); more {
+		return store.Micros(now.Add(after))
+	}
+	if r.EscalationStep == 0 || r.EscalationLast == oncall.LastKeepOpen {
+		return 0
+	}
+	_, after, _ := plan.Step(int(r.EscalationStep) - 1)
+	return store.Micros(now.Add(after))
+}
+
+// join adds people to a list, each once.
+func join(list, more []member) []member {
+	for _, m := range more {
+		known := false
+		for _, have := range list {
+			known = known || have.ID == m.ID
+		}
+		if !known {
+			list = append(list, m)
+		}
+	}
+	return list
+}
