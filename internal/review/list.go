@@ -229,10 +229,11 @@ func priorityFilter(words string) (string, error) {
 	if strings.TrimSpace(words) == "" {
 		return "", nil
 	}
+	known := map[string]bool{"low": true, "medium": true, "high": true, "critical": true}
 	var wanted []string
 	for word := range strings.SplitSeq(words, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
-		if !slices.Contains(priorities, word) {
+		if !known[word] {
 			return "", schemas.Invalid("priority", "must be one of: low, medium, high, critical")
 		}
 		wanted = append(wanted, word)
