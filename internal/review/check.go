@@ -39,7 +39,7 @@ const (
 )
 
 var (
-	priorities = []string{critical, "high", "medium", "low"} // in the order of a queue
+	byPriority = []string{critical, "high", "medium", "low"} // in the order of a queue
 	platforms  = []string{"api", "n8n", "zapier", "web_portal", "mobile", "webhook"}
 	types      = []string{"markdown", "image", "file", "video", "audio"}
 )
@@ -205,7 +205,7 @@ func (f *faults) secret(address, secret string) {
 	}
 }
 
-func priorityRank(priority string) int64 { return int64(slices.Index(priorities, priority)) }
+func priorityRank(priority string) int64 { return int64(slices.Index(byPriority, priority)) }
 
 // mediaOf is what the request shows, as it is kept.
 func mediaOf(in *schemas.NewReview) media {

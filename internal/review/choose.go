@@ -96,7 +96,7 @@ func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []m
 		at := fmt.Sprintf("%s[%d]", field, i)
 		named, err := s.named(ctx, tx, loop, []string{name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
-			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quoted(name)+". Name active members of the loop, or groups of them")
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+`"`+short(name)+`"`+". Name active members of the loop, or groups of them")
 		}
 		if err != nil {
 			return nil, err
@@ -106,7 +106,7 @@ func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []m
 			can = append(can, byID(able, []string{m.ID})...)
 		}
 		if len(can) == 0 {
-			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quoted(name)+". Name active members of the loop, or groups of them")
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+`"`+short(name)+`"`+". Name active members of the loop, or groups of them")
 		}
 		people = join(people, can)
 	}
@@ -159,28 +159,20 @@ func byID(people []member, ids []string) []member {
 	return out
 }
 
-// setClocks starts the clocks of a round: to be claimed, and of the escalation.
-func (s *Service) setClocks(loop db.Loop, r *db.Review, now time.Time) {
+// setClocks starts the clocks of a round: to be claimed, and of the escalation. routed
+// says that the request went to a single person, who does not get to keep it for ever.
+func (s *Service) setClocks(loop db.Loop, r *db.Review, now time.Time, routed bool) {
 	settings := s.settings(loop)
 	r.ClaimBy, r.EscalationStep, r.EscalationLast = 0, 0, ""
-	if !several(modeOf(*r)) {
-		r.ClaimBy = claimBy(settings, *r, now)
+	switch {
+	case several(modeOf(*r)):
+	case settings.ClaimSeconds > 0:
+		r.ClaimBy = store.Micros(now.Add(seconds(settings.ClaimSeconds)))
+	case routed:
+		r.ClaimBy = store.Micros(now.Add(min(routedClaim, seconds(int(r.TimeoutSeconds))/4)))
 	}
 	if plan, ok := oncall.PlanFor(settings.Escalation, r.Priority); ok {
 		r.EscalationLast = plan.Last()
 	}
 	r.EscalationAt = s.nextEscalation(loop, *r, now)
-}
-
-// claimBy is when somebody has to have claimed a request. One that went to a single
-// person by routing has such a time in any case, so that it does not wait for them alone.
-func claimBy(settings schemas.LoopSettings, r db.Review, now time.Time) int64 {
-	routed := r.Restricted && (settings.Routing == oncall.RoundRobin || settings.Routing == oncall.LeastLoaded)
-	switch {
-	case settings.ClaimSeconds > 0:
-		return store.Micros(now.Add(seconds(settings.ClaimSeconds)))
-	case routed:
-		return store.Micros(now.Add(min(routedClaim, seconds(int(r.TimeoutSeconds))/4)))
-	}
-	return 0
 }

@@ -89,7 +89,7 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 // mayClaim tells whether it is a claim or the renewal of one, or refuses it.
 func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) (Event, error) {
 	switch {
-	case schemas.ReviewStatus(l.Status).Final():
+	case status(l.Review).Final():
 		return "", s.refusal(ctx, tx, l.Review, nil)
 	case l.ClaimedBy.String == l.caller.PersonID:
 		return Renew, nil
@@ -113,7 +113,7 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 		return schemas.ReviewAnswer{}, err
 	}
 	switch {
-	case schemas.ReviewStatus(l.Status).Final():
+	case status(l.Review).Final():
 		return schemas.ReviewAnswer{}, s.refusal(ctx, tx, l.Review, nil)
 	case !l.ClaimedBy.Valid:
 		return schemas.ReviewAnswer{}, conflict(l.Review, "Nobody has claimed the request, so there is nothing to release.")

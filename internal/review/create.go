@@ -191,7 +191,7 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, loop db.Loop, d draft)
 		if asked, err = s.choose(ctx, tx, loop, &r, d); err != nil {
 			return schemas.ReviewCreated{}, err
 		}
-		s.setClocks(loop, &r, tx.Now())
+		s.setClocks(loop, &r, tx.Now(), r.Restricted && d.mode == nil && len(d.assignTo) == 0)
 	}
 	if err := s.insert(ctx, tx, &r, asked); err != nil {
 		return schemas.ReviewCreated{}, err

@@ -81,7 +81,7 @@ func assertedOf(r db.Review, in schemas.DecideReviewRequest) string {
 // weigh checks everything about a decision but its passkey.
 func (s *Service) weigh(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest) (ballotPaper, error) {
 	paper := ballotPaper{person: l.caller.PersonID, via: l.caller.Via, comment: in.Comment, source: schemas.SourceHuman}
-	if schemas.ReviewStatus(l.Status).Final() {
+	if status(l.Review).Final() {
 		return paper, s.refusal(ctx, tx, l.Review, nil)
 	}
 	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
@@ -126,6 +126,9 @@ func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper
 		if err = f.take(err); err != nil {
 			return err
 		}
+	}
+	if isProof(r) {
+		paper.answer.Decision = meaningForTask(paper.answer.Value, paper.answer.Decision)
 	}
 	if len(in.EditedArguments) > 0 && len(f) == 0 {
 		if err = f.take(paper.edit(r, in.EditedArguments)); err != nil {

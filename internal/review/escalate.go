@@ -46,7 +46,7 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 
 func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case schemas.ReviewStatus(l.Status).Final():
+	case status(l.Review).Final():
 		return s.refusal(ctx, tx, l.Review, nil)
 	case l.Mode == "test":
 		return conflict(l.Review, "In test mode nobody is asked, so there is nobody to escalate to: a simulated reviewer decides.")

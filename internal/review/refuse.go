@@ -79,3 +79,6 @@ func (s *Service) held(ctx context.Context, tx *store.Tx, r db.Review) error {
 	return conflict(r, fmt.Sprintf("The request is claimed by %s until %s. Wait until it is free again, or ask %s to release it.",
 		p.Name, clockTime(store.Time(r.LeaseUntil)), p.Name))
 }
+
+// status is a request's status as its own type.
+func status(r db.Review) schemas.ReviewStatus { return schemas.ReviewStatus(r.Status) }

@@ -1,0 +1,176 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// proofTime is how long a proof waits for people when its task sets no time.
+const proofTime = 30 * 24 * time.Hour
+
+// The answers about a submission, and about a task in dispute.
+const (
+	proofConfig = `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},` +
+		`{"value":"request_changes","label":"Request changes","description":"The operator submits again"},` +
+		`{"value":"reject","label":"Reject","description":"Opens a dispute, which an owner settles"}]}`
+	disputeConfig = `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},` +
+		`{"value":"refund","label":"Refund","description":"The agent gets the reward back"}]}`
+)
+
+// TaskReview is a task's submission that people have to decide on.
+type TaskReview struct {
+	TaskID, AgentID, Title, Text string
+	Submission                   int
+	Disputed                     bool // only owners decide
+	ExpiresAt                    time.Time
+}
+
+// TaskDecision is what a person decided on a submission.
+type TaskDecision struct {
+	TaskID     string
+	Submission int
+	Decision   string // approve, request_changes, reject or refund
+	Reasons    []string
+	By, Via    string
+}
+
+// DecideTask moves a task on after a person decided its review, in the same transaction.
+// The task's row is locked already. What it refuses undoes the decision.
+type DecideTask func(ctx context.Context, tx *store.Tx, in TaskDecision) error
+
+// OnTaskDecision says who moves tasks on. It is set once, before anything is decided.
+func (s *Service) OnTaskDecision(f DecideTask) { s.onDecided = f }
+
+func isProof(r db.Review) bool   { return r.TaskID.Valid }
+func isDispute(r db.Review) bool { return r.TaskID.Valid && r.ResponseConfig == disputeConfig }
+
+// OpenForTask asks the people of the proof loop about a submission. A review of the same
+// task that is still open ends first. The caller has the task's lock.
+func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) error {
+	loop, err := tx.LoopBySlug(ctx, proofLoop)
+	if err != nil {
+		return fmt.Errorf("find the loop of proofs: %w", err)
+	}
+	if err := s.CloseForTask(ctx, tx, in.TaskID, system.id, system.via, "A newer question about the task took its place.", ""); err != nil {
+		return err
+	}
+	r := proofRow(loop, in, tx.Now())
+	asked, err := s.chooseForProof(ctx, tx, loop, &r)
+	if err != nil {
+		return err
+	}
+	s.setClocks(loop, &r, tx.Now(), false)
+	if err := s.insert(ctx, tx, &r, asked); err != nil {
+		return err
+	}
+	if err := s.announce(ctx, tx, "request.created", &r, loop.ID, ""); err != nil {
+		return err
+	}
+	for _, g := range asked {
+		if err := s.ask(ctx, tx, r, g.people, g.step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func proofRow(loop db.Loop, in TaskReview, now time.Time) db.Review {
+	if in.ExpiresAt.IsZero() {
+		in.ExpiresAt = now.Add(proofTime)
+	}
+	config, kind := proofConfig, "Proof to look at: "
+	if in.Disputed {
+		config, kind = disputeConfig, "In dispute: "
+	}
+	at, title := store.Micros(now), cut(kind+strings.Join(strings.Fields(in.Title), " "), maxTitle)
+	r := db.Review{
+		ID: ident.Hex(), LoopID: loop.ID, AgentID: in.AgentID, Mode: account.Live, Status: string(schemas.ReviewPending), Version: 1, SeenVersion: 1, Round: 1,
+		ProcessingType: deferred, Type: "markdown", Priority: "high", PriorityRank: priorityRank("high"),
+		Title: title, RequestText: cut(in.Text, maxQuestion), SearchText: searchText(title, in.Text), Media: "{}", Platform: "api",
+		ResponseType: "single_select", ResponseConfig: config, OnTimeout: "cancel", TimeoutSeconds: int64(in.ExpiresAt.Sub(now).Seconds()),
+		Tags: "[]", TaskSubmission: int64(in.Submission), ContentHash: ident.Hash(fmt.Sprintf("%s:%d:%t", in.TaskID, in.Submission, in.Disputed)),
+		TimeoutAt: store.Micros(in.ExpiresAt), CreatedAt: at, RoundAt: at, UpdatedAt: at,
+	}
+	r.TaskID.Valid, r.TaskID.String = true, in.TaskID
+	return r
+}
+
+func cut(text string, most int) string {
+	letters := []rune(text)
+	return string(letters[:min(len(letters), most)])
+}
+
+// chooseForProof asks the proof loop, and about a dispute the owners alone. Nobody being
+// there is no reason to refuse: the task's own clock goes on.
+func (s *Service) chooseForProof(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.Review) ([]group, error) {
+	if isDispute(*r) {
+		r.Restricted = true
+		people, err := s.named(ctx, tx, loop, []string{"owner"})
+		return []group{{people: people, reason: reasonEscalated}}, err
+	}
+	people, err := s.active(ctx, tx, loop.ID)
+	return []group{{people: people, reason: reasonLoop}}, err
+}
+
+// CloseForTask ends the open review of a task that was decided elsewhere: by a person it
+// is completed with their decision, otherwise it is cancelled and says why. The caller
+// has the task's lock.
+func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID, by, via, why, decision string) error {
+	r, err := tx.OpenReviewOfTask(ctx, taskID)
+	if store.NotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	who := actor{by, via}
+	if decision == "" || !strings.HasPrefix(by, "op_") {
+		_, err = s.advance(ctx, tx, r, move{event: Cancel, by: who, data: map[string]any{"reason": why}, edit: cancelled(who, why)})
+		return err
+	}
+	spec, err := s.spec(r)
+	if err != nil {
+		return err
+	}
+	a, err := spec.Check("decision", []byte(jsonText(decision)))
+	if err != nil {
+		return err
+	}
+	_, err = s.advance(ctx, tx, r, move{event: Decide, by: who, data: map[string]any{"decision": decision, "source": schemas.SourceHuman}, edit: func(r *db.Review) {
+		r.Response, r.ResponseValue, r.Effective = string(a.Data), string(a.Value), string(a.Value)
+		r.Decision, r.ResponseSource, r.Comment = meaningForTask(a.Value, a.Decision), schemas.SourceHuman, why
+		r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = true, by, via
+	}})
+	return err
+}
+
+// meaningForTask is what a decision on a task means: a refund rejects the proof.
+func meaningForTask(value json.RawMessage, fallback string) string {
+	if string(value) == `"refund"` {
+		return schemas.Rejected
+	}
+	return fallback
+}
+
+// passOn moves the task on whose review was decided.
+func (s *Service) passOn(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper) error {
+	if !isProof(r) || s.onDecided == nil {
+		return nil
+	}
+	var decision string
+	read(r.ResponseValue, &decision)
+	d := TaskDecision{TaskID: r.TaskID.String, Submission: int(r.TaskSubmission), Decision: decision, By: paper.person, Via: paper.via}
+	if paper.comment != "" {
+		d.Reasons = []string{cut(paper.comment, maxReason)}
+	}
+	return s.onDecided(ctx, tx, d)
+}

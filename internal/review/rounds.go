@@ -1,0 +1,178 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// OpenRound asks again, with a new version, after people asked for changes. The request
+// stays the same; what was asked and answered before stays readable.
+func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRoundRequest) (schemas.ReviewCreated, error) {
+	l, err := s.lock(ctx, tx, in.RequestID)
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	if !isAgent(l.caller) {
+		return schemas.ReviewCreated{}, forbidden("Access denied to this request")
+	}
+	if err := mayReask(l); err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	next, err := s.nextVersion(l.Review, in)
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	asked, err := tx.CircleOfReview(ctx, l.ID)
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	if err := keepRound(ctx, tx, l.Review); err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	r, err := s.advance(ctx, tx, l.Review, move{event: NextRound, by: actorOf(l.caller), data: map[string]any{"action_digest": next.ActionDigest},
+		edit: func(r *db.Review) {
+			renew(r, next, store.Micros(tx.Now()))
+			if r.Mode == account.Live {
+				s.setClocks(l.loop, r, tx.Now(), wasRouted(*r, asked))
+			}
+		}})
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	return s.reopened(ctx, tx, r)
+}
+
+func mayReask(l locked) error {
+	switch {
+	case isProof(l.Review):
+		return conflict(l.Review, "This request decides a task's proof. Its next round begins when the operator submits again.")
+	case status(l.Review) == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
+		return conflict(l.Review, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
+	case l.Decision != schemas.NeedsChanges || status(l.Review) != schemas.ReviewCompleted:
+		return conflict(l.Review, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
+	}
+	return nil
+}
+
+// nextVersion is the request as it is asked again: what is left out stays as it was.
+func (s *Service) nextVersion(r db.Review, in schemas.OpenRoundRequest) (db.Review, error) {
+	var f faults
+	if in.RequestText != "" {
+		f.question(&in.RequestText)
+		r.RequestText, r.SearchText = in.RequestText, searchText(r.Title, in.RequestText)
+	}
+	if f.context(in.Context); !absent(in.Context) {
+		r.Context = string(in.Context)
+	}
+	if in.TimeoutSeconds != 0 {
+		f.timeout(r.ProcessingType, in.TimeoutSeconds)
+		r.TimeoutSeconds = int64(in.TimeoutSeconds)
+	}
+	r.Media = f.newMedia(r.Media, in)
+	if err := f.redraft(&r, in.DraftText); err != nil {
+		return r, err
+	}
+	spec, err := s.spec(r)
+	if err != nil {
+		return r, f.with(err)
+	}
+	act, err := checkAction(spec, in.Action)
+	if err := f.take(err); err != nil {
+		return r, err
+	}
+	if in.Action != nil {
+		r.Action, r.ActionDigest = act.text, act.digest
+	}
+	return r, f.err()
+}
+
+func (f *faults) newMedia(text string, in schemas.OpenRoundRequest) string {
+	var m media
+	read(text, &m)
+	if in.ImageURL != "" {
+		f.address("image_url", in.ImageURL)
+		m.ImageURL = in.ImageURL
+	}
+	if in.FileURL != "" {
+		f.address("file_url", in.FileURL)
+		m.FileURL = in.FileURL
+	}
+	return jsonText(m)
+}
+
+// redraft puts a new draft into the configuration of editable_text.
+func (f *faults) redraft(r *db.Review, draft string) error {
+	if draft == "" {
+		return nil
+	}
+	if r.ResponseType != "editable_text" {
+		f.add("draft_text", "only goes with response_type editable_text; this request has %s", r.ResponseType)
+		return nil
+	}
+	config := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(r.ResponseConfig), &config); err != nil {
+		return err
+	}
+	config["draft_text"] = json.RawMessage(jsonText(draft))
+	r.ResponseConfig = jsonText(config)
+	return nil
+}
+
+// keepRound writes the round that is over down.
+func keepRound(ctx context.Context, tx *store.Tx, r db.Review) error {
+	return tx.InsertReviewRound(ctx, db.InsertReviewRoundParams{
+		ReviewID: r.ID, Round: r.Round, RequestText: r.RequestText, Context: r.Context, Media: r.Media, Action: r.Action, ActionDigest: r.ActionDigest,
+		Response: r.Response, ResponseValue: r.ResponseValue, Decision: r.Decision, DecidedBy: r.DecidedBy.String, DecidedVia: r.DecidedVia,
+		Comment: r.Comment, OpenedAt: r.RoundAt, EndedAt: r.EndedAt,
+	})
+}
+
+// renew makes r the next round of itself.
+func renew(r *db.Review, next db.Review, now int64) {
+	r.RequestText, r.SearchText, r.Context, r.Media = next.RequestText, next.SearchText, next.Context, next.Media
+	r.ResponseConfig, r.Action, r.ActionDigest, r.TimeoutSeconds = next.ResponseConfig, next.Action, next.ActionDigest, next.TimeoutSeconds
+	r.Round, r.RoundAt, r.EndedAt, r.Warned = r.Round+1, now, 0, 0
+	r.TimeoutAt = now + seconds(int(r.TimeoutSeconds)).Microseconds()
+	r.Response, r.ResponseValue, r.Effective, r.ResponseSource, r.Decision = "", "", "", "", ""
+	r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = false, "", ""
+	r.Comment, r.EditedAction, r.CancelReason = "", "", ""
+	r.Step = 0
+	if mode := modeOf(*r); len(mode.Steps) > 0 && mode.Order != parallel {
+		r.Step = 1
+	}
+}
+
+// reopened is the answer about a new round: who is asked is who was asked before.
+func (s *Service) reopened(ctx context.Context, tx *store.Tx, r db.Review) (schemas.ReviewCreated, error) {
+	out := s.created(r)
+	markTest(&out.Sandboxed, r.Mode)
+	asked, err := tx.CircleOfReview(ctx, r.ID)
+	if err != nil {
+		return out, err
+	}
+	steps := stepsOf(r, asked)
+	people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool { return slices.Contains(steps, a.Step) })
+	if err != nil {
+		return out, err
+	}
+	for _, m := range people {
+		out.BroadcastedTo++
+		if s.unreached(m, nil) == "" {
+			out.NotificationsSent++
+		}
+		if len(out.Told) < maxTold {
+			out.Told = append(out.Told, m.Name)
+		}
+	}
+	if r.Mode == account.Test {
+		out.Hint = testModeHint
+	}
+	return out, nil
+}

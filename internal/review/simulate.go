@@ -1,0 +1,106 @@
+package review
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// In test mode a simulated reviewer answers, one step of the simulation after the request
+// was made. Words in the title or the text steer it.
+const (
+	simulateNobody  = "[simulate: nobody]"  // nobody answers: the time-out comes
+	simulateReject  = "[simulate: reject]"  // rejected
+	simulateChanges = "[simulate: changes]" // changes are asked for, once
+	simulateSlow    = "[simulate: slow]"    // after ten steps
+)
+
+const slowSteps = 10
+
+// simulateArgs name the round that is to be answered.
+type simulateArgs struct {
+	ReviewID string `json:"review_id"`
+	Round    int64  `json:"round"`
+}
+
+func steered(r db.Review, word string) bool {
+	return strings.Contains(strings.ToLower(r.Title+"\n"+r.RequestText), word)
+}
+
+// scheduleSimulation has a round of test mode answered.
+func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, r db.Review) error {
+	if steered(r, simulateNobody) {
+		return nil
+	}
+	after := s.cfg.SimulatedStep
+	if steered(r, simulateSlow) {
+		after *= slowSteps
+	}
+	return job.Enqueue(ctx, tx, simulateKind, simulateArgs{r.ID, r.Round}, job.Options{
+		RunAt: tx.Now().Add(after), UniqueKey: simulateKind + ":" + r.ID + ":" + strconv.FormatInt(r.Round, 10),
+	})
+}
+
+// simulate answers a round that is still open.
+func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job) error {
+	var args simulateArgs
+	if err := j.Decode(&args); err != nil {
+		return err
+	}
+	r, err := tx.LockReview(ctx, args.ReviewID)
+	if store.NotFound(err) {
+		return nil // its loop was deleted
+	}
+	if err != nil || r.Round != args.Round || status(r).Final() || r.Mode != "test" {
+		return err
+	}
+	people, err := s.simulatedPeople(ctx, tx)
+	if err != nil {
+		return err
+	}
+	spec, err := s.spec(r)
+	if err != nil {
+		return err
+	}
+	a, err := spec.Check("response_data", spec.Simulated(steerOf(r)))
+	if err != nil {
+		return err
+	}
+	who := people[int(r.Round-1)%len(people)].ID
+	paper := ballotPaper{person: who, via: viaSimulated, answer: a, circles: []int64{0}, source: schemas.SourceSimulated, comment: "Simulated: nobody looked at this."}
+	if err := s.cast(ctx, tx, r, paper); err != nil {
+		return err
+	}
+	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: r.ID, Round: r.Round})
+	if err != nil {
+		return err
+	}
+	_, err = s.conclude(ctx, tx, r, paper, verdict{decided: true, answer: a, source: schemas.SourceHuman, by: []string{who}}, votes)
+	return err
+}
+
+func steerOf(r db.Review) string {
+	switch {
+	case steered(r, simulateReject):
+		return "reject"
+	case steered(r, simulateChanges) && r.Round == 1:
+		return "changes"
+	}
+	return ""
+}
+
+func (s *Service) simulatedPeople(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {
+	people, err := tx.PeopleSimulated(ctx)
+	if err != nil || len(people) > 0 {
+		return people, err
+	}
+	if err := s.Accounts.EnsureSimulated(ctx, tx); err != nil {
+		return nil, err
+	}
+	return tx.PeopleSimulated(ctx)
+}
