@@ -2,16 +2,21 @@ package page
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/a-h/templ"
 )
 
 // Form is what a person sent and what is wrong with it, so that nothing they typed is lost.
 type Form struct {
-	Name   string            // which form of the page it is
-	Alert  string            // what went wrong as a whole
-	Values map[string]string // by field
-	Errors map[string]string // by field
+	Name   string              // which form of the page it is
+	Alert  string              // what went wrong as a whole
+	Values map[string]string   // by field
+	Lists  map[string][]string // by field, all that was sent
+	Errors map[string]string   // by field
+	// Order names the fields of a form that is not the same on every page. Their names may
+	// be anybody's words, so that their ids are numbers.
+	Order []string
 }
 
 // Wrong tells whether there is anything to say about the form.
@@ -25,9 +30,37 @@ func (f Form) of(name string) Form {
 	return Form{Name: name}
 }
 
-func (f Form) id(field string) string      { return f.Name + "-" + field }
+// ordered is the form with fields of its own.
+func (f Form) ordered(fields []string) Form {
+	f.Order = fields
+	return f
+}
+
+func (f Form) id(field string) string {
+	if i := slices.Index(f.Order, field); i >= 0 {
+		return f.Name + "-" + strconv.Itoa(i)
+	}
+	return f.Name + "-" + field
+}
 func (f Form) errorID(field string) string { return f.id(field) + "-error" }
 func (f Form) hintID(field string) string  { return f.id(field) + "-hint" }
+
+// or is what was typed, or else the value that stands there beforehand.
+func (f Form) or(field, value string) string {
+	if typed, ok := f.Values[field]; ok {
+		return typed
+	}
+	return value
+}
+
+// checked tells whether one of a field's choices was made; beforehand holds those that are
+// made until a form was sent.
+func (f Form) checked(field, choice string, beforehand ...string) bool {
+	if f.Values == nil {
+		return slices.Contains(beforehand, choice)
+	}
+	return slices.Contains(f.Lists[field], choice)
+}
 
 func (f Form) describedBy(field, hint string) string {
 	switch wrong := f.Errors[field] != ""; {
@@ -62,11 +95,21 @@ func (f Form) describe(field, hint string) templ.Attributes {
 
 // fieldsOf lists, in the order they stand on the page, the fields of each form.
 var fieldsOf = map[string][]string{
-	"accept":  {"estimate_days", "estimate_hours", "estimate_minutes", "estimate_note"},
-	"proof":   {"files", "note", "lat", "lng", "accuracy_m"},
-	"message": {"text"},
-	"release": {"reason"},
-	"decide":  {"decision", "reasons", "submission"},
+	"accept":     {"estimate_days", "estimate_hours", "estimate_minutes", "estimate_note"},
+	"proof":      {"files", "note", "lat", "lng", "accuracy_m"},
+	"message":    {"text"},
+	"release":    {"reason"},
+	"decide":     {"decision", "reasons", "submission"},
+	"answer":     {"comment", "edited_arguments"},
+	"escalate":   {"reason"},
+	"join":       {"name", "email"},
+	"loop":       {"name", "description"},
+	"member":     {"user_id"},
+	"settings":   {"name", "description", "lease", "claim", "decide", "warn", "mode", "threshold", "of", "escalation"},
+	"hours":      {"time_zone", "hours", "absent_from", "absent_until"},
+	"group":      {"group", "members"},
+	"invitation": {},
+	"passkey":    {},
 }
 
 // target is the control that the summary's link leads to; hidden fields have none.
@@ -84,12 +127,17 @@ type problem struct{ target, message string }
 
 func (f Form) problems() []problem {
 	var out []problem
-	for _, field := range fieldsOf[f.Name] {
+	for _, field := range slices.Concat(f.Order, fieldsOf[f.Name]) {
 		if m := f.Errors[field]; m != "" {
 			out = append(out, problem{f.target(field), m})
 		}
 	}
 	return out
+}
+
+// Has tells whether the form shows the field, and so a word about it.
+func (f Form) Has(field string) bool {
+	return slices.Contains(f.Order, field) || HasField(f.Name, field)
 }
 
 // HasField tells whether the named form shows the field, and so a word about it.

@@ -1,0 +1,402 @@
+package page
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"humanops-mcp/internal/answer"
+	"humanops-mcp/schemas"
+)
+
+// ReviewPage is a review request as somebody who was asked sees it.
+type ReviewPage struct {
+	Frame
+	Review  schemas.Review
+	Me      string // id of the reader
+	As      string // the reader's name, where a mailed link and not a session says who it is
+	Base    string // where the page's own addresses begin
+	Fields  []answer.Field
+	Means   map[string]string // of an answer's values: approved, rejected or needs_changes
+	Media   []Medium
+	Task    *schemas.TaskView // whose proof is to be decided
+	Form    Form
+	Owner   bool
+	Passkey PasskeyHelp
+	Lease   int // seconds that a claim lasts without a sign of life
+	Now     Stamp
+}
+
+// Medium is a file that belongs to the request: shown when it is an image of this house,
+// else a link.
+type Medium struct {
+	Label   string
+	Href    string // "" where the address is none that may be opened
+	Address string // of a file elsewhere, in words
+	Show    bool
+}
+
+// PasskeyHelp says what somebody has to do before a passkey can be used here.
+type PasskeyHelp struct {
+	Missing   bool   // they have no passkey that counts here
+	Localhost string // the same page where passkeys work
+}
+
+func (v ReviewPage) byLink() bool { return v.As != "" }
+
+func (v ReviewPage) may() schemas.ReviewerMay {
+	if v.Review.May == nil {
+		return schemas.ReviewerMay{}
+	}
+	return *v.Review.May
+}
+
+func (v ReviewPage) claimed() bool { return v.Review.ClaimedBy == v.Me && v.Me != "" }
+
+// state tells review.js what it may do about the claim.
+func (v ReviewPage) state() string {
+	switch {
+	case v.byLink():
+		return ""
+	case v.claimed():
+		return "mine"
+	case v.may().Claim:
+		return "free"
+	}
+	return ""
+}
+
+func (v ReviewPage) heading() string { return reviewHeading(v.Review) }
+
+// reviewHeading is the title, or how the text begins.
+func reviewHeading(r schemas.Review) string {
+	if r.Title != "" {
+		return plain(r.Title)
+	}
+	for line := range strings.Lines(r.RequestText) {
+		line = strings.TrimSpace(strings.TrimLeft(line, "#>*-` "))
+		if line == "" {
+			continue
+		}
+		if utf8.RuneCountInString(line) > 90 {
+			line = string([]rune(line)[:90]) + "…"
+		}
+		return plain(line)
+	}
+	return "Review request"
+}
+
+// buttons tells whether every answer decides, so that a press on its button is all it takes.
+func (v ReviewPage) buttons() bool {
+	return len(v.Fields) == 1 && v.Fields[0].Kind == "radio" && len(v.Means) > 0 &&
+		!slices.ContainsFunc(v.Fields[0].Options, func(o answer.Option) bool { return v.Means[o.Value] == "" })
+}
+
+// order is what the answer's fields are called on the page.
+func (v ReviewPage) order() []string {
+	out := make([]string, len(v.Fields))
+	for i, f := range v.Fields {
+		out[i] = f.Name
+	}
+	return out
+}
+
+func (v ReviewPage) form() Form { return v.Form.of("answer").ordered(v.order()) }
+
+// hidden tells whether any of the agent's words hold characters that are not seen.
+func (v ReviewPage) hidden() bool {
+	r := v.Review
+	if r.Action != nil && (hides(r.Action.Tool) || hidesJSON(r.Action.Arguments)) {
+		return true
+	}
+	fields, _ := json.Marshal(v.Fields) // only to look at its words
+	return hides(r.Title, r.AgentName, r.FileName, r.ImageURL, r.FileURL, r.VideoURL, r.AudioURL) ||
+		hidesMarkdown(r.RequestText) || hidesJSON(r.Context) || hidesJSON(fields)
+}
+
+func (v ReviewPage) asked() []string {
+	var out []string
+	for _, p := range v.Review.BroadcastedTo {
+		if !slices.Contains(out, p.Name) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
+}
+
+// several tells whether more than one answer is wanted.
+func (v ReviewPage) several() bool {
+	m := v.Review.ReviewMode
+	return m != nil && (m.Mode == "all" || m.Mode == "quorum" || len(m.Steps) > 0)
+}
+
+func (v ReviewPage) modeWords() string {
+	m := v.Review.ReviewMode
+	switch {
+	case m == nil:
+		return "The first answer counts."
+	case len(m.Steps) > 0 && m.Order == "parallel":
+		return "All of " + plural(len(m.Steps), "circle", "circles") + " have to approve; they are asked at once."
+	case len(m.Steps) > 0:
+		return plural(len(m.Steps), "circle has", "circles have") + " to approve, one after the other; step " + strconv.Itoa(v.Review.Step+1) + " is asked now."
+	case m.Mode == "all":
+		return "Everybody who is asked has to answer."
+	case m.Mode == "quorum":
+		return plural(m.Threshold, "answer", "equal answers") + " of " + strconv.Itoa(max(m.Of, len(v.Review.BroadcastedTo))) + " decide."
+	}
+	return "The first answer counts."
+}
+
+// outcome is what became of the request, in a sentence, and how it is coloured.
+func (v ReviewPage) outcomeClass() string {
+	switch {
+	case v.Review.Decision == schemas.Approved:
+		return "good"
+	case v.Review.Decision == schemas.Rejected:
+		return "bad"
+	case v.Review.Decision == schemas.NeedsChanges:
+		return "warn"
+	}
+	return ""
+}
+
+func (v ReviewPage) outcome() string {
+	r := v.Review
+	word := decided[r.Decision]
+	switch {
+	case r.Status == schemas.ReviewCancelled:
+		return "Withdrawn. There is nothing left to decide."
+	case r.ResponseSource == schemas.SourceDefault:
+		return "Nobody decided in time, so the answer that was set beforehand counts: " + strings.ToLower(word) + "."
+	case r.ResponseSource == schemas.SourcePolicy:
+		return word + ", because the needed number of equal answers cannot be reached any more."
+	case r.ResponseSource == schemas.SourceSimulated:
+		return word + " by a simulated reviewer of test mode."
+	case r.ResponseByUser != nil:
+		return word + " by " + r.ResponseByUser.Name + via(r.DecidedVia) + "."
+	}
+	return word + via(r.DecidedVia) + "."
+}
+
+var decided = map[string]string{
+	schemas.Approved: "Approved", schemas.Rejected: "Rejected", schemas.NeedsChanges: "Changes requested", schemas.Answered: "Answered",
+}
+
+func via(how string) string {
+	word := map[string]string{
+		"api": "through the API", "page": "on the page", "cli": "by command", "link": "by the link in the mail", "passkey": "with a passkey",
+	}[how]
+	if word == "" {
+		return ""
+	}
+	return ", " + word
+}
+
+// end is when it was over.
+func (v ReviewPage) end() Stamp {
+	if v.Review.ResponseAt != nil {
+		return v.Now.to(*v.Review.ResponseAt)
+	}
+	return v.Now.to(v.Review.UpdatedAt)
+}
+
+func reviewChip(r schemas.Review) chip {
+	switch r.Status {
+	case schemas.ReviewPending:
+		return chip{"Waiting for a decision", "wait"}
+	case schemas.ReviewClaimed:
+		return chip{"Claimed", "info"}
+	case schemas.ReviewTimeout:
+		return chip{"Timed out", ""}
+	case schemas.ReviewCancelled:
+		return chip{"Withdrawn", ""}
+	case schemas.ReviewCompleted:
+	}
+	class := map[string]string{schemas.Approved: "go", schemas.Rejected: "bad", schemas.NeedsChanges: "wait"}[r.Decision]
+	return chip{decided[r.Decision], class}
+}
+
+func priorityChip(priority string) chip {
+	switch priority {
+	case "critical":
+		return chip{"Critical", "bad"}
+	case "high":
+		return chip{"High priority", "wait"}
+	case "low":
+		return chip{"Low priority", ""}
+	}
+	return chip{}
+}
+
+// effect is what a deciding answer does, where its own words do not say so.
+func effect(label, decision string) string {
+	word := strings.ToLower(strings.TrimSpace(label))
+	told := map[string][]string{
+		schemas.Approved:     {"approve", "approved"},
+		schemas.Rejected:     {"reject", "rejected"},
+		schemas.NeedsChanges: {"needs changes", "request changes", "needs_changes"},
+	}
+	if slices.Contains(told[decision], word) {
+		return ""
+	}
+	return map[string]string{schemas.Approved: "Approves it", schemas.Rejected: "Rejects it", schemas.NeedsChanges: "Asks for changes"}[decision]
+}
+
+func decisionClass(decision string) string {
+	return map[string]string{schemas.Approved: "yes", schemas.Rejected: "no", schemas.NeedsChanges: "change"}[decision]
+}
+
+// inputMode is the keyboard for a number.
+func numberText(n *float64) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*n, 'f', -1, 64)
+}
+
+// bounds says in words what a number may be.
+func bounds(f answer.Field) string {
+	var parts []string
+	switch {
+	case f.Min != nil && f.Max != nil:
+		parts = append(parts, "From "+numberText(f.Min)+" to "+numberText(f.Max))
+	case f.Min != nil:
+		parts = append(parts, "At least "+numberText(f.Min))
+	case f.Max != nil:
+		parts = append(parts, "At most "+numberText(f.Max))
+	}
+	if f.Step != nil && len(parts) > 0 {
+		parts = append(parts, "in steps of "+numberText(f.Step))
+	}
+	if f.MinLength > 0 {
+		parts = append(parts, "At least "+plural(f.MinLength, "character", "characters"))
+	}
+	if f.MaxLength > 0 && (f.Kind == "textarea" || f.Kind == "text") {
+		parts = append(parts, "Up to "+plural(f.MaxLength, "character", "characters"))
+	}
+	if len(parts) == 0 {
+		return plain(f.Help)
+	}
+	return strings.TrimSpace(plain(f.Help) + " " + strings.Join(parts, ", ") + ".")
+}
+
+func fieldLabel(f answer.Field) string {
+	if f.Label != "" {
+		return plain(f.Label)
+	}
+	return "Your answer"
+}
+
+func optionLabel(o answer.Option) string {
+	label := plain(o.Label)
+	if label == "" {
+		label = plain(o.Value)
+	}
+	return label
+}
+
+func optionID(f Form, field string, n int) string { return f.id(field) + "-" + strconv.Itoa(n) }
+
+// roundBefore is what an earlier round looked like beside the one after it.
+type roundBefore struct {
+	schemas.ReviewRound
+	next later
+}
+
+type later struct {
+	text    string
+	action  *schemas.Action
+	context json.RawMessage
+}
+
+// rounds are the earlier rounds, the newest first, each with what changed after it.
+func (v ReviewPage) rounds() []roundBefore {
+	after := later{v.Review.RequestText, v.Review.Action, v.Review.Context}
+	var out []roundBefore
+	for _, r := range slices.Backward(v.Review.Rounds) {
+		out = append(out, roundBefore{r, after})
+		after = later{r.RequestText, r.Action, r.Context}
+	}
+	return out
+}
+
+func arguments(a *schemas.Action) string {
+	if a == nil {
+		return ""
+	}
+	return plain(a.Tool) + "\n" + prettyJSON(a.Arguments)
+}
+
+func (r roundBefore) textChanged() bool   { return r.RequestText != r.next.text }
+func (r roundBefore) actionChanged() bool { return arguments(r.Action) != arguments(r.next.action) }
+func (r roundBefore) contextChanged() bool {
+	return prettyOrNone(r.Context) != prettyOrNone(r.next.context)
+}
+
+func prettyOrNone(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	return prettyJSON(raw)
+}
+
+// editable are the arguments as the form for changing them begins with.
+func (v ReviewPage) editable() string {
+	if v.Review.Action == nil {
+		return ""
+	}
+	return prettyJSON(v.Review.Action.Arguments)
+}
+
+// EditableArguments is what the form shows of arguments that nobody has changed.
+func EditableArguments(raw json.RawMessage) string { return prettyJSON(raw) }
+
+func (v ReviewPage) commentHelp() string {
+	if v.Review.TaskID != "" {
+		return "Needed unless you approve, one reason on each line; the operator and the agent read them."
+	}
+	return "The agent reads it. Say what is wrong when you do not approve."
+}
+
+// AgentName is who asks.
+func agentName(r schemas.Review) string {
+	if r.AgentName == "" {
+		return "An agent"
+	}
+	return plain(r.AgentName)
+}
+
+func loopName(r schemas.Review) string {
+	if r.LoopName == "" {
+		return r.LoopID
+	}
+	return r.LoopName
+}
+
+func reviewPath(id string) string { return "/reviews/" + url.PathEscape(id) }
+
+func value(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return plain(text)
+	}
+	return prettyJSON(raw)
+}
+
+// ReviewTitle is what the browser calls the page.
+func ReviewTitle(r schemas.Review) string { return "Review: " + reviewHeading(r) }
+
+// Plain is a text with every hidden character written out.
+func Plain(text string) string { return plain(text) }
+
+// Openable is an address that a page may lead to, or "".
+func Openable(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return ""
+	}
+	return u.String()
+}
