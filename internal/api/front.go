@@ -209,6 +209,10 @@ func clientIP(r *http.Request, trusted []netip.Prefix) string {
 	return ip.String()
 }
 
+// Address is where a request that came through Front comes from: the peer, or whom a
+// trusted proxy says it speaks for.
+func Address(r *http.Request) string { return recordOf(r).ip }
+
 func within(ip netip.Addr, prefixes []netip.Prefix) bool {
 	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

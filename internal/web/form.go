@@ -20,19 +20,27 @@ const formLimit = 64 << 10
 var labels = map[string]string{
 	"estimate_days": "Days", "estimate_hours": "Hours", "estimate_minutes": "Minutes", "estimate_note": "The note",
 	"note": "The note", "text": "The message", "reason": "The reason", "reasons": "The reasons", "files": "The photos",
+	"comment": "The comment", "edited_arguments": "The arguments", "name": "The name", "email": "The address", "description": "The description",
 	"decision": "The decision", "lat": "The location", "lng": "The location", "accuracy_m": "The location",
 }
 
 // form is a form as it came in, with what is wrong with it.
-type form struct{ page.Form }
+type form struct {
+	page.Form
+	names map[string]string // of fields that are not the same on every page, as it prints them
+}
 
 func newForm(name string) *form {
-	return &form{page.Form{Name: name, Values: map[string]string{}, Errors: map[string]string{}}}
+	return &form{Form: page.Form{Name: name, Values: map[string]string{}, Lists: map[string][]string{}, Errors: map[string]string{}}}
 }
 
 // readForm reads a form without files and keeps all that was typed.
 func readForm(w http.ResponseWriter, r *http.Request, name string) (*form, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+	return readFormUpTo(w, r, name, formLimit)
+}
+
+func readFormUpTo(w http.ResponseWriter, r *http.Request, name string, limit int64) (*form, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	err := r.ParseForm()
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -43,7 +51,9 @@ func readForm(w http.ResponseWriter, r *http.Request, name string) (*form, error
 	}
 	f := newForm(name)
 	for field, values := range r.PostForm {
-		f.keep(field, values[0])
+		for _, value := range values {
+			f.keep(field, value)
+		}
 	}
 	return f, nil
 }
@@ -53,7 +63,11 @@ func readForm(w http.ResponseWriter, r *http.Request, name string) (*form, error
 func (f *form) keep(field, value string) {
 	value = strings.ToValidUTF8(value, "\uFFFD")
 	value = strings.ReplaceAll(value, "\x00", "")
-	f.Values[field] = strings.ReplaceAll(value, "\r\n", "\n")
+	value = strings.ReplaceAll(value, "\r\n", "\n")
+	if len(f.Lists[field]) == 0 {
+		f.Values[field] = value
+	}
+	f.Lists[field] = append(f.Lists[field], value)
 }
 
 // mark notes what is wrong with a field; the first word about it stands.
@@ -111,9 +125,9 @@ func (f *form) lines(field string) []string {
 	return out
 }
 
-// wrong is an error when a field is marked.
+// wrong is an error when anything is marked.
 func (f *form) wrong() error {
-	if len(f.Errors) == 0 {
+	if !f.Wrong() {
 		return nil
 	}
 	return schemas.NewError(schemas.CodeInvalid, "")
@@ -121,17 +135,27 @@ func (f *form) wrong() error {
 
 // blame puts an error's words at the fields they are about, and the rest above the form.
 func (f *form) blame(e *schemas.Error) {
-	f.Alert = e.Message
+	if e.Message != "" {
+		f.Alert = e.Message
+	}
 	var rest []string
 	for _, problem := range e.Fields {
 		field, _, _ := strings.Cut(problem.Field, "[")
-		if page.HasField(f.Name, field) {
-			f.mark(field, said(problem))
+		if f.Has(field) {
+			f.mark(field, f.said(problem))
 			continue
 		}
-		rest = append(rest, said(problem))
+		rest = append(rest, f.said(problem))
 	}
 	f.Alert = strings.TrimSpace(strings.Join(append([]string{f.Alert}, rest...), " "))
+}
+
+// said is a problem in the words of this form.
+func (f *form) said(problem schemas.FieldError) string {
+	if name := f.names[problem.Field]; name != "" {
+		return labelled(name, problem.Message)
+	}
+	return said(problem)
 }
 
 // said is a field's problem as a sentence that begins with the field's printed name.
@@ -141,13 +165,18 @@ func said(problem schemas.FieldError) string {
 	if _, file, named := strings.Cut(message, "; "); named && field == "files" && strings.HasPrefix(file, `"`) {
 		return file // it names the file, which says more than the rule about all of them
 	}
-	first, _, _ := strings.Cut(message, " ")
-	if !slices.Contains([]string{"must", "may", "is", "are", "has", "needs", "cannot"}, first) {
-		return message
-	}
 	label := labels[field]
 	if label == "" {
 		label = problem.Field
+	}
+	return labelled(label, message)
+}
+
+// labelled begins a rule with the name of what it is about; a whole sentence stays.
+func labelled(label, message string) string {
+	first, _, _ := strings.Cut(message, " ")
+	if !slices.Contains([]string{"must", "may", "is", "are", "has", "needs", "cannot", "uses"}, first) {
+		return message
 	}
 	return label + " " + message
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"os"
@@ -158,7 +159,7 @@ func (u *upload) spool(part io.Reader) (path string, size int64, err error) {
 }
 
 // shown are the kinds of image that a browser may show in place.
-var shown = []string{"image/jpeg", "image/png", "image/webp"}
+var shown = []string{"image/jpeg", "image/png", "image/webp", "image/gif"}
 
 // photo serves a proof photo to a person who is signed in: their own work, or the owner's
 // to judge. Which of them may see it is the task service's to say.
@@ -180,6 +181,14 @@ func (s *server) photo(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// attachment names a file that a browser keeps and does not open.
+func attachment(name string) string {
+	if value := mime.FormatMediaType("attachment", map[string]string{"filename": name}); name != "" && value != "" {
+		return value
+	}
+	return "attachment"
+}
+
 func serve(w http.ResponseWriter, r *http.Request, c schemas.Content) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
@@ -187,7 +196,7 @@ func serve(w http.ResponseWriter, r *http.Request, c schemas.Content) {
 	h.Set("Content-Type", c.MIME)
 	if !slices.Contains(shown, c.MIME) {
 		h.Set("Content-Type", "application/octet-stream")
-		h.Set("Content-Disposition", "attachment")
+		h.Set("Content-Disposition", attachment(c.Name))
 	}
 	if c.ETag != "" {
 		h.Set("ETag", strconv.Quote(strings.Trim(c.ETag, `"`)))

@@ -150,6 +150,22 @@ var flashes = map[string]string{
 	"refund":    "Refunded. The task is over.",
 
 	"request_changes": "Changes requested. The operator was told.",
+
+	"answered":   "Your answer was sent.",
+	"claimed":    "It is yours now; the others see that.",
+	"unclaimed":  "You gave the claim back.",
+	"escalated":  "It was escalated: the next people are told.",
+	"joined":     "You are in the loop.",
+	"waiting":    "You are known here now. An owner has to admit you to the loop.",
+	"saved":      "Saved.",
+	"loop-made":  "The loop is there. Invite people into it.",
+	"admitted":   "The person is in the loop.",
+	"removed":    "The person is out of the loop.",
+	"ended":      "All invitations of the loop ended.",
+	"deleted":    "Deleted.",
+	"key-added":  "The passkey is registered. An owner enrols it in the loops that demand passkeys.",
+	"key-gone":   "The passkey was removed.",
+	"hours-kept": "Your hours were saved.",
 }
 
 // done sends the browser on after a POST, with a word about what was done.

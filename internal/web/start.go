@@ -27,7 +27,10 @@ func (s *server) start(w http.ResponseWriter, r *http.Request) error {
 		if err := s.fillOperator(r.Context(), tx, caller, &v); err != nil {
 			return err
 		}
-		return s.fillOwner(r.Context(), tx, caller, &v)
+		if err := s.fillOwner(r.Context(), tx, caller, &v); err != nil {
+			return err
+		}
+		return s.fillReviews(r.Context(), tx, caller, &v)
 	})
 	if err != nil {
 		return err

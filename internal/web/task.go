@@ -169,3 +169,9 @@ func (s *server) giveBack(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.settle(w, r, f, "", err)
 }
+
+// asMendable is the error that the person can do something about, if it is one.
+func asMendable(err error) (*schemas.Error, bool) {
+	var e *schemas.Error
+	return e, errors.As(err, &e) && mendable(e.Code)
+}

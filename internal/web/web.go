@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,8 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/internal/web/page"
@@ -31,6 +34,8 @@ type Config struct {
 	PublicURL string // the origin that links start with
 	Secure    bool   // people come over HTTPS: cookies travel nowhere else
 	Command   string // how this program is called; "humanops-mcp" when empty
+	// Address is where a request comes from, for limits; its peer when nil.
+	Address func(r *http.Request) string
 }
 
 // Deps are the services behind the pages.
@@ -38,6 +43,8 @@ type Deps struct {
 	Store    *store.Store
 	Accounts *account.Service
 	Tasks    *task.Service
+	Reviews  *review.Service
+	Passkeys *passkey.Service
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	Config   Config
@@ -50,8 +57,19 @@ func New(d Deps) http.Handler {
 	if d.Config.Command == "" {
 		d.Config.Command = "humanops-mcp"
 	}
+	if d.Config.Address == nil {
+		d.Config.Address = peer
+	}
 	s := &server{d}
 	return s.withHeaders(s.withRecovery(s.withOwnOrigin(s.routes())))
+}
+
+func peer(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }
 
 func (s *server) routes() http.Handler {
@@ -72,17 +90,68 @@ func (s *server) routes() http.Handler {
 
 	mux.HandleFunc("GET /decide/{task}", s.signedIn(s.showDecision))
 	mux.HandleFunc("POST /decide/{task}", s.signedIn(s.decide))
+	s.reviewRoutes(mux)
+	s.houseRoutes(mux)
 	mux.HandleFunc("/", s.open(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
 	return mux
 }
 
+// reviewRoutes are the pages of requests: for people who are signed in, and for whoever
+// comes by the link in a mail.
+func (s *server) reviewRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /reviews/{review}", s.reviewed(s.showReview))
+	mux.HandleFunc("POST /reviews/{review}", s.reviewed(s.decideReview))
+	mux.HandleFunc("POST /reviews/{review}/claim", s.reviewed(s.claimReview))
+	mux.HandleFunc("POST /reviews/{review}/release", s.reviewed(s.releaseReview))
+	mux.HandleFunc("POST /reviews/{review}/escalate", s.reviewed(s.escalateReview))
+	mux.HandleFunc("POST /reviews/{review}/passkey", s.reviewed(s.beginDecision))
+	mux.HandleFunc("GET /reviews/{review}/files/{upload}", s.reviewed(s.reviewFile))
+	mux.HandleFunc("GET /reviews/{review}/photos/{n}", s.reviewed(s.reviewPhoto))
+	mux.HandleFunc("GET /reviews/{review}/audit", s.signedIn(s.showAudit))
+
+	mux.HandleFunc("GET /r/{token}", s.mailed(s.showReview))
+	mux.HandleFunc("POST /r/{token}", s.mailed(s.decideReview))
+	mux.HandleFunc("POST /r/{token}/passkey", s.mailed(s.beginDecision))
+	mux.HandleFunc("GET /r/{token}/files/{upload}", s.mailed(s.reviewFile))
+	mux.HandleFunc("GET /r/{token}/photos/{n}", s.mailed(s.reviewPhoto))
+}
+
+// houseRoutes are the pages about loops and people.
+func (s *server) houseRoutes(mux *http.ServeMux) {
+	limit := s.limited()
+	mux.HandleFunc("GET /join/{code}", s.open(s.showJoin))
+	mux.HandleFunc("POST /join/{code}", limit(s.open(s.join)))
+	mux.HandleFunc("GET /qr/{file}", s.open(s.qrCode))
+
+	mux.HandleFunc("GET /loops", s.owned(s.showLoops))
+	mux.HandleFunc("POST /loops", s.owned(s.createLoop))
+	mux.HandleFunc("GET /loops/{loop}", s.owned(s.showLoop))
+	mux.HandleFunc("POST /loops/{loop}", s.owned(s.saveLoop))
+	mux.HandleFunc("POST /loops/{loop}/passkey", s.owned(s.beginGovern))
+	mux.HandleFunc("POST /loops/{loop}/members", s.owned(s.addMember))
+	mux.HandleFunc("POST /loops/{loop}/members/{person}/remove", s.owned(s.removeMember))
+	mux.HandleFunc("POST /loops/{loop}/invitations", s.owned(s.invite))
+	mux.HandleFunc("POST /loops/{loop}/invitations/end", s.owned(s.endInvitations))
+
+	mux.HandleFunc("GET /groups", s.owned(s.showGroups))
+	mux.HandleFunc("POST /groups", s.owned(s.saveGroup))
+	mux.HandleFunc("POST /groups/{group}/delete", s.owned(s.deleteGroup))
+
+	mux.HandleFunc("GET /people/me", s.signedIn(s.showMe))
+	mux.HandleFunc("POST /people/me/hours", s.signedIn(s.saveHours))
+	mux.HandleFunc("POST /people/me/passkeys", s.signedIn(s.addPasskey))
+	mux.HandleFunc("POST /people/me/passkeys/begin", s.signedIn(s.beginPasskey))
+	mux.HandleFunc("POST /people/me/passkeys/{passkey}/remove", s.signedIn(s.removePasskey))
+	mux.HandleFunc("POST /people/me/passkeys/{passkey}/confirm", s.signedIn(s.beginRemoval))
+}
+
 var errNoPage = schemas.NewError(schemas.CodeNotFound, "There is nothing at this address. The link may be incomplete.")
 
-var errNotYours = schemas.NewError(schemas.CodeNotFound, "There is nothing for you at this address. The task may have gone to somebody else, or the link is incomplete.")
+var errNotYours = schemas.NewError(schemas.CodeNotFound, "There is nothing for you at this address. It may have gone to somebody else, or the link is incomplete.")
 
 // policy lets a page use its own files and nothing else. Chosen photos are shown from
 // blob: addresses before they are sent.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' blob:; " +
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' blob:; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // withHeaders locks every answer down. The referrer stays within the origin rather than
@@ -193,6 +262,16 @@ func (s *server) signedIn(h handler) http.HandlerFunc {
 	})
 }
 
+// owned serves owners; to others the page is not there.
+func (s *server) owned(h handler) http.HandlerFunc {
+	return s.signedIn(func(w http.ResponseWriter, r *http.Request) error {
+		if !account.From(r.Context()).Owner {
+			return errNoPage
+		}
+		return h(w, r)
+	})
+}
+
 // render writes a page whole or not at all.
 func (s *server) render(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
 	var out bytes.Buffer
@@ -207,7 +286,8 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, c te
 
 // frame is what stands around the page.
 func (s *server) frame(w http.ResponseWriter, r *http.Request, title string) page.Frame {
-	return page.Frame{Title: title, Name: account.From(r.Context()).Name, Flash: takeFlash(w, r)}
+	caller := account.From(r.Context())
+	return page.Frame{Title: title, Name: caller.Name, Owner: caller.Owner, Flash: takeFlash(w, r)}
 }
 
 func (s *server) now() page.Stamp { return page.Stamp{Now: s.Clock.Now()} }
@@ -218,8 +298,14 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if problem.Code == schemas.CodeInternal {
 		s.Logger.ErrorContext(r.Context(), "a page failed", "method", r.Method, "route", r.Pattern, "error", err)
 	}
+	if wantsJSON(r) {
+		if err := writeJSON(w, statusOf(problem.Code), map[string]string{"error": sentence(problem)}); err != nil {
+			s.Logger.ErrorContext(r.Context(), "an error could not be written", "error", err)
+		}
+		return
+	}
 	v := problemView(problem)
-	v.Name = account.From(r.Context()).Name
+	v.Name, v.Owner = account.From(r.Context()).Name, account.From(r.Context()).Owner
 	if err := s.render(w, r, statusOf(problem.Code), page.Problem(v)); err != nil {
 		s.Logger.ErrorContext(r.Context(), "the error page failed", "error", err)
 		http.Error(w, "Something went wrong here.", http.StatusInternalServerError)

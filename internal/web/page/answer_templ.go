@@ -167,7 +167,7 @@ func answerForm(f Form, v ReviewPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.Review.Action != nil {
+		if v.Review.Action != nil && !v.several() {
 			templ_7745c5c3_Err = editArguments(f, v).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -467,7 +467,7 @@ func decideButtons(f Form, v ReviewPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if effect(o.Label, v.Means[o.Value]) != "" {
+			if v.Review.TaskID == "" && effect(o.Label, v.Means[o.Value]) != "" {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 37, "<span class=\"small\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
