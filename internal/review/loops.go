@@ -113,7 +113,7 @@ func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop
 	case slugPattern.MatchString(idOrSlug):
 		loop, err = tx.LoopBySlug(ctx, idOrSlug)
 	default:
-		return loop, errNoLoop
+		return loop, schemas.NewError(schemas.CodeInvalid, "Invalid loop ID format")
 	}
 	if store.NotFound(err) {
 		err = errNoLoop
