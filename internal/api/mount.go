@@ -91,8 +91,8 @@ func writeSecret[In, Out any](a *api, e schemas.Endpoint[In, Out], fn inTx[In, O
 	mountWrite(a, e.Info(), fn, options[Out]{object: object})
 }
 
-// review is write for a body that comes in several spellings.
-func review[In, Out any](a *api, e schemas.Endpoint[In, Out], spell spelling, fn inTx[In, Out]) {
+// spelt is write for a body that comes in several spellings.
+func spelt[In, Out any](a *api, e schemas.Endpoint[In, Out], spell spelling, fn inTx[In, Out]) {
 	mountWrite(a, e.Info(), fn, options[Out]{spell: spell})
 }
 

@@ -81,7 +81,7 @@ func newReviewRig(t *testing.T, c Config) *reviewRig {
 	t.Helper()
 	rg := &reviewRig{rig: newRig(t, c), events: make(chan string)}
 	rg.standing = counted{ID: "r", Status: schemas.ReviewPending, Version: 3, Since: start}
-	review(rg.api, askThing, upperText, func(_ context.Context, _ *store.Tx, in asked) (counted, error) {
+	spelt(rg.api, askThing, upperText, func(_ context.Context, _ *store.Tx, in asked) (counted, error) {
 		rg.runs++
 		return counted{ID: in.LoopID, Status: "pending", Version: int64(rg.runs), Saw: string(in.Any)}, rg.fail
 	})

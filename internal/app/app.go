@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,9 @@ import (
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
@@ -49,6 +53,9 @@ type App struct {
 	blobs     *blob.Store
 	accounts  *account.Service
 	tasks     *task.Service
+	reviews   *review.Service
+	receipts  *receipt.Service
+	passkeys  *passkey.Service
 	guardian  *guardian.Guardian
 	feed      *event.Feed
 	runner    *job.Runner
@@ -109,6 +116,7 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 	})
 	a.feed = event.NewFeed(a.store, a.opts.Clock, a.opts.Logger)
 	a.runner = job.NewRunner(a.store, a.opts.Clock, a.opts.Logger)
+	a.buildReviews(sealer)
 	a.tasks = task.NewService(task.Deps{
 		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Guardian: a.guardian, Feed: a.feed,
 		Clock: a.opts.Clock, Logger: a.opts.Logger, Sealer: sealer,
@@ -121,10 +129,27 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 		PrivateCallbacks: a.cfg.WebhooksPrivate,
 	})
 	a.tasks.RegisterJobs(a.runner)
+	a.reviews.RegisterJobs(a.runner)
 	a.runner.Every("idempotency.sweep", time.Hour, api.SweepIdempotency)
 	a.runner.Every("account.sweep", 24*time.Hour, account.Sweep)
+	a.runner.Every("passkey.sweep", time.Hour, passkey.Sweep)
+	a.runner.Every("review.links.sweep", 24*time.Hour, review.Sweep)
 	notify.New(a.notices(), a.store, a.opts.Logger).RegisterJobs(a.runner)
 	webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: a.cfg.WebhooksPrivate, Clock: a.opts.Clock}, a.opts.Logger).RegisterJobs(a.runner)
+}
+
+func (a *App) buildReviews(sealer *seal.Sealer) {
+	chosen, private := a.cfg.Reviews, a.cfg.WebhooksPrivate
+	a.receipts = receipt.NewService(receipt.Config{Issuer: a.cfg.PublicURL, TTL: chosen.ReceiptTTL}, sealer)
+	a.passkeys = passkey.NewService(passkey.Config{PublicURL: a.cfg.PublicURL})
+	a.reviews = review.NewService(review.Deps{
+		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Feed: a.feed, Clock: a.opts.Clock, Logger: a.opts.Logger,
+		Sealer: sealer, Passkeys: a.passkeys, Receipts: a.receipts,
+	}, review.Config{
+		PublicURL: a.cfg.PublicURL, Lease: chosen.Lease, LinkTTL: chosen.LinkTTL, InviteTTL: chosen.InviteTTL,
+		ReceiptTTL: chosen.ReceiptTTL, SimulatedStep: chosen.SimulatedStep,
+		Mail: a.cfg.SMTP.Host != "" && a.cfg.SMTP.From != "", Chat: len(a.cfg.NotifyURLs) > 0, PrivateCallbacks: private,
+	})
 }
 
 func (a *App) notices() notify.Config {
@@ -132,13 +157,14 @@ func (a *App) notices() notify.Config {
 	return notify.Config{
 		SMTP: notify.SMTP{Host: mail.Host, Port: mail.Port, Username: mail.Username, Password: mail.Password, TLS: mail.TLS},
 		From: mail.From, ChatURLs: a.cfg.NotifyURLs,
+		ReviewURL: func(id string) string { return strings.TrimSuffix(a.cfg.PublicURL, "/") + "/reviews/" + id }, LinkURL: a.reviews.LinkURL,
 	}
 }
 
 // openHouse makes owner, local agent and keys on the first start, and reads the
 // credentials file on the others. A file that was lost, or that does not fit the database
 // because a start was cut off or the owner in it was removed, gets new keys; the old ones
-// end.
+// end. The executor's key is made anew by itself: older installations have none.
 func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 	paths := daemon.Paths(a.cfg.DataDir)
 	onDisk, err := daemon.ReadCredentials(paths.Credentials)
@@ -148,12 +174,8 @@ func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 	var house *account.Credentials
 	err = a.store.Write(ctx, func(tx *store.Tx) (err error) {
 		house, err = a.accounts.EnsureHouse(ctx, tx)
-		if err != nil || house != nil {
-			return err
-		}
-		fits, err := a.fits(ctx, tx, onDisk)
-		if err == nil && !fits {
-			house, err = a.accounts.RecoverCredentials(ctx, tx)
+		if err == nil && house == nil {
+			house, err = a.mend(ctx, tx, onDisk)
 		}
 		return err
 	})
@@ -163,12 +185,32 @@ func (a *App) openHouse(ctx context.Context) (*daemon.Credentials, error) {
 	return daemon.WriteCredentials(paths.Credentials, onDisk, daemon.Keys(*house))
 }
 
-// fits tells whether all local keys are good.
+// mend makes new what does not fit the database; nil when all does.
+func (a *App) mend(ctx context.Context, tx *store.Tx, c *daemon.Credentials) (*account.Credentials, error) {
+	fits, err := a.fits(ctx, tx, c)
+	if err != nil {
+		return nil, err
+	}
+	if !fits {
+		return a.accounts.RecoverCredentials(ctx, tx)
+	}
+	executor, err := a.accounts.AuthenticateKey(ctx, tx, c.ExecutorKey)
+	if known := (*schemas.Error)(nil); err != nil && !errors.As(err, &known) {
+		return nil, err
+	}
+	if err == nil && executor.Executor {
+		return nil, nil
+	}
+	key, err := a.accounts.RenewExecutor(ctx, tx)
+	return &account.Credentials{LiveKey: c.LiveKey, TestKey: c.TestKey, OwnerToken: c.OwnerToken, ExecutorKey: key}, err
+}
+
+// fits tells whether the local agent's keys and the owner's token are good.
 func (a *App) fits(ctx context.Context, tx *store.Tx, c *daemon.Credentials) (bool, error) {
 	if c == nil {
 		return false, nil
 	}
-	_, live := a.accounts.AuthenticateKey(ctx, tx, c.LiveKey)
+	agent, live := a.accounts.AuthenticateKey(ctx, tx, c.LiveKey)
 	_, test := a.accounts.AuthenticateKey(ctx, tx, c.TestKey)
 	owner, token := a.accounts.AuthenticateToken(ctx, tx, c.OwnerToken)
 	for _, err := range []error{live, test, token} {
@@ -180,7 +222,7 @@ func (a *App) fits(ctx context.Context, tx *store.Tx, c *daemon.Credentials) (bo
 			return false, err
 		}
 	}
-	return owner.Owner, nil
+	return owner.Owner && agent.AgentID != "", nil
 }
 
 // Run does the platform's background work until ctx ends.

@@ -24,13 +24,16 @@ func (h *house) accepted() (keys []string) {
 		if c, err := h.app.accounts.AuthenticateToken(ctx, tx, h.creds.OwnerToken); err == nil && c.Owner {
 			keys = append(keys, "owner")
 		}
+		if c, err := h.app.accounts.AuthenticateKey(ctx, tx, h.creds.ExecutorKey); err == nil && c.Executor {
+			keys = append(keys, "executor")
+		}
 		return nil
 	})
 	return keys
 }
 
 func TestAStartMendsLocalKeysThatDoNotFitTheDatabase(t *testing.T) {
-	all := []string{"live", "test", "owner"}
+	all := []string{"live", "test", "owner", "executor"}
 	eachHouse(t, func(t *testing.T, h *house) {
 		path, first := daemon.Paths(h.dir).Credentials, *h.creds
 
@@ -38,6 +41,16 @@ func TestAStartMendsLocalKeysThatDoNotFitTheDatabase(t *testing.T) {
 			h.close()
 			h.open()
 			require.Equal(t, first, *h.creds)
+		})
+		t.Run("an installation from before there were executors gets a key for one, and keeps the others", func(t *testing.T) {
+			older := daemon.Keys{LiveKey: first.LiveKey, TestKey: first.TestKey, OwnerToken: first.OwnerToken}
+			_, err := daemon.WriteCredentials(path, h.creds, older)
+			require.NoError(t, err)
+			h.close()
+			h.open()
+			require.Equal(t, all, h.accepted())
+			require.NotEqual(t, first.ExecutorKey, h.creds.ExecutorKey, "the one that nobody has any more has ended")
+			require.Equal(t, older, daemon.Keys{LiveKey: h.creds.LiveKey, TestKey: h.creds.TestKey, OwnerToken: h.creds.OwnerToken})
 		})
 		t.Run("after a start that was killed between the commit and the file", func(t *testing.T) {
 			_, err := daemon.WriteCredentials(path, h.creds, daemon.Keys{LiveKey: "ho_live_old", TestKey: "ho_test_old", OwnerToken: "hos_old"})

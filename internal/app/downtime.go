@@ -19,11 +19,17 @@ const (
 	downtimeThreshold = 2 * time.Minute
 )
 
-// resume takes up what a platform that ended left behind, and gives people back the
-// time that it was down.
+// resume makes what reviews need to be there, takes up what a platform that ended left
+// behind, and gives people back the time that it was down.
 func (a *App) resume(ctx context.Context) error {
 	return a.store.Write(ctx, func(tx *store.Tx) error {
 		if err := a.reclaim(ctx, tx); err != nil {
+			return err
+		}
+		if err := a.reviews.EnsureLoops(ctx, tx); err != nil {
+			return err
+		}
+		if err := a.receipts.EnsureKey(ctx, tx); err != nil {
 			return err
 		}
 		// Of replicas that start together only the first finds the old heartbeat.
@@ -60,7 +66,10 @@ func (a *App) extend(ctx context.Context, tx *store.Tx, last string) error {
 		return nil
 	}
 	a.opts.Logger.Info("deadlines moved by the time the platform was down", "downtime", down.Round(time.Second).String())
-	return a.tasks.ExtendDeadlines(ctx, tx, down)
+	if err := a.tasks.ExtendDeadlines(ctx, tx, down); err != nil {
+		return err
+	}
+	return a.reviews.ExtendDeadlines(ctx, tx, down)
 }
 
 func (a *App) heartbeat(ctx context.Context) error {

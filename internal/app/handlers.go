@@ -25,7 +25,8 @@ func (a *App) LocalHandler() http.Handler { return a.local }
 func (a *App) buildHandlers(ctx context.Context) error {
 	config := a.apiConfig()
 	routes := api.Routes(api.Deps{
-		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Receipts: a.receipts,
+		Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
 		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check},
 	})
 	local := config
@@ -42,7 +43,8 @@ func (a *App) buildHandlers(ctx context.Context) error {
 func (a *App) apiConfig() api.Config {
 	return api.Config{
 		Version: a.opts.Version, PublicURL: a.cfg.PublicURL, AllowedHosts: a.cfg.AllowedHosts, Local: isLoopback(a.opts.Address),
-		TrustedProxies: prefixes(a.cfg.TrustedProxies), RateLimitPerMinute: a.cfg.RateLimit,
+		TrustedProxies: networks(a.cfg.TrustedProxies), RateLimitPerMinute: a.cfg.RateLimit,
+		ReviewsPerHour: a.cfg.Reviews.RateLimitPerHour, ReviewOrigins: a.cfg.Reviews.CORSOrigins,
 	}
 }
 
@@ -55,8 +57,8 @@ func isLoopback(address string) bool {
 	return addr.Addr().IsLoopback()
 }
 
-// prefixes reads what the configuration has checked already.
-func prefixes(list []string) []netip.Prefix {
+// networks reads what the configuration has checked already.
+func networks(list []string) []netip.Prefix {
 	var out []netip.Prefix
 	for _, text := range list {
 		if prefix, err := netip.ParsePrefix(text); err == nil {
@@ -71,27 +73,28 @@ func prefixes(list []string) []netip.Prefix {
 // router sends each path to the part that serves it.
 func (a *App) router(rest http.Handler, mcp map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	for _, path := range []string{schemas.Marketplace.Prefix() + "/", schemas.Platform.Prefix() + "/", "/healthz", "/readyz", "/openapi.json"} {
+	// /v1/api lies within /v1.
+	for _, path := range []string{schemas.Marketplace.Prefix() + "/", schemas.Platform.Prefix() + "/", "/v1/", schemas.ReceiptKeysPath, "/healthz", "/readyz", "/openapi.json"} {
 		mux.Handle(path, rest)
 	}
 	for path, handler := range mcp {
 		mux.Handle(path, handler)
 	}
 	mux.Handle("/", web.New(web.Deps{
-		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Clock: a.opts.Clock, Logger: a.opts.Logger,
-		Config: web.Config{PublicURL: a.cfg.PublicURL, Secure: strings.HasPrefix(a.cfg.PublicURL, "https://")},
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Passkeys: a.passkeys, Clock: a.opts.Clock, Logger: a.opts.Logger,
+		Config: web.Config{PublicURL: a.cfg.PublicURL, Secure: strings.HasPrefix(a.cfg.PublicURL, "https://"), Address: api.Address},
 	}))
 	return mux
 }
 
 // mcpHandlers serve the tools over HTTP, each call with its caller's own key.
 func (a *App) mcpHandlers(ctx context.Context) (map[string]http.Handler, error) {
-	marketplace, err := a.upstream(ctx)
+	services, err := a.upstream(ctx)
 	if err != nil {
 		return nil, err
 	}
 	options := tools.Options{
-		Client: marketplace.clientOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
+		Client: services.clientOf, Reviews: services.reviewsOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
 		Keyless: a.cfg.Remote() && a.cfg.Marketplace.APIKey == "",
 		Clock:   a.opts.Clock, Logger: a.opts.Logger, Conformance: a.opts.Conformance,
 	}
@@ -112,12 +115,17 @@ func (a *App) admit(r *http.Request) (context.Context, error) {
 	ctx := r.Context()
 	key := edge.Key(ctx)
 	caller, ok := a.accounts.KnownKey(key, a.opts.Clock.Now())
-	if ok {
-		return account.With(ctx, caller), nil
+	if !ok {
+		err := a.store.Peek(ctx, func(tx *store.Tx) (err error) {
+			caller, err = a.accounts.AuthenticateKey(ctx, tx, key)
+			return err
+		})
+		if err != nil {
+			return ctx, err
+		}
 	}
-	err := a.store.Peek(ctx, func(tx *store.Tx) (err error) {
-		caller, err = a.accounts.AuthenticateKey(ctx, tx, key)
-		return err
-	})
-	return account.With(ctx, caller), err
+	if caller.AgentID == "" {
+		return ctx, schemas.NewError(schemas.CodeUnauthenticated, "This key is an executor's. The tools are for agents: connect with an agent's key.")
+	}
+	return account.With(ctx, caller), nil
 }

@@ -134,8 +134,12 @@ func (h *house) write(unit func(ctx context.Context, tx *store.Tx) error) {
 
 func (h *house) live() who    { return byKey("the house's live key", h.creds.LiveKey) }
 func (h *house) sandbox() who { return byKey("the same agent's test key", h.creds.TestKey) }
+func (h *house) executor() who {
+	return byToken("the executor", schemas.Executor, h.creds.ExecutorKey)
+}
+
 func (h *house) owner() who {
-	return byToken("the owner by the command's token", schemas.Owner, h.creds.OwnerToken)
+	return byToken("the owner by the command's token", schemas.Owner|schemas.Reviewer, h.creds.OwnerToken)
 }
 
 // answer is what came back.
@@ -244,9 +248,20 @@ func (h *house) must(c who, method, path string, body any) answer {
 // person adds an operator with a token.
 func (h *house) person(name string) (who, string) {
 	h.t.Helper()
+	return h.add(name, schemas.Operator|schemas.Reviewer, "operator")
+}
+
+// reviewer adds a person who only reviews.
+func (h *house) reviewer(name string) (who, string) {
+	h.t.Helper()
+	return h.add(name, schemas.Reviewer, "reviewer")
+}
+
+func (h *house) add(name string, kind schemas.Access, role string) (who, string) {
+	h.t.Helper()
 	var token, id string
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		p, err := h.app.accounts.AddPerson(ctx, tx, schemas.AddPersonRequest{Name: name})
+		p, err := h.app.accounts.AddPerson(ctx, tx, schemas.AddPersonRequest{Name: name, Roles: []string{role}})
 		if err != nil {
 			return err
 		}
@@ -254,7 +269,7 @@ func (h *house) person(name string) (who, string) {
 		token, err = h.app.accounts.CreateSession(ctx, tx, id, account.SessionToken)
 		return err
 	})
-	return byToken(name, schemas.Operator, token), id
+	return byToken(name, kind, token), id
 }
 
 // object is what a call is about.
@@ -263,6 +278,7 @@ type object struct {
 	operatorID      string
 	task, estimate  string
 	key, person     string
+	group           string
 	mode            string
 }
 
@@ -335,25 +351,43 @@ func photoBytes(t *testing.T) []byte {
 	return out.Bytes()
 }
 
+// tables are all that the migrations make, under the names that they end up with.
+func tables(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("../store/migrations/*.sql")
+	require.NoError(t, err)
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, match := range tableNames.FindAllStringSubmatch(string(raw), -1) {
+			if !strings.HasSuffix(match[1], "_again") {
+				names = append(names, match[1])
+			}
+		}
+	}
+	return names
+}
+
 var tableNames = regexp.MustCompile(`CREATE TABLE (\w+)`)
 
 // state is how many rows each table has and where each task stands: equal before and
 // after when nothing changed. The ledger must be exact whenever it is taken.
 func (h *house) state() map[string]string {
 	h.t.Helper()
-	raw, err := os.ReadFile("../store/migrations/0001_first.sql")
-	require.NoError(h.t, err)
 	out := map[string]string{}
 	ctx := h.t.Context()
 	require.NoError(h.t, h.app.store.Read(ctx, func(tx *store.Tx) error {
-		for _, match := range tableNames.FindAllStringSubmatch(string(raw), -1) {
-			if err := collect(ctx, tx, out, "SELECT '"+match[1]+"', CAST(count(*) AS TEXT) FROM "+match[1]); err != nil {
+		for _, table := range tables(h.t) {
+			if err := collect(ctx, tx, out, "SELECT '"+table+"', CAST(count(*) AS TEXT) FROM "+table); err != nil {
 				return err
 			}
 		}
 		for _, text := range []string{
 			"SELECT id, status || ' ' || version || ' ' || seen_version || ' ' || agent_messages || ' ' || operator_messages FROM tasks",
 			"SELECT id, CAST(revoked_at AS TEXT) FROM api_keys", "SELECT id, CAST(removed_at AS TEXT) FROM people",
+			"SELECT id, status || ' ' || version || ' ' || seen_version || ' ' || audit_count FROM reviews",
+			"SELECT id, slug || ' ' || version FROM loops", "SELECT id, url || ' ' || updated_at FROM webhooks",
+			"SELECT review_id, CAST(consumed_at AS TEXT) FROM receipts",
 		} {
 			if err := collect(ctx, tx, out, text); err != nil {
 				return err

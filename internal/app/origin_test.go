@@ -33,15 +33,19 @@ func (h *house) doors(o object, link string) []door {
 		{"GET", "/sse", nil}, {"POST", "/message?sessionId=x", initialize}, {"POST", "/sse", initialize},
 	}
 	all := h.fixtures()
+	fill := strings.NewReplacer("{task_id}", o.task, "{n}", "1", "{key_id}", "key_x", "{person_id}", "Bob", "{group}", "night-shift",
+		"{loop_id}", "default", "{request_id}", strings.Repeat("0", 24), "{user_id}", "Bob", "{webhook_id}", "x", "{delivery_id}", "x", "{upload_id}", "x")
 	for _, info := range schemas.All() {
-		path := strings.NewReplacer("{task_id}", o.task, "{n}", "1", "{key_id}", "key_x", "{person_id}", "Bob").Replace(info.Contract.Prefix() + info.Path)
 		var body any
 		if make := all[info.Pattern()].body; make != nil {
 			body = make(o)
 		}
-		list = append(list, door{info.Method, path, body}, door{"OPTIONS", path, nil})
+		for _, prefix := range info.Contract.Prefixes() {
+			path := fill.Replace(prefix + info.Path)
+			list = append(list, door{info.Method, path, body}, door{"OPTIONS", path, nil})
+		}
 	}
-	return list
+	return append(list, door{"GET", schemas.ReceiptKeysPath, nil}, door{"GET", "/v1/nothing", nil})
 }
 
 func with(c who, name string, headers map[string]string) who {
@@ -102,6 +106,45 @@ func (h *house) saysNothing(t *testing.T, got answer, o object, what string) {
 	}
 	require.Empty(t, got.header.Get("Access-Control-Allow-Origin"), what)
 	require.NotContains(t, got.header.Values("Set-Cookie"), "humanops_session", what)
+}
+
+// A listed origin's pages reach the reviews with a key that they hold, and nothing else;
+// the browser's cookie is no key.
+func TestAListedPageReachesTheReviewsAndNothingElse(t *testing.T) {
+	h := newHouse(t, `HUMANOPS_REVIEWS_CORS_ORIGINS=["https://app.example.com"]`)
+	o := h.task(h.live(), "MANUAL_REVIEW")
+	link := strings.TrimPrefix(h.must(h.owner(), "POST", "/platform/v1/people/Operator%201/link", nil).text("url"), h.url)
+	page := map[string]string{"Origin": "https://app.example.com", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+	browser := who{name: "the owner's browser", headers: map[string]string{"Cookie": "humanops_session=" + h.browser()}}
+
+	t.Run("with a key it asks and reads", func(t *testing.T) {
+		key := who{name: "a key", kind: schemas.Agent, headers: map[string]string{"Authorization": "Bearer " + h.creds.LiveKey}}
+		asked := h.must(with(key, "a listed page", page), "POST", "/v1/loops/default/requests", map[string]any{"content": "Publish?"})
+		require.Equal(t, "https://app.example.com", asked.header.Get("Access-Control-Allow-Origin"))
+		require.Empty(t, asked.header.Get("Access-Control-Allow-Credentials"))
+		require.Equal(t, "pending", h.must(with(key, "a listed page", page), "GET", "/v1/requests/"+asked.text("id")+"/status", nil).text("status"))
+	})
+	t.Run("the browser's question is answered without a key", func(t *testing.T) {
+		question := with(who{}, "a listed page", page)
+		question.headers["Access-Control-Request-Method"] = "POST"
+		require.Equal(t, 204, h.send(question, "OPTIONS", "/v1/api/loops/default/requests", nil).status)
+	})
+	h.unchanged(func() {
+		for _, c := range []who{{name: "nobody"}, browser, h.live(), h.owner()} {
+			c = with(c, "a listed page", page)
+			for _, d := range h.doors(o, link) {
+				reviews := strings.HasPrefix(d.path, "/v1/")
+				if reviews && (c.headers["X-API-Key"] != "" || c.headers["Authorization"] != "") {
+					continue
+				}
+				got := h.send(c, d.method, d.path, d.body)
+				require.GreaterOrEqual(t, got.status, 401, "%s %s by %s: %s", d.method, d.path, c.name, got.raw)
+				if !reviews {
+					h.saysNothing(t, got, o, d.path)
+				}
+			}
+		}
+	})
 }
 
 func TestOwnPagesAndProgramsAreServed(t *testing.T) {

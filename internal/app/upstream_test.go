@@ -66,7 +66,7 @@ func TestSandboxServesNoLiveKeyOverHTTP(t *testing.T) {
 }
 
 func TestTrustedProxiesMayBeAddresses(t *testing.T) {
-	require.Equal(t, "[10.0.0.0/8 127.0.0.1/32 ::1/128]", fmt.Sprint(prefixes([]string{"10.0.0.0/8", "127.0.0.1", "::1"})))
+	require.Equal(t, "[10.0.0.0/8 127.0.0.1/32 ::1/128]", fmt.Sprint(networks([]string{"10.0.0.0/8", "127.0.0.1", "::1"})))
 }
 
 func TestAllowedHostsReachTheTools(t *testing.T) {
