@@ -20,8 +20,15 @@ const channelPage = "page"
 func (s *Service) checkSettings(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.LoopSettings) error {
 	var f faults
 	var names []namedAt
+	if _, err := checkMode("settings.review_mode", in.Mode); err != nil {
+		if err := f.take(err); err != nil {
+			return err
+		}
+	}
 	if in.Mode != nil {
-		names = loopModeFaults(&f, *in.Mode)
+		for i, step := range in.Mode.Steps {
+			names = append(names, namesAt(fmt.Sprintf("settings.review_mode.steps[%d]", i), step.To)...)
+		}
 	}
 	named := map[string]bool{}
 	for i, policy := range in.Escalation {
@@ -47,37 +54,6 @@ func namesAt(field string, names []string) []namedAt {
 		out[i] = namedAt{fmt.Sprintf("%s.to[%d]", field, i), name}
 	}
 	return out
-}
-
-func loopModeFaults(f *faults, m schemas.ReviewMode) (names []namedAt) {
-	const field = "settings.review_mode"
-	if len(m.Steps) > 0 && (m.Mode != "" || m.Threshold > 0 || m.Of > 0) {
-		f.add(field, "has steps, each with a mode of its own; leave mode, threshold and of out beside them")
-	}
-	if len(m.Steps) == 0 {
-		quorumFaults(f, field, m.Mode, m.Threshold)
-	}
-	if m.Of > 0 && m.Threshold > m.Of {
-		f.add(field+".threshold", "must be at most of, which is %d, else no quorum is ever reached; got %d", m.Of, m.Threshold)
-	}
-	if m.Of > 0 && m.Mode != modeQuorum {
-		f.add(field+".of", "only goes with the mode quorum")
-	}
-	for i, step := range m.Steps {
-		place := fmt.Sprintf("%s.steps[%d]", field, i)
-		quorumFaults(f, place, step.Mode, step.Threshold)
-		names = append(names, namesAt(place, step.To)...)
-	}
-	return names
-}
-
-func quorumFaults(f *faults, field, mode string, threshold int) {
-	if mode == modeQuorum && threshold < 1 {
-		f.add(field+".threshold", "says how many equal answers decide; a quorum needs it. Example: 2")
-	}
-	if mode != modeQuorum && threshold > 0 {
-		f.add(field+".threshold", "only goes with the mode quorum")
-	}
 }
 
 // policyFaults also keeps a priority from having two policies, of which one would be idle.
