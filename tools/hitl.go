@@ -63,6 +63,17 @@ type UpdateRequestArgs struct {
 	Updates   json.RawMessage `json:"updates" doc:"Any of priority, request_text, context, default_response, timeout_seconds, callback_url, tags"`
 }
 
+// requestUpdates are what may be changed.
+type requestUpdates struct {
+	Priority        *string         `json:"priority,omitempty" enum:"low,medium,high,critical"`
+	RequestText     *string         `json:"request_text,omitempty" minLength:"1" maxLength:"2000"`
+	Context         json.RawMessage `json:"context,omitempty"`
+	DefaultResponse json.RawMessage `json:"default_response,omitempty"`
+	TimeoutSeconds  *int            `json:"timeout_seconds,omitempty" minimum:"60" maximum:"2592000"`
+	CallbackURL     *string         `json:"callback_url,omitempty" maxLength:"2000"`
+	Tags            *[]string       `json:"tags,omitempty" maxItems:"20"`
+}
+
 // CancelRequestArgs may say why.
 type CancelRequestArgs struct {
 	RequestID string `json:"request_id" maxLength:"64" doc:"From create_request"`
@@ -163,12 +174,14 @@ func getRequest(ctx context.Context, r *reviewer, in RequestArgs) (any, schemas.
 }
 
 func updateRequest(ctx context.Context, r *reviewer, in UpdateRequestArgs) (any, schemas.Sandboxed, error) {
-	change := schemas.UpdateReviewRequest{}
-	if _, err := codec.Decode(in.Updates, &change, codec.Options{Strict: true}); err != nil {
+	var u requestUpdates
+	if _, err := codec.Decode(in.Updates, &u, codec.Options{Strict: true}); err != nil {
 		return nil, schemas.Sandboxed{}, err
 	}
-	change.RequestID = in.RequestID
-	out, err := r.UpdateReview(ctx, change)
+	out, err := r.UpdateReview(ctx, schemas.UpdateReviewRequest{
+		RequestID: in.RequestID, Priority: u.Priority, RequestText: u.RequestText, Context: u.Context, DefaultResponse: u.DefaultResponse,
+		TimeoutSeconds: u.TimeoutSeconds, CallbackURL: u.CallbackURL, Tags: u.Tags,
+	})
 	cleanReview(&out.Request)
 	return out, out.Sandboxed, err
 }

@@ -75,17 +75,33 @@ func (p *program) owner(ctx context.Context, cfg *config.Config) (*client.Client
 // the data folder with its live or test key.
 func agent(cfg *config.Config) func(context.Context) (*client.Client, error) {
 	if cfg.Remote() {
-		remote := sync.OnceValues(func() (*client.Client, error) { return dialRemote(cfg) })
-		return func(context.Context) (*client.Client, error) { return remote() }
+		return dialRemote(cfg, cfg.Marketplace.URL, cfg.Marketplace.APIKey)
 	}
+	return localAgent(cfg)
+}
+
+// reviews is the source of the client that asks for reviews: the remote service, or the
+// platform of the data folder, which may be the agent's marketplace as well.
+func reviews(cfg *config.Config, marketplace func(context.Context) (*client.Client, error)) func(context.Context) (*client.Client, error) {
+	switch {
+	case cfg.Reviews.URL != "":
+		return dialRemote(cfg, cfg.Reviews.URL, cfg.Reviews.APIKey)
+	case cfg.Remote():
+		return localAgent(cfg)
+	}
+	return marketplace
+}
+
+func localAgent(cfg *config.Config) func(context.Context) (*client.Client, error) {
 	l := &local{cfg: cfg, options: func(c *daemon.Credentials) client.Options { return client.Options{APIKey: c.Key(cfg.Sandbox)} }}
 	return l.connect
 }
 
-func dialRemote(cfg *config.Config) (*client.Client, error) {
-	return client.New(client.Options{
-		BaseURL: cfg.Marketplace.URL, APIKey: cfg.Marketplace.APIKey, AllowInsecure: cfg.AllowInsecureHTTP, Sandbox: cfg.Sandbox,
+func dialRemote(cfg *config.Config, url, key string) func(context.Context) (*client.Client, error) {
+	remote := sync.OnceValues(func() (*client.Client, error) {
+		return client.New(client.Options{BaseURL: url, APIKey: key, AllowInsecure: cfg.AllowInsecureHTTP, Sandbox: cfg.Sandbox})
 	})
+	return func(context.Context) (*client.Client, error) { return remote() }
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
