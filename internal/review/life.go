@@ -2,6 +2,7 @@ package review
 
 import (
 	"humanops-mcp/internal/lifecycle"
+	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
@@ -32,22 +33,27 @@ const maxRounds = 10
 
 // Facts are what the guards of the table look at.
 type Facts struct {
-	Cancels bool  // silence cancels the request, because no default may count
-	Changes bool  // people asked for changes
-	Round   int64 // of the request
+	Cancels     bool  // silence cancels the request, because no default counts
+	LastCancels bool  // the end of the escalation does
+	Changes     bool  // people asked for changes
+	Round       int64 // of the request
 }
 
 // factsOf are a request's facts.
 func factsOf(r db.Review) Facts {
-	return Facts{Cancels: r.OnTimeout == "cancel", Changes: r.Decision == schemas.NeedsChanges, Round: r.Round}
+	return Facts{
+		Cancels: r.OnTimeout == "cancel", LastCancels: r.EscalationLast == oncall.LastCancel || r.DefaultResponse == "",
+		Changes: r.Decision == schemas.NeedsChanges, Round: r.Round,
+	}
 }
 
 type rule = lifecycle.Rule[schemas.ReviewStatus, Event, Facts]
 
 // The guards. Of two rules for one state and event the first whose guard holds is taken.
 var (
-	cancels   = lifecycle.When("no default counts", func(f Facts) bool { return f.Cancels })
-	mayReopen = lifecycle.When("changes were asked for, at most ten rounds", func(f Facts) bool { return f.Changes && f.Round < maxRounds })
+	cancels     = lifecycle.When("no default counts", func(f Facts) bool { return f.Cancels })
+	lastCancels = lifecycle.When("the policy says so, or there is no default", func(f Facts) bool { return f.LastCancels })
+	mayReopen   = lifecycle.When("changes were asked for, at most ten rounds", func(f Facts) bool { return f.Changes && f.Round < maxRounds })
 )
 
 func on(from schemas.ReviewStatus, e Event, to schemas.ReviewStatus) rule {
@@ -68,7 +74,7 @@ var Life = lifecycle.New("review request", []rule{
 	on(schemas.ReviewPending, Warn, schemas.ReviewPending),
 	on(schemas.ReviewPending, ClaimLate, schemas.ReviewPending),
 	on(schemas.ReviewPending, Escalate, schemas.ReviewPending),
-	onIf(cancels, schemas.ReviewPending, Exhausted, schemas.ReviewCancelled),
+	onIf(lastCancels, schemas.ReviewPending, Exhausted, schemas.ReviewCancelled),
 	on(schemas.ReviewPending, Exhausted, schemas.ReviewTimeout),
 	onIf(cancels, schemas.ReviewPending, Timeout, schemas.ReviewCancelled),
 	on(schemas.ReviewPending, Timeout, schemas.ReviewTimeout),
