@@ -1,0 +1,184 @@
+package review
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"io"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/schemas"
+)
+
+func fileOf(name, content string) []schemas.File {
+	return []schemas.File{{Name: name, Size: int64(len(content)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(content)), nil
+	}}}
+}
+
+// archive is a zip file with these entries.
+func archive(t *testing.T, entries map[string]string) string {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for name, content := range entries {
+		e, err := w.Create(name)
+		require.NoError(t, err)
+		_, err = io.WriteString(e, content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return out.String()
+}
+
+func officeFile(t *testing.T, kind string) string {
+	return archive(t, map[string]string{"[Content_Types].xml": `<Types><Override ContentType="application/vnd.openxmlformats-officedocument.` + kind + `.main+xml"/></Types>`, "x/y.xml": "<y/>"})
+}
+
+const (
+	png  = "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+	jpeg = "\xff\xd8\xff\xe0\x00\x10JFIF\x00"
+	webp = "RIFF\x10\x00\x00\x00WEBPVP8 "
+)
+
+func TestFileTypes(t *testing.T) {
+	o := newOutpost(t, storetest.Open(t), clock.NewFake(storetest.Start), Config{}, notify.Config{})
+	docx := officeFile(t, "wordprocessingml.document")
+	long := strings.Repeat("ä€😀 ", 40_000)
+	for _, c := range []struct {
+		name, content string
+		image         bool
+		want          string // "" is refused
+	}{
+		{"a.pdf", "%PDF-1.7\n", false, "application/pdf"},
+		{"A.PDF", "%PDF-1.7\n", false, "application/pdf"},
+		{"a.pdf", "<html>", false, ""},
+		{"a.exe", "%PDF-1.7\n", false, ""},
+		{"a", "%PDF-1.7\n", false, ""},
+		{"a.doc", oleMagic + "x", false, "application/msword"},
+		{"a.xls", oleMagic + "x", false, "application/vnd.ms-excel"},
+		{"a.ppt", "plain", false, ""},
+		{"a.docx", docx, false, ooxml + "wordprocessingml.document"},
+		{"a.xlsx", officeFile(t, "spreadsheetml.sheet"), false, ooxml + "spreadsheetml.sheet"},
+		{"a.pptx", officeFile(t, "presentationml.presentation"), false, ooxml + "presentationml.presentation"},
+		{"a.xlsx", docx, false, ""},
+		{"a.docx", archive(t, map[string]string{"evil.js": "x"}), false, ""},
+		{"a.docx", docx[:len(docx)-10], false, ""},
+		{"a.docx", "PK\x05\x06", false, ""},
+		{"a.txt", long, false, "text/plain; charset=utf-8"},
+		{"a.txt", long + "\xe2\x82", false, ""},
+		{"a.txt", strings.Repeat("x", 70_000) + "\xff", false, ""},
+		{"a.csv", "a,b\n1,2\n", false, "text/csv; charset=utf-8"},
+		{"a.csv", "a,b\x00", false, ""},
+		{"a.png", png, false, ""},
+		{"a.png", png, true, "image/png"},
+		{"a.jpeg", jpeg, true, "image/jpeg"},
+		{"a.gif", "GIF89a\x01\x00\x01\x00", true, "image/gif"},
+		{"a.webp", webp, true, "image/webp"},
+		{"a.png", jpeg, true, ""},
+		{"a.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>", true, ""},
+		{"a.pdf", "%PDF-1.7\n", true, ""},
+	} {
+		out, err := o.UploadFile(o.agent, schemas.Empty{}, fileOf(c.name, c.content), c.image)
+		if c.want == "" {
+			require.Equal(t, schemas.CodeUnsupported, schemas.ErrorCode(err), "%s %.20q", c.name, c.content)
+			continue
+		}
+		require.NoError(t, err, "%s %.20q", c.name, c.content)
+		require.Equal(t, schemas.Uploaded{URL: out.URL, FileType: c.want, FileName: c.name, SizeBytes: int64(len(c.content))}, out)
+	}
+}
+
+func TestUploads(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		o := newOutpost(t, s, clk, Config{}, notify.Config{})
+		out, err := o.UploadFile(o.agent, schemas.Empty{}, fileOf(`C:\photos\..\a`+"\n"+`b.png`, png), true)
+		require.NoError(t, err)
+		require.Equal(t, "ab.png", out.FileName)
+		require.Regexp(t, `^https://house\.test/v1/api/uploads/[0-9a-f]{24}$`, out.URL)
+		get := func(as context.Context) error {
+			content, err := o.GetUpload(as, schemas.UploadRequest{UploadID: path.Base(out.URL)})
+			if err != nil {
+				return err
+			}
+			defer content.Body.Close()
+			body, err := io.ReadAll(content.Body)
+			require.Equal(t, png, string(body))
+			require.True(t, content.Inline)
+			return err
+		}
+		hidden := func(as context.Context) {
+			t.Helper()
+			require.Equal(t, schemas.NewError(schemas.CodeNotFound, "File not found"), get(as))
+		}
+
+		t.Run("open to their agent and the owner, and to nobody else at first", func(t *testing.T) {
+			require.NoError(t, get(o.agent))
+			require.NoError(t, get(o.owner))
+			hidden(o.stranger)
+			hidden(o.sandbox)
+			hidden(o.ada)
+			hidden(account.With(t.Context(), account.Caller{}))
+		})
+
+		t.Run("open to the people who can see a request with the address", func(t *testing.T) {
+			o.join("default", o.adaID)
+			o.askYesNo(t, nil)
+			hidden(o.ada)
+			o.askYesNo(t, func(in *schemas.CreateReviewRequest) { in.Type, in.ImageURL = "image", out.URL })
+			require.NoError(t, get(o.ada))
+			hidden(o.bob)
+		})
+
+		t.Run("that are documents come as attachments", func(t *testing.T) {
+			doc, err := o.UploadFile(o.agent, schemas.Empty{}, fileOf("a.pdf", "%PDF-1.7\n"), false)
+			require.NoError(t, err)
+			content, err := o.GetUpload(o.agent, schemas.UploadRequest{UploadID: path.Base(doc.URL)})
+			require.NoError(t, err)
+			require.NoError(t, content.Body.Close())
+			require.False(t, content.Inline)
+		})
+
+		t.Run("are bounded, one by one and in all", func(t *testing.T) {
+			large := fileOf("a.png", png)
+			large[0].Size = maxImageBytes + 1
+			_, err := o.UploadFile(o.agent, schemas.Empty{}, large, true)
+			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
+			o.write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, "UPDATE uploads SET bytes = $1 WHERE mime = 'image/png'", int64(uploadQuota-20))
+				return err
+			})
+			_, err = o.UploadFile(o.agent, schemas.Empty{}, fileOf("a.png", png), true)
+			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
+			_, err = o.UploadFile(o.stranger, schemas.Empty{}, fileOf("a.png", png), true)
+			require.NoError(t, err, "each agent has its own quota")
+		})
+
+		t.Run("keep their file from the sweep", func(t *testing.T) {
+			sha := o.column("SELECT sha256 FROM uploads WHERE id = $1", path.Base(out.URL))
+			o.write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				used, err := tx.BlobInUse(ctx, sha)
+				require.True(t, used)
+				return err
+			})
+		})
+
+		t.Run("ask for one file, and a name that exists", func(t *testing.T) {
+			_, err := o.UploadFile(o.agent, schemas.Empty{}, nil, true)
+			require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(err))
+			for _, id := range []string{"", "x", "%", strings.Repeat("a", 24)} {
+				_, err := o.GetUpload(o.owner, schemas.UploadRequest{UploadID: id})
+				require.Equal(t, schemas.CodeNotFound, schemas.ErrorCode(err), id)
+			}
+		})
+	})
+}
