@@ -119,7 +119,7 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 	a.buildReviews(sealer)
 	a.tasks = task.NewService(task.Deps{
 		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Guardian: a.guardian, Feed: a.feed,
-		Clock: a.opts.Clock, Logger: a.opts.Logger, Sealer: sealer,
+		Clock: a.opts.Clock, Logger: a.opts.Logger, Sealer: sealer, Reviews: a.reviews,
 		Links: signedlink.New(sealer.Derive("proof links"), a.cfg.PublicURL, a.opts.Clock),
 	}, task.Config{
 		StatusNames: a.cfg.Marketplace.StatusNames, PublicURL: a.cfg.PublicURL, AllowedTypes: a.cfg.Marketplace.AllowedTypes,

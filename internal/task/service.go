@@ -16,6 +16,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
@@ -34,6 +35,7 @@ type Deps struct {
 	Logger   *slog.Logger
 	Links    *signedlink.Signer
 	Sealer   *seal.Sealer
+	Reviews  *review.Service // which waits look at too
 }
 
 // Config is what an installation chooses. Zero values mean the defaults, except for

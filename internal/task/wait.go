@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -25,8 +26,8 @@ type reference struct {
 	version int64
 }
 
-// Wait answers when one of the named tasks has moved past the version given, or after
-// the timeout. It holds no transaction while it waits: it listens first, then reads, so
+// Wait answers when one of the named tasks or review requests has moved past the version
+// given, or after the timeout. It holds no transaction while it waits: it listens first, then reads, so
 // that no change falls between the two.
 func (s *Service) Wait(ctx context.Context, in schemas.WaitRequest) (schemas.WaitResponse, error) {
 	refs, limit, err := parseWait(in)
@@ -36,6 +37,9 @@ func (s *Service) Wait(ctx context.Context, in schemas.WaitRequest) (schemas.Wai
 	ids := make([]string, len(refs))
 	for i, r := range refs {
 		ids[i] = r.id
+	}
+	if err := mayWait(account.From(ctx), ids); err != nil {
+		return schemas.WaitResponse{}, err
 	}
 	changed, cancel := s.Feed.Subscribe(ids...)
 	defer cancel()
@@ -53,6 +57,20 @@ func (s *Service) Wait(ctx context.Context, in schemas.WaitRequest) (schemas.Wai
 			return out, nil // the caller has gone, or the platform ends: this is how things stand
 		}
 	}
+}
+
+// mayWait refuses a key that is not for what it names: what a key opens and may read holds
+// wherever the wait is called.
+func mayWait(c account.Caller, ids []string) error {
+	for _, id := range ids {
+		switch {
+		case ident.IsHex(id) && !(c.Opens(account.AudienceReviews) && c.Has("requests:read")):
+			return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+quote(id)+" with a key that may.")
+		case !ident.IsHex(id) && !c.Opens(account.AudienceMarketplace):
+			return schemas.NewError(schemas.CodeForbidden, "This key is not for tasks. Wait for "+quote(id)+" with a key that is.")
+		}
+	}
+	return nil
 }
 
 func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, err error) {
@@ -79,21 +97,20 @@ func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, e
 	return refs, limit, p.err()
 }
 
-// look reads the tasks as they are. The first look fixes the version of those that came
-// without one.
+// look reads what is waited for as it is. The first look fixes the version of those that
+// came without one.
 func (s *Service) look(ctx context.Context, refs []reference) (out schemas.WaitResponse, err error) {
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
 		out = schemas.WaitResponse{Items: make([]schemas.TaskView, 0, len(refs))}
 		for i := range refs {
-			v, err := s.fullView(ctx, tx, refs[i].id)
+			version, err := s.lookAt(ctx, tx, refs[i].id, &out)
 			if err != nil {
 				return err
 			}
 			if refs[i].version == 0 {
-				refs[i].version = v.Version
+				refs[i].version = version
 			}
-			out.Changed = out.Changed || v.Version > refs[i].version
-			out.Items = append(out.Items, v)
+			out.Changed = out.Changed || version > refs[i].version
 		}
 		return nil
 	})
@@ -101,6 +118,18 @@ func (s *Service) look(ctx context.Context, refs []reference) (out schemas.WaitR
 		out.MarkSandbox()
 	}
 	return out, err
+}
+
+// lookAt adds one task or review request and tells its version.
+func (s *Service) lookAt(ctx context.Context, tx *store.Tx, id string, out *schemas.WaitResponse) (int64, error) {
+	if ident.IsHex(id) {
+		r, err := s.Reviews.ViewForWait(ctx, tx, id)
+		out.Reviews = append(out.Reviews, r)
+		return r.Version, err
+	}
+	v, err := s.fullView(ctx, tx, id)
+	out.Items = append(out.Items, v)
+	return v.Version, err
 }
 
 // AcknowledgeTasks records which versions the agent has been shown, so that NEW means
