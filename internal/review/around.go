@@ -83,9 +83,9 @@ func needsOf(rows []db.Review) needs {
 
 func (a *around) readLoops(ctx context.Context, tx *store.Tx, n needs) error {
 	a.loops = map[string]db.Loop{}
-	return lookUp(ctx, tx, "SELECT id, name, creator_id, settings FROM loops WHERE id IN (?)", n.loops, func(rows *sql.Rows) error {
+	return lookUp(ctx, tx, "SELECT id, slug, name, description, icon, creator_id, settings FROM loops WHERE id IN (?)", n.loops, func(rows *sql.Rows) error {
 		var l db.Loop
-		err := rows.Scan(&l.ID, &l.Name, &l.CreatorID, &l.Settings)
+		err := rows.Scan(&l.ID, &l.Slug, &l.Name, &l.Description, &l.Icon, &l.CreatorID, &l.Settings)
 		a.loops[l.ID] = l
 		return err
 	})
