@@ -28,33 +28,44 @@ type body struct{ members []member }
 // it says what is wrong. The other spellings' names are held to their case here, as the
 // documented ones are by their decoder: none may override another unseen.
 func read(raw []byte, aliases ...string) (*body, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true))
-	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+	members, ok := split(raw)
+	if !ok {
 		return nil, nil
 	}
 	b := &body{}
+	for _, m := range members {
+		if b.find(m.name) >= 0 {
+			return nil, schemas.Invalid(shorten(m.name), "is given more than once; send it once")
+		}
+		b.members = append(b.members, m)
+	}
+	return b, b.cased(aliases)
+}
+
+// split gives the members of a JSON object, also those of the same name; false when raw is
+// something else.
+func split(raw []byte) (out []member, ok bool) {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true))
+	if token, err := dec.ReadToken(); err != nil || token.Kind() != '{' {
+		return nil, false
+	}
 	for dec.PeekKind() == '"' {
 		token, err := dec.ReadToken()
 		if err != nil {
-			return nil, nil
+			return nil, false
 		}
-		name := token.String()
+		name := token.String() // the token does not outlive the next
 		value, err := dec.ReadValue()
 		if err != nil {
-			return nil, nil
+			return nil, false
 		}
-		if b.find(name) >= 0 {
-			return nil, schemas.Invalid(shorten(name), "is given more than once; send it once")
-		}
-		b.members = append(b.members, member{name, bytes.Clone(value)})
+		out = append(out, member{name, bytes.Clone(value)})
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return nil, nil
+		return nil, false
 	}
-	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, nil
-	}
-	return b, b.cased(aliases)
+	_, err := dec.ReadToken()
+	return out, errors.Is(err, io.EOF)
 }
 
 func (b *body) cased(aliases []string) error {
