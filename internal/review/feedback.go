@@ -62,7 +62,7 @@ func (s *Service) tellReviewer(ctx context.Context, tx *store.Tx, r db.Review, f
 		return err
 	}
 	return s.notice(ctx, tx, notice{
-		ReviewID: r.ID, PersonID: p.ID, Kind: "decided", At: tx.Now(), Subject: "Feedback on your answer",
+		ReviewID: r.ID, PersonID: p.ID, Kind: noticeFeedback, Subject: "Feedback on your answer",
 		Body: "The agent has told how your answer to a request served. It is on the request's page.",
 	})
 }

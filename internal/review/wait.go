@@ -120,7 +120,11 @@ func (s *Service) retryAfter(r schemas.Review) int {
 // cancelled, with the request. It returns after that, or when ctx ends.
 func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, emit func(event string, data any) error) error {
 	for {
-		if err := s.untilOver(ctx, in.RequestID, forever); err != nil || ctx.Err() != nil {
+		err := s.untilOver(ctx, in.RequestID, forever)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		out, err := s.answerWait(ctx, in.RequestID)
