@@ -3,6 +3,7 @@ package web_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -25,6 +26,10 @@ import (
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
@@ -44,8 +49,12 @@ type house struct {
 	clock    *clock.Fake
 	accounts *account.Service
 	tasks    *task.Service
+	reviews  *review.Service
+	passkeys *passkey.Service
 	runner   *job.Runner
 	agent    account.Caller
+	owner    account.Caller
+	links    []string // ids of the links that notices carried
 }
 
 func newHouse(t *testing.T) *house {
@@ -61,24 +70,49 @@ func newHouse(t *testing.T) *house {
 		Store: h.store, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{}), Clock: clk, Logger: log,
 		Feed: event.NewFeed(h.store, clk, log), Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk), Sealer: sealer,
 	}, task.Config{PublicURL: publicURL})
+	h.passkeys = passkey.NewService(passkey.Config{PublicURL: publicURL})
+	h.reviews = review.NewService(review.Deps{
+		Store: h.store, Accounts: h.accounts, Blobs: blobs, Feed: event.NewFeed(h.store, clk, log), Clock: clk, Logger: log, Sealer: sealer,
+		Passkeys: h.passkeys, Receipts: receipt.NewService(receipt.Config{Issuer: publicURL}, sealer),
+	}, review.Config{PublicURL: publicURL, Mail: true})
 	h.runner = job.NewRunner(h.store, clk, log)
 	h.tasks.RegisterJobs(h.runner)
-	for _, kind := range []string{"notify", "webhook"} {
+	h.reviews.RegisterJobs(h.runner)
+	h.runner.Handle("notify", h.notice)
+	for _, kind := range []string{"webhook"} {
 		h.runner.Handle(kind, func(context.Context, *store.Tx, job.Job) error { return nil })
 	}
 	h.write(func(ctx context.Context, tx *store.Tx) error {
 		if _, err := h.accounts.EnsureHouse(ctx, tx); err != nil {
 			return err
 		}
+		if err := h.reviews.EnsureLoops(ctx, tx); err != nil {
+			return err
+		}
+		owner, err := h.accounts.OwnerID(ctx, tx)
+		if err != nil {
+			return err
+		}
+		h.owner = account.Caller{PersonID: owner, Owner: true, Via: "page"}
 		id, err := h.accounts.LocalAgentID(ctx, tx)
 		h.agent = account.Caller{AgentID: id, Mode: account.Live, Via: "api"}
 		return err
 	})
 	h.server = httptest.NewServer(web.New(web.Deps{
-		Store: h.store, Accounts: h.accounts, Tasks: h.tasks, Clock: clk, Logger: log, Config: web.Config{PublicURL: publicURL},
+		Store: h.store, Accounts: h.accounts, Tasks: h.tasks, Reviews: h.reviews, Passkeys: h.passkeys, Clock: clk, Logger: log, Config: web.Config{PublicURL: publicURL},
 	}))
 	t.Cleanup(h.server.Close)
 	return h
+}
+
+// notice keeps the links that a mail would carry.
+func (h *house) notice(_ context.Context, _ *store.Tx, j job.Job) error {
+	var args notify.Args
+	err := json.Unmarshal(j.Args, &args)
+	if args.LinkID != "" {
+		h.links = append(h.links, args.LinkID)
+	}
+	return err
 }
 
 func (h *house) write(do func(ctx context.Context, tx *store.Tx) error) {
@@ -98,7 +132,7 @@ func (h *house) invite(name string) string {
 	h.t.Helper()
 	var link string
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		p, err := h.accounts.AddPerson(ctx, tx, schemas.AddPersonRequest{Name: name, Roles: []string{"operator"}})
+		p, err := h.accounts.AddPerson(ctx, tx, schemas.AddPersonRequest{Name: name, Email: strings.ToLower(name) + "@house.example", Roles: []string{"operator"}})
 		link = strings.TrimPrefix(p.URL, publicURL)
 		return err
 	})
@@ -246,4 +280,8 @@ func (h *house) submitted(b *browser, note string) string {
 	h.work()
 	require.Equal(h.t, string(schemas.ManualReview), h.task(id).Status)
 	return id
+}
+
+func fileOf(name string, data []byte) schemas.File {
+	return schemas.File{Name: name, Size: int64(len(data)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }
