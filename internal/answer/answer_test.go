@@ -2,6 +2,7 @@ package answer
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -245,4 +246,32 @@ func TestTheMedianIsAPossibleAnswer(t *testing.T) {
 	require.False(t, ok)
 	_, ok = rating.Median(values(`"5"`))
 	require.False(t, ok)
+}
+
+func TestManyProblemsAreNotAllRepeated(t *testing.T) {
+	many := func(of string) string { return strings.Repeat(of+",", 200) + of }
+	for kind, config := range map[string]string{
+		"form":   `{"type":"object","properties":{"a":{"type":"boolean"}},"required":[` + many(`"x"`) + `]}`,
+		"rating": `{"min":1,"max":500,"labels":[` + many(`1`) + `]}`,
+	} {
+		_, err := Parse(kind, json.RawMessage(config))
+		var known *schemas.Error
+		require.ErrorAs(t, err, &known)
+		require.LessOrEqual(t, len(known.Fields), maxProblems)
+	}
+	_, err := Parse("rating", json.RawMessage(`{"labels":{`+strings.TrimSuffix(numbered(1001), ",")+`}}`))
+	require.ErrorContains(t, err, "response_config.labels must have at most 1000 labels; got 1001")
+	_, err = spec(t, "form", `{"type":"object","properties":{"a":{"type":"boolean"}}}`).Check("response_data", json.RawMessage("{"+strings.TrimSuffix(numbered(1001), ",")+"}"))
+	var known *schemas.Error
+	require.ErrorAs(t, err, &known)
+	require.Len(t, known.Fields, maxProblems)
+}
+
+// numbered are members that nobody knows.
+func numbered(n int) string {
+	var out strings.Builder
+	for i := range n {
+		out.WriteString(`"n` + strconv.Itoa(i) + `":"x",`)
+	}
+	return out.String()
 }

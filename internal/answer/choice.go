@@ -61,7 +61,7 @@ func parseOption(c *config, name string, raw json.RawMessage) Option {
 	if o.Label = in.text("label", maxLabel); o.Label == "" {
 		o.Label = o.Value
 	}
-	c.problems = append(c.problems, in.problems...)
+	c.gather(in.problems...)
 	return o
 }
 

@@ -24,6 +24,8 @@ const (
 	maxLabel   = 200
 	maxHelp    = 1000
 	maxShown   = 40 // characters of what came, in a message
+
+	maxProblems = 50 // told at once; more would be an echo
 )
 
 type member struct {
@@ -56,7 +58,11 @@ func (c *config) add(name, message string) {
 	if name != "" {
 		field += "." + name
 	}
-	c.problems = append(c.problems, schemas.FieldError{Field: field, Message: message})
+	c.gather(schemas.FieldError{Field: field, Message: message})
+}
+
+func (c *config) gather(problems ...schemas.FieldError) {
+	c.problems = append(c.problems, problems[:min(len(problems), maxProblems-len(c.problems))]...)
 }
 
 func (c *config) find(name string) json.RawMessage {

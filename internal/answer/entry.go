@@ -358,9 +358,12 @@ func (e enum) read(field string, raw json.RawMessage) (json.RawMessage, error) {
 }
 
 func (e enum) known() string {
-	shown := make([]string, len(e.values))
-	for i, value := range e.values {
-		shown[i] = plain(value)
+	shown := make([]string, 0, len(e.values))
+	for _, value := range e.values[:min(len(e.values), maxOptions)] {
+		shown = append(shown, plain(value))
+	}
+	if len(e.values) > maxOptions {
+		shown = append(shown, "…")
 	}
 	return strings.Join(shown, ", ")
 }
@@ -424,7 +427,7 @@ func parseSeveral(in *config) entry {
 	} else {
 		s.enum = parseEnum(items, kind)
 	}
-	in.problems = append(in.problems, items.problems...)
+	in.gather(items.problems...)
 	s.low = in.whole("minItems", 0, maxItems, 0)
 	s.high = in.whole("maxItems", 1, maxItems, len(s.values))
 	if s.low > min(s.high, len(s.values)) {

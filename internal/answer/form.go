@@ -112,7 +112,7 @@ func parseProperty(c *config, m member) property {
 	}
 	p.entry = parseEntry(in)
 	p.parsePreset(in)
-	c.problems = append(c.problems, in.problems...)
+	c.gather(in.problems...)
 	return p
 }
 
@@ -173,7 +173,7 @@ func (f form) check(field string, raw json.RawMessage) (Answer, error) {
 		}
 	}
 	if len(wrong) > 0 {
-		return Answer{}, &schemas.Error{Code: schemas.CodeInvalid, Fields: wrong}
+		return Answer{}, &schemas.Error{Code: schemas.CodeInvalid, Fields: wrong[:min(len(wrong), maxProblems)]}
 	}
 	value := object(pairs...)
 	return Answer{Data: value, Value: value, Decision: schemas.Answered}, nil

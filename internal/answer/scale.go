@@ -17,8 +17,10 @@ type rating struct {
 	help            string
 }
 
-// maxRadios is how many places a page shows side by side.
-const maxRadios = 11
+const (
+	maxSteps  = 1000 // places on a scale
+	maxRadios = 11   // places that a page shows side by side
+)
 
 func parseRating(c *config) kind {
 	r := rating{low: c.number("scale_min", "min_value", "min"), high: c.number("scale_max", "max_value", "max"),
@@ -35,8 +37,8 @@ func parseRating(c *config) kind {
 		c.add("scale_min", "must be below scale_max; got "+decimal(r.low)+" and "+decimal(r.high))
 	case r.step.Sign() <= 0:
 		c.add("scale_step", "must be above 0; got "+decimal(r.step))
-	case r.places() > 1000:
-		c.add("scale_step", "must leave at most 1000 places on the scale")
+	case r.places() > maxSteps:
+		c.add("scale_step", fmt.Sprintf("must leave at most %d places on the scale", maxSteps))
 	default:
 		r.labels = r.parseLabels(c)
 	}
@@ -79,6 +81,10 @@ func (r rating) parseLabels(c *config) map[string]string {
 		c.add("labels", `must be an object such as {"1":"poor","5":"excellent"}; got `+got(raw))
 		return nil
 	}
+	if len(members) > maxSteps {
+		c.add("labels", fmt.Sprintf("must have at most %d labels; got %d", maxSteps, len(members)))
+		return nil
+	}
 	labels := map[string]string{}
 	in := &config{path: c.path + ".labels", ordered: members}
 	for _, m := range members {
@@ -88,7 +94,7 @@ func (r rating) parseLabels(c *config) map[string]string {
 		}
 		labels[key] = in.text(m.name, maxLabel) // min, max and the like stand beside the scale
 	}
-	c.problems = append(c.problems, in.problems...)
+	c.gather(in.problems...)
 	return labels
 }
 

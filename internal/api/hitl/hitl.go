@@ -32,13 +32,14 @@ func read(raw []byte, aliases ...string) (*body, error) {
 	if !ok {
 		return nil, nil
 	}
-	b := &body{}
+	seen := make(map[string]bool, len(members))
 	for _, m := range members {
-		if b.find(m.name) >= 0 {
+		if seen[m.name] {
 			return nil, schemas.Invalid(shorten(m.name), "is given more than once; send it once")
 		}
-		b.members = append(b.members, m)
+		seen[m.name] = true
 	}
+	b := &body{members}
 	return b, b.cased(aliases)
 }
 
