@@ -21,10 +21,10 @@ func ofReviews(info schemas.Info) bool {
 // reviewObject is a loop of the house's live agent with Rita in it, and what there is in
 // it: a request, a webhook, a file.
 type reviewObject struct {
-	loop, slug, request, nonce string
-	webhook, delivery          string
-	upload, code               string
-	crowd                      crowd
+	loop, request, nonce string
+	webhook, delivery    string
+	upload, code         string
+	crowd                crowd
 }
 
 // reviewCase is what a route of reviews needs to succeed.
@@ -83,6 +83,9 @@ func (h *house) answer(request, word string) map[string]any {
 }
 
 func hooked(h *house, o *reviewObject) {
+	for _, old := range h.must(h.live(), "GET", "/v1/webhooks", nil).body["data"].(map[string]any)["webhooks"].([]any) {
+		h.must(h.live(), "DELETE", "/v1/webhooks/"+old.(map[string]any)["id"].(string), nil)
+	}
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	h.t.Cleanup(receiver.Close)
 	o.webhook = h.must(h.live(), "POST", "/v1/webhooks", map[string]any{"url": receiver.URL, "loop_id": o.loop}).text("data.id")
@@ -98,12 +101,20 @@ func uploaded(h *house, o *reviewObject) {
 	file := h.must(h.live(), "POST", "/v1/upload/document", upload{files: []file{{"list.csv", []byte("a,b\n1,2\n")}}})
 	url := file.text("data.url")
 	o.upload = url[strings.LastIndex(url, "/")+1:]
+	h.must(h.live(), "POST", "/v1/loops/"+o.loop+"/requests", map[string]any{
+		"request_text": "Is list " + o.upload + " complete?", "type": "file", "file_url": url,
+	}) // who sees the request sees its file
 }
 
 func invited(h *house, o *reviewObject) {
 	h.made++
 	o.loop = h.must(h.owner(), "POST", "/v1/loops", map[string]any{"name": fmt.Sprintf("Joined %d", h.made)}).text("data.loop.id")
 	o.code = h.must(h.owner(), "POST", "/v1/loops/"+o.loop+"/invitations", nil).text("data.invite_code")
+}
+
+// notTheOwner: a webhook is whoever's made it.
+func notTheOwner(crowd) map[string]int {
+	return map[string]int{"the owner by the command's token": 404}
 }
 
 // reviewCases has one entry for each route of reviews.
@@ -164,9 +175,7 @@ func reviewCases() map[string]reviewCase {
 		schemas.FindPrecedents.Info().Pattern(): {open: true},
 		schemas.GetReviewAudit.Info().Pattern(): {make: request()},
 		schemas.ClaimReview.Info().Pattern():    {make: request()},
-		schemas.ReleaseReview.Info().Pattern(): {make: request(claim), want: func(crowd) map[string]int {
-			return map[string]int{"the owner by the command's token": 409} // it is Rita's claim
-		}},
+		schemas.ReleaseReview.Info().Pattern():  {make: request(claim)},
 		schemas.DecideReview.Info().Pattern():   {make: request(), body: decided},
 		schemas.EscalateReview.Info().Pattern(): {make: request()},
 		schemas.GetReceipt.Info().Pattern():     {make: request(answered("approved"))},
@@ -175,12 +184,12 @@ func reviewCases() map[string]reviewCase {
 		}},
 		schemas.CreateWebhook.Info().Pattern():   {open: true, body: with1("url", "https://example.com/hook")},
 		schemas.ListWebhooks.Info().Pattern():    {open: true},
-		schemas.GetWebhook.Info().Pattern():      {make: hooked},
-		schemas.UpdateWebhook.Info().Pattern():   {make: hooked, body: with1("name", "Other")},
-		schemas.DeleteWebhook.Info().Pattern():   {make: hooked},
-		schemas.TestWebhook.Info().Pattern():     {make: hooked},
-		schemas.ListDeliveries.Info().Pattern():  {make: hooked},
-		schemas.Redeliver.Info().Pattern():       {make: hooked},
+		schemas.GetWebhook.Info().Pattern():      {make: hooked, want: notTheOwner},
+		schemas.UpdateWebhook.Info().Pattern():   {make: hooked, want: notTheOwner, body: with1("name", "Other")},
+		schemas.DeleteWebhook.Info().Pattern():   {make: hooked, want: notTheOwner},
+		schemas.TestWebhook.Info().Pattern():     {make: hooked, want: notTheOwner},
+		schemas.ListDeliveries.Info().Pattern():  {make: hooked, want: notTheOwner},
+		schemas.Redeliver.Info().Pattern():       {make: hooked, want: notTheOwner},
 		schemas.UploadDocument.Info().Pattern():  {open: true, body: document},
 		schemas.UploadImage.Info().Pattern():     {open: true, body: photo},
 		schemas.GetUpload.Info().Pattern():       {make: uploaded},
@@ -192,14 +201,28 @@ func reviewCases() map[string]reviewCase {
 // build makes a fresh object for a case.
 func (rc reviewCase) build(h *house, c crowd) reviewObject {
 	h.t.Helper()
-	h.made++
-	made := h.must(h.live(), "POST", "/v1/loops", map[string]any{"name": fmt.Sprintf("Circle %d", h.made)})
-	o := reviewObject{loop: made.text("data.loop.id"), slug: made.text("data.loop.slug"), crowd: c}
-	h.must(h.owner(), "POST", "/v1/loops/"+o.loop+"/members", map[string]any{"user_id": c.ritaID})
+	o := reviewObject{loop: "shared_circle", crowd: c}
+	about := rc.make == nil && !rc.open // the loop itself
+	if about || h.send(h.owner(), "GET", "/v1/loops/shared_circle", nil).status == http.StatusNotFound {
+		o.loop = h.circle(about, c.ritaID)
+	}
 	if rc.make != nil {
 		rc.make(h, &o)
 	}
 	return o
+}
+
+// circle makes a loop of the live agent with one person in it.
+func (h *house) circle(fresh bool, personID string) string {
+	h.t.Helper()
+	h.made++
+	body := map[string]any{"name": fmt.Sprintf("Circle %d", h.made)}
+	if !fresh {
+		body["slug"] = "shared_circle"
+	}
+	loop := h.must(h.live(), "POST", "/v1/loops", body).text("data.loop.id")
+	h.must(h.owner(), "POST", "/v1/loops/"+loop+"/members", map[string]any{"user_id": personID})
+	return loop
 }
 
 func (rc reviewCase) try(h *house, c who, info schemas.Info, prefix string, o reviewObject) answer {
