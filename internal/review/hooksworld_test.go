@@ -87,7 +87,7 @@ func (o *outpost) settle(accounts *account.Service) {
 			added, err = accounts.AddPerson(ctx, tx, schemas.AddPersonRequest{Name: name, Email: name + "@example.com"})
 			return err
 		})
-		ids = append(ids, added.Person.OperatorID)
+		ids = append(ids, added.OperatorID)
 	}
 	o.adaID, o.ada, o.bob = ids[0], as(account.Caller{PersonID: ids[0]}), as(account.Caller{PersonID: ids[1]})
 }
