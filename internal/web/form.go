@@ -21,6 +21,8 @@ var labels = map[string]string{
 	"estimate_days": "Days", "estimate_hours": "Hours", "estimate_minutes": "Minutes", "estimate_note": "The note",
 	"note": "The note", "text": "The message", "reason": "The reason", "reasons": "The reasons", "files": "The photos",
 	"comment": "The comment", "edited_arguments": "The arguments", "name": "The name", "email": "The address", "description": "The description",
+	"user_id": "The person", "group": "The group", "members": "The people", "time_zone": "The time zone", "hours": "The hours",
+	"absent_from": "The beginning of the absence", "absent_until": "The end of the absence",
 	"decision": "The decision", "lat": "The location", "lng": "The location", "accuracy_m": "The location",
 }
 

@@ -66,15 +66,15 @@ func newHouse(t *testing.T) *house {
 	blobs, err := blob.Open(t.TempDir())
 	require.NoError(t, err)
 	sealer := seal.New(bytes.Repeat([]byte{7}, 32))
-	h.tasks = task.NewService(task.Deps{
-		Store: h.store, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{}), Clock: clk, Logger: log,
-		Feed: event.NewFeed(h.store, clk, log), Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk), Sealer: sealer,
-	}, task.Config{PublicURL: publicURL})
 	h.passkeys = passkey.NewService(passkey.Config{PublicURL: publicURL})
 	h.reviews = review.NewService(review.Deps{
 		Store: h.store, Accounts: h.accounts, Blobs: blobs, Feed: event.NewFeed(h.store, clk, log), Clock: clk, Logger: log, Sealer: sealer,
 		Passkeys: h.passkeys, Receipts: receipt.NewService(receipt.Config{Issuer: publicURL}, sealer),
 	}, review.Config{PublicURL: publicURL, Mail: true})
+	h.tasks = task.NewService(task.Deps{
+		Store: h.store, Accounts: h.accounts, Reviews: h.reviews, Blobs: blobs, Guardian: guardian.New(guardian.Config{}), Clock: clk, Logger: log,
+		Feed: event.NewFeed(h.store, clk, log), Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk), Sealer: sealer,
+	}, task.Config{PublicURL: publicURL})
 	h.runner = job.NewRunner(h.store, clk, log)
 	h.tasks.RegisterJobs(h.runner)
 	h.reviews.RegisterJobs(h.runner)
