@@ -110,7 +110,7 @@ func TestReviewsThatCannotBeAskedThere(t *testing.T) {
 		}{
 			"someone else's loop":  {foreign, "Loop not found", 404},
 			"a loop that is none":  {strings.Repeat("0", 24), "Loop not found", 404},
-			"what is no loop's id": {"../etc", "", 404},
+			"what is no loop's id": {"../etc", "Invalid loop ID format", 400},
 		} {
 			t.Run(name, func(t *testing.T) {
 				h.unchanged(func() {
