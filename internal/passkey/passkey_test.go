@@ -253,6 +253,29 @@ func TestAnAssertionIsGoodForOneThingOnce(t *testing.T) {
 	})
 }
 
+func TestOfTenUsesOfOneAssertionAtOnceOneCounts(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		device, _ := b.register(ada)
+		a := device.Get(b.begin(ada, passkey.Decide, "x"))
+		results := make(chan error, 10)
+		for range cap(results) {
+			go func() {
+				_, err := b.verify(ada, passkey.Decide, "x", a)
+				results <- err
+			}()
+		}
+		won := 0
+		for range cap(results) {
+			if err := <-results; err == nil {
+				won++
+			} else {
+				requireCode(t, schemas.CodeGone, err)
+			}
+		}
+		require.Equal(t, 1, won)
+	})
+}
+
 func TestSubjectsOfDifferentDecisionsDiffer(t *testing.T) {
 	one, two := json.RawMessage(`true`), json.RawMessage(`false`)
 	seen := map[string]bool{}
