@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
 
@@ -99,10 +102,9 @@ func TestBadReviewsAreRefusedInTheContractsWords(t *testing.T) {
 func TestReviewsThatCannotBeAskedThere(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		crowd := h.crowd()
-		empty := h.must(h.owner(), "POST", "/v1/loops", map[string]any{"name": "Empty"}).text("data.loop.id")
-		for _, member := range h.must(h.owner(), "GET", "/v1/loops/"+empty+"/members", nil).body["data"].(map[string]any)["members"].([]any) {
-			h.send(h.owner(), "DELETE", "/v1/loops/"+empty+"/members/"+member.(map[string]any)["user_id"].(string), nil)
-		}
+		leaver, leaverID := h.secondOwner("Leaver")
+		empty := h.must(leaver, "POST", "/v1/loops", map[string]any{"name": "Empty"}).text("data.loop.id")
+		h.must(h.owner(), "DELETE", "/platform/v1/people/"+leaverID, nil)
 		foreign := h.must(crowd.elseAgent, "POST", "/v1/loops", map[string]any{"name": "Theirs"}).text("data.loop.id")
 		for name, c := range map[string]struct {
 			loop, msg string
@@ -187,4 +189,16 @@ func TestAReviewAskedAgainIsOneReview(t *testing.T) {
 			require.Equal(t, before, count())
 		})
 	})
+}
+
+// secondOwner is another owner of the house, with a token.
+func (h *house) secondOwner(name string) (c who, id string) {
+	h.t.Helper()
+	id = h.must(h.owner(), "POST", "/platform/v1/people", map[string]any{"name": name, "roles": []string{"owner"}}).text("operator_id")
+	var token string
+	h.write(func(ctx context.Context, tx *store.Tx) (err error) {
+		token, err = h.app.accounts.CreateSession(ctx, tx, id, account.SessionToken)
+		return err
+	})
+	return byToken(name, schemas.Owner, token), id
 }
