@@ -199,6 +199,7 @@ CREATE TABLE reviews (
 );
 CREATE INDEX reviews_by_agent ON reviews (agent_id, mode, created_at, id);
 CREATE INDEX reviews_by_loop ON reviews (loop_id, created_at, id);
+CREATE INDEX reviews_by_time ON reviews (created_at, id);
 CREATE INDEX reviews_open ON reviews (loop_id, priority_rank, created_at, id) WHERE status IN ('pending', 'claimed');
 CREATE INDEX reviews_by_content ON reviews (agent_id, content_hash) WHERE status IN ('pending', 'claimed');
 CREATE INDEX reviews_claimed ON reviews (claimed_by) WHERE claimed_by IS NOT NULL;
