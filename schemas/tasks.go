@@ -167,7 +167,7 @@ type Decision struct {
 	Decision   string    `json:"decision" enum:"approve,reject,request_changes,refund"`
 	Reasons    []string  `json:"reasons,omitempty"`
 	DecidedBy  string    `json:"decided_by"`
-	DecidedVia string    `json:"decided_via" enum:"api,page,cli,guardian,timeout"`
+	DecidedVia string    `json:"decided_via" enum:"api,page,link,passkey,cli,guardian,timeout"`
 	DecidedAt  time.Time `json:"decided_at"`
 }
 

@@ -43,6 +43,9 @@ func (a *App) resume(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := a.tasks.AskForWaiting(ctx, tx); err != nil {
+			return err
+		}
 		return beat(ctx, tx)
 	})
 }

@@ -112,12 +112,16 @@ func (s *Service) record(ctx context.Context, tx *store.Tx, was, t db.Task, m mo
 }
 
 // follow enqueues what comes of a change: the clock of the new state, the agent's
-// webhook, the notices to people, and in test mode the next simulated step.
+// webhook, the review that asks people, the notices to them, and in test mode the next
+// simulated step.
 func (s *Service) follow(ctx context.Context, tx *store.Tx, was, t db.Task, m move) error {
 	if err := s.schedule(ctx, tx, t); err != nil {
 		return err
 	}
 	if err := s.callBack(ctx, tx, was, t); err != nil {
+		return err
+	}
+	if err := s.followReview(ctx, tx, was, t, m); err != nil {
 		return err
 	}
 	if t.Mode == "test" {

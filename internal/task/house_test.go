@@ -19,7 +19,10 @@ import (
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/ledger"
+	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/photo"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
@@ -35,6 +38,7 @@ type house struct {
 	store    *store.Store
 	clock    *clock.Fake
 	accounts *account.Service
+	reviews  *review.Service
 	runner   *job.Runner
 	feed     *event.Feed
 	agent    context.Context // the local agent, live
@@ -83,11 +87,18 @@ func build(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config, eye g
 	h := &house{t: t, store: s, clock: clk, runner: job.NewRunner(s, clk, log), feed: event.NewFeed(s, clk, log), waiting: make(chan struct{}, 100)}
 	h.accounts = account.NewService(account.Config{PublicURL: "https://house.test", LocalCredit: 1000 * schemas.USD})
 	cfg.PublicURL = "https://house.test"
+	reviews := review.NewService(review.Deps{
+		Store: s, Accounts: h.accounts, Blobs: blobs, Feed: h.feed, Clock: clk, Logger: log, Sealer: seal.New(key),
+		Passkeys: passkey.NewService(passkey.Config{PublicURL: "https://house.test"}),
+		Receipts: receipt.NewService(receipt.Config{Issuer: "https://house.test"}, seal.New(key)),
+	}, review.Config{PublicURL: "https://house.test", Mail: true})
+	h.reviews = reviews
 	h.Service = task.NewService(task.Deps{
-		Store: s, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(eye), Feed: h.feed, Clock: announcing{clk, h.waiting}, Logger: log,
+		Store: s, Reviews: reviews, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(eye), Feed: h.feed, Clock: announcing{clk, h.waiting}, Logger: log,
 		Links: signedlink.New(key, "https://house.test", clk), Sealer: seal.New(key),
 	}, cfg)
 	h.RegisterJobs(h.runner)
+	reviews.RegisterJobs(h.runner)
 	for _, kind := range []string{"notify", "webhook"} {
 		h.runner.Handle(kind, func(_ context.Context, _ *store.Tx, j job.Job) error {
 			h.telling.Lock()
@@ -104,8 +115,10 @@ func (h *house) settle() {
 	var keys *account.Credentials
 	ctx := h.t.Context()
 	h.write(func(tx *store.Tx) (err error) {
-		keys, err = h.accounts.EnsureHouse(ctx, tx)
-		return err
+		if keys, err = h.accounts.EnsureHouse(ctx, tx); err != nil {
+			return err
+		}
+		return h.reviews.EnsureLoops(ctx, tx)
 	})
 	h.write(func(tx *store.Tx) error {
 		live, err := h.accounts.AuthenticateKey(ctx, tx, keys.LiveKey)

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -83,13 +82,11 @@ func noticeOfState(t db.Task, m move, operator []string) (notice, bool) {
 		if m.event == GuardianReject {
 			return notice{to: operator, subject: "Proof not sufficient: " + t.Title, body: "Please submit again: " + reasonsOf(m)}, true
 		}
-	case schemas.ManualReview:
-		return notice{owners: true, subject: "Proof to look at: " + t.Title, body: fmt.Sprintf("Submission %d waits for a decision.", t.Submission)}, true
-	case schemas.Disputed:
+	case schemas.Disputed: // those who decide are asked by the review
 		if m.event == ReviewSilent {
-			return notice{to: operator, owners: true, subject: "In dispute: " + t.Title, body: "Nobody decided on the proof in time, so the owner does."}, true
+			return notice{to: operator, subject: "In dispute: " + t.Title, body: "Nobody decided on the proof in time, so the owner does."}, true
 		}
-		return notice{to: operator, owners: true, subject: "In dispute: " + t.Title, body: "The proof was not accepted, and the owner decides. " + reasonsOf(m)}, true
+		return notice{to: operator, subject: "In dispute: " + t.Title, body: "The proof was not accepted, and the owner decides. " + reasonsOf(m)}, true
 	case schemas.Paid:
 		return notice{to: operator, owners: true, subject: "Done: " + t.Title, body: "The task is done, and " + schemas.Money(t.Reward).Dollars() + " went to the operator."}, true
 	case schemas.Expired:

@@ -147,6 +147,21 @@ func TestRaces(t *testing.T) {
 			finish(h, id)
 		})
 	})
+	t.Run("an agent's decision against a person's, on the review of the same proof", func(t *testing.T) {
+		raceRounds(t, func(t *testing.T, h *house) {
+			id := submitted(h)
+			h.work()
+			asked := h.proofReview(id)
+			arg := schemas.DecideTaskRequest{TaskID: id, Submission: 1, Decision: "approve"}
+			winner := oneWinner(t, together(calling(h, h.agent, h.DecideTask, arg), calling(h, h.owner, h.reviews.DecideReview, answer(asked, "request_changes", "Blurred"))))
+			require.Equal(t, []string{"PAID", "IN_PROGRESS"}[winner], h.get(id).Status)
+			require.Equal(t, []schemas.ReviewStatus{schemas.ReviewCancelled, schemas.ReviewCompleted}[winner], h.reviewOf(asked).Status)
+			if winner == 1 {
+				must(h, h.ada, h.ReleaseTask, schemas.ReleaseTaskRequest{TaskID: id})
+			}
+			finish(h, id)
+		})
+	})
 	t.Run("two submits", func(t *testing.T) {
 		raceRounds(t, func(t *testing.T, h *house) {
 			id := h.begin(byNote)

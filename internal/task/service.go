@@ -35,7 +35,7 @@ type Deps struct {
 	Logger   *slog.Logger
 	Links    *signedlink.Signer
 	Sealer   *seal.Sealer
-	Reviews  *review.Service // which waits look at too
+	Reviews  *review.Service // where people decide on proof, and which waits look at too
 }
 
 // Config is what an installation chooses. Zero values mean the defaults, except for
@@ -61,7 +61,8 @@ type Service struct {
 	silences silences
 }
 
-// NewService makes the service and has it take back the tasks of people who leave.
+// NewService makes the service, has it take back the tasks of people who leave, and has it
+// hear what people decide on proof.
 func NewService(d Deps, c Config) *Service {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
@@ -74,6 +75,7 @@ func NewService(d Deps, c Config) *Service {
 	orElse(&c.SimulatedStep, time.Second)
 	s := &Service{Deps: d, cfg: c, silences: silences{c.GuardianSilence, c.ReviewSilence, c.DisputeSilence}}
 	d.Accounts.OnRemove(s.giveBack)
+	d.Reviews.OnTaskDecision(s.decideFromReview)
 	return s
 }
 

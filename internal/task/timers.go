@@ -29,6 +29,7 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 		return job.Enqueue(ctx, tx, "proof.sweep", struct{}{}, job.Options{UniqueKey: "proof.sweep"})
 	})
 	r.Every("task.clocks.hourly", time.Hour, s.windUp)
+	r.Every("task.reviews.hourly", time.Hour, s.AskForWaiting)
 }
 
 // windUp sets the clocks of overdue tasks again, so that no task stays where it is, and

@@ -1728,3 +1728,34 @@ func (q *Queries) SetVerdict(ctx context.Context, arg SetVerdictParams) error {
 	_, err := q.db.ExecContext(ctx, setVerdict, arg.Verdict, arg.TaskID, arg.Number)
 	return err
 }
+
+const tasksWithoutReview = `-- name: TasksWithoutReview :many
+SELECT t.id FROM tasks t
+WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED')
+  AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.task_id = t.id AND r.status IN ('pending', 'claimed'))
+ORDER BY t.id LIMIT 500
+`
+
+// Live tasks that wait for people whom nothing asks.
+func (q *Queries) TasksWithoutReview(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, tasksWithoutReview)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -267,3 +267,10 @@ SELECT id, title, reward, status, paid_at FROM tasks
 WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status = 'PAID'
 ORDER BY paid_at DESC, id DESC
 LIMIT 20;
+
+-- name: TasksWithoutReview :many
+-- Live tasks that wait for people whom nothing asks.
+SELECT t.id FROM tasks t
+WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED')
+  AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.task_id = t.id AND r.status IN ('pending', 'claimed'))
+ORDER BY t.id LIMIT 500;

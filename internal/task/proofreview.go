@@ -1,0 +1,139 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/review"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// A submission that people have to decide on is a review in the owner's proof loop for as
+// long as it waits. Whoever decides first, an agent by review_proof or a person on either
+// page, decides both: task and review move in one transaction, and the task's row is
+// locked before the review's.
+
+// awaitsPeople tells whether a status waits for a decision.
+func awaitsPeople(status string) bool {
+	return status == string(schemas.ManualReview) || status == string(schemas.Disputed)
+}
+
+// followReview ends the review of the status that a task has left, and opens that of the
+// one it has entered.
+func (s *Service) followReview(ctx context.Context, tx *store.Tx, was, t db.Task, m move) error {
+	if t.Mode != account.Live || was.Status == t.Status {
+		return nil
+	}
+	if awaitsPeople(was.Status) {
+		if err := s.Reviews.CloseForTask(ctx, tx, t.ID, m.by.id, m.by.via, closedBecause(m), wordOf(m.event)); err != nil {
+			return err
+		}
+	}
+	if !awaitsPeople(t.Status) {
+		return nil
+	}
+	return s.askPeople(ctx, tx, t)
+}
+
+// closedBecause is what the review says of a decision that was made elsewhere.
+func closedBecause(m move) string {
+	switch {
+	case reasonsOf(m) != "":
+		return reasonsOf(m)
+	case m.by == timeout:
+		return "Nobody decided in time; the task went on by itself."
+	}
+	return "Decided on the task itself."
+}
+
+// wordOf is the decision that an event stands for, "" for none.
+func wordOf(e Event) string {
+	for word, event := range decisions {
+		if event == e {
+			return word
+		}
+	}
+	return ""
+}
+
+func (s *Service) askPeople(ctx context.Context, tx *store.Tx, t db.Task) error {
+	text, err := s.question(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	_, silent := nextClock(t, s.silences)
+	return s.Reviews.OpenForTask(ctx, tx, review.TaskReview{
+		TaskID: t.ID, AgentID: t.AgentID, Title: t.Title, Text: text, Submission: int(t.Submission),
+		Disputed: t.Status == string(schemas.Disputed), ExpiresAt: store.Time(silent),
+	})
+}
+
+// question is what the reviewers read beside the photos.
+func (s *Service) question(ctx context.Context, tx *store.Tx, t db.Task) (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", t.Description)
+	var wanted []string
+	if err := json.Unmarshal([]byte(t.ProofRequirements), &wanted); err != nil {
+		return "", fmt.Errorf("proof requirements of %s: %w", t.ID, err)
+	}
+	for _, w := range wanted {
+		fmt.Fprintf(&b, "\n- %s", w)
+	}
+	sub, err := tx.FindSubmission(ctx, db.FindSubmissionParams{TaskID: t.ID, Number: t.Submission})
+	if store.NotFound(err) {
+		return b.String(), nil
+	}
+	if err == nil && sub.Note != "" {
+		fmt.Fprintf(&b, "\n\nThe operator wrote: %s", sub.Note)
+	}
+	return b.String(), err
+}
+
+// decideFromReview carries a person's decision of a review over to its task.
+func (s *Service) decideFromReview(ctx context.Context, tx *store.Tx, d review.TaskDecision) error {
+	t, err := tx.LockTask(ctx, d.TaskID)
+	if err != nil {
+		return err
+	}
+	in := schemas.DecideTaskRequest{TaskID: d.TaskID, Submission: d.Submission, Decision: d.Decision, Reasons: d.Reasons}
+	if err := checkDecision(&in); err != nil {
+		return err
+	}
+	if err := s.mayDecide(ctx, tx, account.From(ctx), t, in); err != nil {
+		return err
+	}
+	made := schemas.Decision{Decision: in.Decision, Reasons: in.Reasons, DecidedBy: d.By, DecidedVia: d.Via, DecidedAt: tx.Now()}
+	return s.decide(ctx, tx, t, made, actor{d.By, d.Via})
+}
+
+// AskForWaiting opens the reviews that are missing: of tasks that waited before there were
+// reviews, or whose review ended without a decision. It is for the start and for a
+// periodic job.
+func (s *Service) AskForWaiting(ctx context.Context, tx *store.Tx) error {
+	waiting, err := tx.TasksWithoutReview(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range waiting {
+		t, err := tx.LockTask(ctx, id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.OpenReviewOfTask(ctx, id)
+		if err == nil || !awaitsPeople(t.Status) {
+			continue // somebody else was quicker
+		}
+		if !store.NotFound(err) {
+			return err
+		}
+		if err := s.askPeople(ctx, tx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
