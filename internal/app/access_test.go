@@ -239,11 +239,13 @@ func TestEveryRouteServesOnlyThoseItIsFor(t *testing.T) {
 			if ofReviews(info) {
 				continue
 			}
-			h.clk.Advance(time.Minute) // calls without credentials are few in a minute
 			f, ok := all[info.Pattern()]
 			require.True(t, ok, info.Pattern())
 			o := f.make(h, crowd)
 			callers := append([]who{}, crowd.known...)
+			if info.Access == schemas.Anyone {
+				callers = callers[:4] // without credentials an address has few calls in a minute
+			}
 			if o.operator.name != "" && o.operator.name != crowd.bob.name {
 				callers = append(callers, o.operator)
 			}

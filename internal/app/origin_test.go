@@ -111,7 +111,7 @@ func (h *house) saysNothing(t *testing.T, got answer, o object, what string) {
 // A listed origin's pages reach the reviews with a key that they hold, and nothing else;
 // the browser's cookie is no key.
 func TestAListedPageReachesTheReviewsAndNothingElse(t *testing.T) {
-	h := newHouse(t, `HUMANOPS_REVIEWS_CORS_ORIGINS=["https://app.example.com"]`)
+	h := newHouse(t, "HUMANOPS_REVIEWS_CORS_ORIGINS=https://app.example.com")
 	o := h.task(h.live(), "MANUAL_REVIEW")
 	link := strings.TrimPrefix(h.must(h.owner(), "POST", "/platform/v1/people/Operator%201/link", nil).text("url"), h.url)
 	page := map[string]string{"Origin": "https://app.example.com", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
