@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -164,10 +163,12 @@ func requireCheckable(t *testing.T, evidence json.RawMessage, subject string) {
 	require.Equal(t, origin, client.Origin)
 	var key map[int]any
 	require.NoError(t, cbor.Unmarshal(raw(e.PublicKey), &key))
-	public := ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(key[-2].([]byte)), Y: new(big.Int).SetBytes(key[-3].([]byte))}
+	point := append([]byte{4}, append(key[-2].([]byte), key[-3].([]byte)...)...)
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	require.NoError(t, err)
 	clientHash := sha256.Sum256(raw(e.ClientDataJSON))
 	signed := sha256.Sum256(append(raw(e.AuthenticatorData), clientHash[:]...))
-	require.True(t, ecdsa.VerifyASN1(&public, signed[:], raw(e.Signature)))
+	require.True(t, ecdsa.VerifyASN1(public, signed[:], raw(e.Signature)))
 }
 
 func TestAnAssertionIsGoodForOneThingOnce(t *testing.T) {
