@@ -16,7 +16,7 @@ import (
 
 // GetReceipt gives the receipt of a decided request and the action that it covers.
 func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.ReviewRequest) (schemas.ReceiptAnswer, error) {
-	r, err := findReceiptable(ctx, tx, in.RequestID, tx.FindReview)
+	r, err := findReceiptable(ctx, in.RequestID, tx.FindReview)
 	if err != nil {
 		return schemas.ReceiptAnswer{}, err
 	}
@@ -31,7 +31,7 @@ func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.Revie
 
 // findReceiptable reads a request as those may who ask for receipts: its agent, the
 // owner, and executors of its mode.
-func findReceiptable(ctx context.Context, tx *store.Tx, id string, find func(context.Context, string) (db.Review, error)) (db.Review, error) {
+func findReceiptable(ctx context.Context, id string, find func(context.Context, string) (db.Review, error)) (db.Review, error) {
 	c := account.From(ctx)
 	r, err := find(ctx, id)
 	switch {
@@ -91,7 +91,7 @@ func (s *Service) ConsumeReceipt(ctx context.Context, tx *store.Tx, in schemas.C
 	if err != nil {
 		return schemas.ReceiptConsumed{}, err
 	}
-	r, err := findReceiptable(ctx, tx, in.RequestID, tx.LockReview)
+	r, err := findReceiptable(ctx, in.RequestID, tx.LockReview)
 	if err != nil {
 		return schemas.ReceiptConsumed{}, err
 	}

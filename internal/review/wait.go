@@ -121,11 +121,8 @@ func (s *Service) retryAfter(r schemas.Review) int {
 func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, emit func(event string, data any) error) error {
 	for {
 		err := s.untilOver(ctx, in.RequestID, forever)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
+		if err != nil || ctx.Err() != nil {
+			return unlessGone(ctx, err)
 		}
 		out, err := s.answerWait(ctx, in.RequestID)
 		if err != nil {
@@ -135,6 +132,14 @@ func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, em
 			return emit(string(out.Request.Status), out.Request)
 		}
 	}
+}
+
+// unlessGone is err, unless it is only that the caller has gone.
+func unlessGone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // forever is a wait without a time-out.
