@@ -61,7 +61,7 @@ func (f *form) edits(in *schemas.DecideReviewRequest, action *schemas.Action, sp
 		return nil
 	}
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, []byte(typed)); err != nil || !strings.HasPrefix(typed, "{") {
+	if !strings.HasPrefix(typed, "{") || json.Compact(&compact, []byte(typed)) != nil {
 		f.mark("edited_arguments", "This is no JSON object. Mend it, or put the arguments back as they were.")
 		return nil
 	}

@@ -74,7 +74,7 @@ func opened(address string) string {
 	return `<a href="` + html.EscapeString(u.String()) + `" rel="noopener noreferrer nofollow" target="_blank">`
 }
 
-// shown is an address in words.
+// shownAddress is an address in words.
 func shownAddress(address, title string) string {
 	if title != "" {
 		address += " — " + title

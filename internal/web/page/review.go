@@ -150,19 +150,12 @@ func (v ReviewPage) modeWords() string {
 	return "The first answer counts."
 }
 
-// outcome is what became of the request, in a sentence, and how it is coloured.
+// outcomeClass is the colour in which the outcome stands.
 func (v ReviewPage) outcomeClass() string {
-	switch {
-	case v.Review.Decision == schemas.Approved:
-		return "good"
-	case v.Review.Decision == schemas.Rejected:
-		return "bad"
-	case v.Review.Decision == schemas.NeedsChanges:
-		return "warn"
-	}
-	return ""
+	return map[string]string{schemas.Approved: "good", schemas.Rejected: "bad", schemas.NeedsChanges: "warn"}[v.Review.Decision]
 }
 
+// outcome is what became of the request, in a sentence.
 func (v ReviewPage) outcome() string {
 	r := v.Review
 	word := decided[r.Decision]
@@ -249,7 +242,6 @@ func decisionClass(decision string) string {
 	return map[string]string{schemas.Approved: "yes", schemas.Rejected: "no", schemas.NeedsChanges: "change"}[decision]
 }
 
-// inputMode is the keyboard for a number.
 func numberText(n *float64) string {
 	if n == nil {
 		return ""
@@ -361,7 +353,7 @@ func (v ReviewPage) commentHelp() string {
 	return "The agent reads it. Say what is wrong when you do not approve."
 }
 
-// AgentName is who asks.
+// agentName is who asks.
 func agentName(r schemas.Review) string {
 	if r.AgentName == "" {
 		return "An agent"

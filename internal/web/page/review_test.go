@@ -84,7 +84,7 @@ func reviewSamples() map[string]templ.Component {
 		}
 	}
 	out["review-buttons"] = Review(reviewPage("boolean", `{}`, means))
-	out["review-link"] = Review(reviewPage("boolean", `{}`, func(v *ReviewPage) { means(v); v.As, v.Frame.Name, v.Owner = "Ada", "", false }))
+	out["review-link"] = Review(reviewPage("boolean", `{}`, func(v *ReviewPage) { means(v); v.As, v.Name, v.Owner = "Ada", "", false }))
 	out["review-passkey"] = Review(reviewPage("boolean", `{}`, func(v *ReviewPage) {
 		means(v)
 		v.Review.May.Passkey, v.Passkey = true, PasskeyHelp{Missing: true, Localhost: ""}
@@ -187,7 +187,7 @@ func TestWordsOfAnAgent(t *testing.T) {
 			require.Contains(t, render(t, markdown(source)), "⟦U+", source)
 			require.True(t, hidesMarkdown(source), source)
 		}
-		for _, source := range []string{"grüß Gott", "家族 👨‍👩‍👧", "می‌خواهم", "a\tb\nc", "naïve — “quoted” …", "❤️"} {
+		for _, source := range []string{"grüß Gott", "家族 👨‍👩‍👧", "می\u200cخواهم", "a\tb\nc", "naïve — “quoted” …", "❤️"} {
 			require.NotContains(t, render(t, markdown(source)), "⟦", source)
 			require.False(t, hidesMarkdown(source), source)
 		}
