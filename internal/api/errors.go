@@ -48,7 +48,7 @@ const internalSentence = "Something went wrong on the server. Try again; if it s
 // fail answers with err. What is not a *schemas.Error is logged and never shown.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, known := a.known(r, err)
-	var over *overQuota
+	var over *quotaError
 	if errors.As(err, &over) {
 		w.Header().Set("Retry-After", strconv.Itoa(over.RetryAfterSeconds))
 		writeBody(w, status, over.refusal(recordOf(r)))

@@ -70,7 +70,7 @@ func (q *quota) take(keyID string) (usage, error) {
 		q.used[keyID] = u
 	}
 	if u.count >= u.limit {
-		return *u, &overQuota{*u, int(u.resetAt.Sub(now)/time.Second) + 1}
+		return *u, &quotaError{*u, int(u.resetAt.Sub(now)/time.Second) + 1}
 	}
 	u.count++
 	return *u, nil
@@ -107,16 +107,16 @@ func (u usage) write(w http.ResponseWriter) {
 	header.Set("X-RateLimit-Reset", strconv.FormatInt(u.resetAt.Unix(), 10))
 }
 
-// overQuota refuses a call for whose key the hour's allowance is used up.
-type overQuota struct {
+// quotaError refuses a call for whose key the hour's allowance is used up.
+type quotaError struct {
 	usage
 	RetryAfterSeconds int
 }
 
-func (o *overQuota) Error() string { return "API key request limit exceeded" }
+func (o *quotaError) Error() string { return "API key request limit exceeded" }
 
 // Unwrap makes it an error of the API.
-func (o *overQuota) Unwrap() error {
+func (o *quotaError) Unwrap() error {
 	return &schemas.Error{Code: schemas.CodeRateLimited, Message: o.Error(), RetryAfterSeconds: o.RetryAfterSeconds}
 }
 
@@ -129,7 +129,7 @@ type allowance struct {
 	ResetAt    time.Time `json:"reset_at"`
 }
 
-func (o *overQuota) refusal(rec *record) any {
+func (o *quotaError) refusal(rec *record) any {
 	told := allowance{o.count, o.limit, o.remaining(), o.resetAt.UTC()}
 	return struct {
 		refused

@@ -374,7 +374,7 @@ func TestAStreamBeatsAndEndsWithOneEvent(t *testing.T) {
 	rg := newReviewRig(t, Config{})
 	open := func(t *testing.T, ctx context.Context) *bufio.Reader {
 		t.Helper()
-		req, err := http.NewRequestWithContext(ctx, "GET", rg.url+"/v1/requests/r/events", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, rg.url+"/v1/requests/r/events", nil)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+rg.creds.LiveKey)
 		res, err := http.DefaultClient.Do(req)
