@@ -121,8 +121,11 @@ func (s *Service) retryAfter(r schemas.Review) int {
 func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, emit func(event string, data any) error) error {
 	for {
 		err := s.untilOver(ctx, in.RequestID, forever)
-		if err != nil || ctx.Err() != nil {
-			return unlessGone(ctx, err)
+		if gone(ctx) {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		out, err := s.answerWait(ctx, in.RequestID)
 		if err != nil {
@@ -134,13 +137,8 @@ func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, em
 	}
 }
 
-// unlessGone is err, unless it is only that the caller has gone.
-func unlessGone(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
+// gone tells whether nobody waits for the answer any more.
+func gone(ctx context.Context) bool { return ctx.Err() != nil }
 
 // forever is a wait without a time-out.
 const forever time.Duration = -1
