@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/tools"
 )
@@ -29,7 +30,7 @@ func TestGeneratedReadmeHasTheTableOfTools(t *testing.T) {
 func TestGeneratedStateMachinesAreDrawnFromTheTables(t *testing.T) {
 	requireGenerated(t, "docs/state-machines.md", func(string) string {
 		return "# State machines\n\nDrawn from the tables in the code; `go test ./internal/arch -update` draws them anew.\n\n## A task\n\n```mermaid\n" +
-			strings.TrimSpace(task.Life.Mermaid()) + "\n```\n"
+			strings.TrimSpace(task.Life.Mermaid()) + "\n```\n\n## A review request\n\n```mermaid\n" + strings.TrimSpace(review.Life.Mermaid()) + "\n```\n"
 	})
 }
 

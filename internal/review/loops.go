@@ -245,13 +245,13 @@ func insertLoop(ctx context.Context, tx *store.Tx, row db.InsertLoopParams, slug
 	for n := 1; n < maxLoops; n++ {
 		candidate := base
 		if n > 1 {
-			candidate += "-" + strconv.Itoa(n)
+			candidate += "_" + strconv.Itoa(n)
 		}
 		if taken, err := tryInsert(ctx, tx, row, candidate); err != nil || !taken {
 			return err
 		}
 	}
-	_, err := tryInsert(ctx, tx, row, base+"-"+ident.Hex()[:12])
+	_, err := tryInsert(ctx, tx, row, base+"_"+ident.Hex()[:12])
 	return err
 }
 
@@ -267,15 +267,15 @@ func tryInsert(ctx context.Context, tx *store.Tx, row db.InsertLoopParams, slug 
 // slugOf makes a slug of a name, with room for a number after it.
 func slugOf(name string) string {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-'
 	})
-	slug := strings.Join(words, "-")
-	slug = strings.TrimRight(slug[:min(len(slug), 36)], "-")
+	slug := strings.Trim(strings.Join(words, "_"), "_-")
+	slug = strings.TrimRight(slug[:min(len(slug), 36)], "_-")
 	if slug == "" {
 		return "loop"
 	}
 	if ident.IsHex(slug) {
-		return "loop-" + slug
+		return "loop_" + slug
 	}
 	return slug
 }

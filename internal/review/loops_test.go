@@ -62,13 +62,13 @@ func TestASlugIsUnique(t *testing.T) {
 		make := func(name, slug string) (schemas.LoopCreated, error) {
 			return call(h, h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: name, Slug: slug})
 		}
-		for i, slug := range []string{"night-shift", "night-shift-2", "night-shift-3"} {
+		for i, slug := range []string{"night_shift", "night_shift_2", "night_shift_3"} {
 			made, err := make("Night  shift!", "")
 			require.NoError(t, err)
 			require.Equal(t, slug, made.Loop.Slug, i)
 		}
 		for name, slug := range map[string]string{
-			"審査": "loop", "Join": "join-2", "default": "default-2", "0123456789abcdef01234567": "loop-0123456789abcdef01234567",
+			"審査": "loop", "Join": "join_2", "default": "default_2", "0123456789abcdef01234567": "loop_0123456789abcdef01234567",
 			strings.Repeat("ab ", 33): "ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab",
 		} {
 			made, err := make(name, "")
