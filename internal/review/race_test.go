@@ -32,7 +32,7 @@ func raceRounds(t *testing.T, round func(t *testing.T, sc *scene)) {
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		sc := sceneOn(t, s, clk, Config{Mail: true, PrivateCallbacks: true})
-		heard := listen(sc)
+		heard := subscribed(sc)
 		for range rounds {
 			round(t, sc)
 		}
@@ -47,8 +47,8 @@ type receiver struct {
 	events map[string]int
 }
 
-// listen subscribes an address of this machine to everything about requests.
-func listen(sc *scene) *receiver {
+// subscribed has an address of this machine told everything about requests.
+func subscribed(sc *scene) *receiver {
 	heard := &receiver{events: map[string]int{}}
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var body struct {

@@ -65,7 +65,7 @@ func (sc *scene) proof(disputed bool) (taskID, id string) {
 
 func TestProofs(t *testing.T) {
 	onBoth(t, Config{PrivateCallbacks: true}, func(t *testing.T, sc *scene) {
-		listen(sc)
+		subscribed(sc)
 		ada := sc.ada
 		do(sc, sc.owner, sc.AddMember, schemas.AddMemberRequest{LoopID: "proof", UserID: idOf(ada)})
 		t.Run("are decided by a person of the proof loop, and the task moves with it", func(t *testing.T) {
