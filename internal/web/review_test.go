@@ -97,7 +97,7 @@ func TestInbox(t *testing.T) {
 		require.Positive(t, strings.Index(page, "/reviews/"+critical))
 		require.Contains(t, page, "Scribe")
 		require.Contains(t, page, "Default")
-		require.Regexp(t, `Until\s*<time datetime="2030-`, page)
+		require.Regexp(t, `Decide by\s*<time datetime="2030-`, page)
 	})
 	t.Run("what somebody has claimed says who", func(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, grace.post("/reviews/"+low+"/claim", nil).Status)

@@ -549,7 +549,7 @@ func invitations(v LoopPage) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if v.Invitation != nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<div class=\"note good\" role=\"status\"><p>Whoever opens this link or photographs this code joins at once. It is shown only now and works until")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "<div class=\"note good\" role=\"status\"><p>Whoever opens this link or photographs this code joins at once. It is shown only now and works until ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1,5 +1,5 @@
-// The page of a review: keeps the claim while it is looked at, keeps what was typed, and
-// lends sliders their numbers. Everything works without it.
+// The page of a review: keeps the claim while it is looked at, and keeps what was typed.
+// Everything works without it.
 const form = document.querySelector("form[data-answer]");
 const kept = `answer ${location.pathname}`;
 
@@ -78,17 +78,5 @@ function keepClaim(fields) {
   }
 }
 
-function slide(box) {
-  const slider = box.querySelector("input");
-  const number = box.parentElement.querySelector("input[type=text]");
-  box.hidden = false;
-  if (number.value !== "") slider.value = number.value;
-  slider.addEventListener("input", () => { number.value = slider.value; });
-  number.addEventListener("input", () => { if (number.value !== "") slider.value = number.value; });
-}
-
-if (form) {
-  keepClaim(form);
-  form.querySelectorAll("[data-slider]").forEach(slide);
-}
+if (form) keepClaim(form);
 if (document.querySelector("[data-final]")) sessionStorage.removeItem(kept);
