@@ -60,13 +60,19 @@ func (f *form) edits(in *schemas.DecideReviewRequest, action *schemas.Action, sp
 	if typed == strings.TrimSpace(page.EditableArguments(action.Arguments)) {
 		return nil
 	}
-	var compact bytes.Buffer
-	if !strings.HasPrefix(typed, "{") || json.Compact(&compact, []byte(typed)) != nil {
+	if in.EditedArguments = compactObject(typed); in.EditedArguments == nil {
 		f.mark("edited_arguments", "This is no JSON object. Mend it, or put the arguments back as they were.")
+	}
+	return nil
+}
+
+// compactObject is a JSON object without the spaces between its parts, nil for anything else.
+func compactObject(text string) json.RawMessage {
+	var out bytes.Buffer
+	if !strings.HasPrefix(text, "{") || json.Compact(&out, []byte(text)) != nil {
 		return nil
 	}
-	in.EditedArguments = compact.Bytes()
-	return nil
+	return out.Bytes()
 }
 
 // markAll puts the problems of an answer at the fields of the page.
