@@ -182,14 +182,20 @@ func initialized(b *testing.B, c *client.Client) *client.Client {
 
 func serveBare(b *testing.B, bare string) string {
 	b.Helper()
-	cmd := exec.Command(bare, "127.0.0.1:0")
+	address, _ := startBare(b, bare)
+	return address
+}
+
+func startBare(b *testing.B, bare string, mode ...string) (address string, pid int) {
+	b.Helper()
+	cmd := exec.Command(bare, append([]string{"127.0.0.1:0"}, mode...)...)
 	out, err := cmd.StderrPipe()
 	require.NoError(b, err)
 	require.NoError(b, cmd.Start())
 	b.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(b, err)
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), cmd.Process.Pid
 }
 
 func callTool(b *testing.B, c *client.Client, tool string, args map[string]any) {

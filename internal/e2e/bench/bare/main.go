@@ -1,5 +1,6 @@
 // Command bare is the baseline of the benchmarks: mcp-go with one tool that answers at
-// once, on stdio or, with an address as its argument, on streamable HTTP.
+// once, on stdio or, with an address as its argument, on streamable HTTP; with "park" after
+// the address, net/http alone, whose every request stays unanswered.
 package main
 
 import (
@@ -33,5 +34,11 @@ func run() error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, listener.Addr())
+	if len(os.Args) > 2 && os.Args[2] == "park" {
+		return http.Serve(listener, http.HandlerFunc(park)) //nolint:gosec // a baseline on loopback
+	}
 	return http.Serve(listener, server.NewStreamableHTTPServer(s)) //nolint:gosec // a baseline on loopback
 }
+
+// park is the least that a wait can be: the caller stays until it goes.
+func park(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
