@@ -38,6 +38,17 @@ func (h *house) loop(id string) (out schemas.Loop) {
 	return out
 }
 
+func (h *house) memberID(loop, name string) string {
+	h.t.Helper()
+	for _, m := range h.loop(loop).Members {
+		if m.Name == name {
+			return m.UserID
+		}
+	}
+	require.Fail(h.t, "nobody of that name is in the loop", name)
+	return ""
+}
+
 // invitation is the path of a code that was made on the page.
 func (b *browser) invitation(loop string) string {
 	b.t.Helper()
@@ -153,7 +164,7 @@ func TestOwnersPages(t *testing.T) {
 	t.Run("members come and go", func(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, owner.post("/loops/"+loop+"/members", url.Values{"user_id": {"Ada"}}).Status)
 		require.Equal(t, 2, h.loop(loop).MemberCount)
-		id := h.loop(loop).Members[1].UserID
+		id := h.memberID(loop, "Ada")
 		require.Equal(t, http.StatusSeeOther, owner.post("/loops/"+loop+"/members/"+id+"/remove", nil).Status)
 		require.Equal(t, 1, h.loop(loop).MemberCount)
 		got := owner.post("/loops/"+loop+"/members", url.Values{"user_id": {"Nobody here"}})
@@ -374,13 +385,7 @@ func TestPasskeyLoop(t *testing.T) {
 		require.Equal(t, schemas.ReviewPending, h.review(id).Status)
 	})
 	t.Run("an owner enrols it by a passkey", func(t *testing.T) {
-		person := ""
-		for _, m := range h.loop(loop).Members {
-			if m.Name == "Ada" {
-				person = m.UserID
-			}
-		}
-		add := url.Values{"change": {"add"}, "user_id": {person}}
+		add := url.Values{"change": {"add"}, "user_id": {h.memberID(loop, "Ada")}}
 		require.Equal(t, http.StatusForbidden, owner.post("/loops/"+loop+"/members", add).Status)
 		got := owner.post("/loops/"+loop+"/passkey", add, "Accept", "application/json")
 		require.Contains(t, got.Body, "My phone, registered")
