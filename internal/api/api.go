@@ -117,28 +117,34 @@ func newAPI(d Deps) *api {
 // nothing to pages of other origins.
 func (a *api) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		w.Header().Set("Cache-Control", "no-store")
-		reviews := contractOf(r) == schemas.Reviews
-		if reviews {
-			a.quota.untouched().write(w)
+		if a.routed(w, r) {
+			a.mux.ServeHTTP(w, r)
 		}
-		if reviews && a.listed(w, r) {
-			if preflight(r) {
-				w.WriteHeader(http.StatusNoContent)
-				return
-			}
-		} else if a.foreign(r) {
-			a.fail(w, r, schemas.NewError(schemas.CodeForbidden, "Pages of other sites may not call this API. Call it from a program, or from this server's own pages."))
-			return
-		}
-		found, pattern := a.mux.Handler(r)
-		if pattern == "" {
-			a.unrouted(w, r, found)
-			return
-		}
-		a.mux.ServeHTTP(w, r)
 	})
+}
+
+// routed answers what no route is to see.
+func (a *api) routed(w http.ResponseWriter, r *http.Request) bool {
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	w.Header().Set("Cache-Control", "no-store")
+	reviews := contractOf(r) == schemas.Reviews
+	if reviews {
+		a.quota.untouched().write(w)
+	}
+	if reviews && a.listed(w, r) {
+		if preflight(r) {
+			w.WriteHeader(http.StatusNoContent)
+			return false
+		}
+	} else if a.foreign(r) {
+		a.fail(w, r, schemas.NewError(schemas.CodeForbidden, "Pages of other sites may not call this API. Call it from a program, or from this server's own pages."))
+		return false
+	}
+	found, pattern := a.mux.Handler(r)
+	if pattern == "" {
+		a.unrouted(w, r, found)
+	}
+	return pattern != ""
 }
 
 // unrouted tells a wrong method, with what is allowed, from an unknown path.

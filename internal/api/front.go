@@ -24,6 +24,7 @@ type record struct {
 	caller string
 	via    string
 	test   bool // the caller's key is of test mode
+	began  time.Time
 }
 
 // sandboxed is the mark of test mode, which errors carry too.
@@ -49,16 +50,11 @@ func Front(c Config, log *slog.Logger, next http.Handler) http.Handler {
 	hosts := allowedHosts(c)
 	server := "humanops-mcp/" + c.Version
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &record{id: ident.New("req_"), ip: clientIP(r, c.TrustedProxies)}
+		rec := &record{id: ident.New("req_"), ip: clientIP(r, c.TrustedProxies), began: time.Now()}
 		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
 		out := &watched{ResponseWriter: w}
-		header := out.Header()
-		header.Set("Server", server)
-		header.Set("X-Request-Id", rec.id)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("X-Frame-Options", "DENY")
-		header.Set("Referrer-Policy", "no-referrer")
-		defer logged(log, out, r, rec, time.Now())
+		identify(out.Header(), server, rec)
+		defer logged(log, out, r, rec)
 		defer recovered(log, out, r, rec)
 		if c.Local && !slices.Contains(hosts, hostname(r.Host)) {
 			refuse(out, r, http.StatusForbidden, schemas.NewError(schemas.CodeForbidden, "This host name is not served here. Use 127.0.0.1, localhost, or set public_url."))
@@ -68,9 +64,18 @@ func Front(c Config, log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
+// identify names server and request, and closes doors that browsers leave open.
+func identify(header http.Header, server string, rec *record) {
+	header.Set("Server", server)
+	header.Set("X-Request-Id", rec.id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+	header.Set("Referrer-Policy", "no-referrer")
+}
+
 // logged writes one line for each request: the route, never the query or a path's
 // values, which may hold links that work.
-func logged(log *slog.Logger, out *watched, r *http.Request, rec *record, start time.Time) {
+func logged(log *slog.Logger, out *watched, r *http.Request, rec *record) {
 	level := slog.LevelInfo
 	if rec.ip == local {
 		level = slog.LevelDebug // this program calls itself: the call that led to it is logged
@@ -80,7 +85,7 @@ func logged(log *slog.Logger, out *watched, r *http.Request, rec *record, start 
 	}
 	log.LogAttrs(r.Context(), level, "Request",
 		slog.String("request_id", rec.id), slog.String("method", r.Method), slog.String("route", r.Pattern),
-		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Duration("took", time.Since(start)),
+		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Duration("took", time.Since(rec.began)),
 		slog.String("caller", rec.caller), slog.String("via", rec.via), slog.String("ip", rec.ip))
 }
 

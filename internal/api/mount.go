@@ -20,14 +20,9 @@ type (
 func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http.Request) error) {
 	a.mounted = append(a.mounted, info)
 	handler := func(w http.ResponseWriter, r *http.Request) {
-		caller, err := a.authenticate(r, info)
-		rec := recordOf(r)
-		rec.caller, rec.via, rec.test = caller.ID(), caller.Via, caller.Mode == account.Test
+		known, err := a.admit(w, r, &info)
 		if err == nil {
-			err = a.limit(w, r, caller, info)
-		}
-		if err == nil {
-			err = serve(w, r.WithContext(account.With(r.Context(), caller)))
+			err = serve(w, known)
 		}
 		if err != nil {
 			a.fail(w, r, err)
@@ -36,6 +31,21 @@ func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http
 	for _, pattern := range info.Patterns() {
 		a.mux.HandleFunc(pattern, handler)
 	}
+}
+
+// admit proves the caller, counts the call, and gives the request that carries the caller.
+// It is apart from the handler so that calls that wait do not hold the room that it takes.
+func (a *api) admit(w http.ResponseWriter, r *http.Request, info *schemas.Info) (*http.Request, error) {
+	caller, err := a.authenticate(r, *info)
+	rec := recordOf(r)
+	rec.caller, rec.via, rec.test = caller.ID(), caller.Via, caller.Mode == account.Test
+	if err == nil {
+		err = a.limit(w, r, caller, *info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.WithContext(account.With(r.Context(), caller)), nil
 }
 
 // limit counts the call against its caller, or its address where there is no caller.
@@ -164,6 +174,23 @@ func call[In, Out any](a *api, e schemas.Endpoint[In, Out], fn alone[In, Out]) {
 			return err
 		}
 		return respond(a, w, r, info, in, fn, warnings)
+	})
+}
+
+// parked mounts an endpoint that waits. Thousands may wait at once, so what the answer
+// needs is not there while they do: until only waits, and answer is called when it is over.
+func parked[In, Out any](a *api, e schemas.Endpoint[In, Out], until func(ctx context.Context, in In) error, answer alone[In, Out]) {
+	info := e.Info()
+	a.mount(info, func(w http.ResponseWriter, r *http.Request) error {
+		var in In
+		warnings, err := decode(r, nil, &in)
+		if err != nil {
+			return err
+		}
+		if err := until(r.Context(), in); err != nil {
+			return err
+		}
+		return respond(a, w, r, info, in, answer, warnings)
 	})
 }
 

@@ -50,7 +50,7 @@ func (a *api) reviewRoutes() {
 	write(a, schemas.CancelReviewByPost, reviews.CancelReview)
 	spelt(a, schemas.AddFeedback, hitl.Feedback, reviews.AddFeedback)
 	read(a, schemas.GetFeedback, reviews.GetFeedback)
-	call(a, schemas.WaitReview, reviews.WaitReview)
+	parked(a, schemas.WaitReview, reviews.AwaitReview, reviews.AnswerWait)
 	call(a, schemas.WaitAny, a.Tasks.Wait)
 	stream(a, schemas.ReviewEvents, reviews.GetReviewStatus, reviews.FollowReview)
 	write(a, schemas.AcknowledgeReviews, reviews.AcknowledgeReviews)

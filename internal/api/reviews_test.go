@@ -92,7 +92,7 @@ func newReviewRig(t *testing.T, c Config) *reviewRig {
 	call(rg.api, decideThing, nothing)
 	call(rg.api, consumeThing, nothing)
 	call(rg.api, testThing, nothing)
-	call(rg.api, waitThing, func(context.Context, schemas.Empty) (schemas.ReviewWait, error) {
+	parked(rg.api, waitThing, func(context.Context, schemas.Empty) error { return rg.fail }, func(context.Context, schemas.Empty) (schemas.ReviewWait, error) {
 		return schemas.ReviewWait{Pending: true, RetryAfter: 7, Request: schemas.Review{ID: "r"}}, nil
 	})
 	call(rg.api, crashThing, func(context.Context, schemas.Empty) (out schemas.Empty, err error) {

@@ -25,13 +25,24 @@ var patience = []struct {
 // request as it is. It holds nothing while it waits but a subscription and a timer, and
 // reads the state first, so that a server that died meanwhile lost nothing.
 func (s *Service) WaitReview(ctx context.Context, in schemas.WaitReviewRequest) (schemas.ReviewWait, error) {
-	limit := time.Duration(in.TimeoutSeconds) * time.Second
-	if limit < 0 || limit > maxWait {
-		return schemas.ReviewWait{}, schemas.Invalid("timeout", "must be between 0 and 300 seconds. Example: 25")
-	}
-	if err := s.untilOver(ctx, in.RequestID, limit); err != nil {
+	if err := s.AwaitReview(ctx, in); err != nil {
 		return schemas.ReviewWait{}, err
 	}
+	return s.AnswerWait(ctx, in)
+}
+
+// AwaitReview is the first half of WaitReview: it returns when there is something to say,
+// and takes little room while it waits.
+func (s *Service) AwaitReview(ctx context.Context, in schemas.WaitReviewRequest) error {
+	limit := time.Duration(in.TimeoutSeconds) * time.Second
+	if limit < 0 || limit > maxWait {
+		return schemas.Invalid("timeout", "must be between 0 and 300 seconds. Example: 25")
+	}
+	return s.untilOver(ctx, in.RequestID, limit)
+}
+
+// AnswerWait is the second half: how the request stands now.
+func (s *Service) AnswerWait(ctx context.Context, in schemas.WaitReviewRequest) (schemas.ReviewWait, error) {
 	return s.answerWait(ctx, in.RequestID)
 }
 
