@@ -37,7 +37,7 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, id string) (locked, er
 	return l, err
 }
 
-// lockAsPerson is lock for what only people do. The person's row is locked first, so that
+// lockAsPerson is lock for what only people do. The person's row is held first, so that
 // nobody acts who is being removed at the same moment.
 func (s *Service) lockAsPerson(ctx context.Context, tx *store.Tx, id, refused string) (locked, error) {
 	c := account.From(ctx)
@@ -47,11 +47,11 @@ func (s *Service) lockAsPerson(ctx context.Context, tx *store.Tx, id, refused st
 		}
 		return locked{}, forbidden(refused)
 	}
-	p, err := tx.LockPerson(ctx, c.PersonID)
+	removed, err := tx.HoldPerson(ctx, c.PersonID)
 	if err != nil {
 		return locked{}, err
 	}
-	if p.RemovedAt != 0 {
+	if removed != 0 {
 		return locked{}, noReview()
 	}
 	return s.lock(ctx, tx, id)

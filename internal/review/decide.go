@@ -107,6 +107,10 @@ func sameThing(r db.Review, in schemas.DecideReviewRequest) error {
 		return schemas.Invalid("round", fmt.Sprintf("is needed from the second round on: the number of the round that was looked at. Example: %d", r.Round))
 	case in.Round != 0 && int64(in.Round) != r.Round:
 		return conflict(r, fmt.Sprintf("The request is in round %d, and the decision names round %d. Look at it again, then decide on round %d.", r.Round, in.Round, r.Round))
+	case in.Version == 0 && r.TextVersion > 0:
+		return schemas.Invalid("version", fmt.Sprintf("is needed because the agent changed the request after it had asked: the version that was looked at. Example: %d", r.Version))
+	case in.Version < r.TextVersion:
+		return conflict(r, fmt.Sprintf("The agent changed the request after version %d was looked at. Look at it again, then decide.", in.Version))
 	case in.ActionDigest == "" && r.ActionDigest != "":
 		return schemas.Invalid("action_digest", "is needed because the request has an action: send the action_digest of the action that was looked at")
 	case in.ActionDigest != r.ActionDigest:

@@ -393,13 +393,20 @@ func TestUpdatingAndCancelling(t *testing.T) {
 			require.Equal(t, "claimed", denied(t, err, schemas.CodeConflict, "can no longer be changed under them").State)
 			require.Equal(t, []string{"created", "update", "claim"}, kinds(sc.trail(id)))
 		})
-		t.Run("what somebody has read no longer changes under them", func(t *testing.T) {
+		t.Run("after the text has changed, a decision names a version that had it", func(t *testing.T) {
 			id := sc.asked(nil)
-			sc.exec("UPDATE review_recipients SET seen_at = $1 WHERE review_id = $2", store.Micros(sc.clock.Now()), id)
-			_, err := update(id, func(r *schemas.UpdateReviewRequest) { r.RequestText = &text })
-			denied(t, err, schemas.CodeConflict, "Somebody has looked at the request")
-			_, err = update(id, func(r *schemas.UpdateReviewRequest) { r.Priority = &high })
+			before := sc.get(id).Version
+			v, err := update(id, func(r *schemas.UpdateReviewRequest) { r.RequestText = &text })
 			require.NoError(t, err)
+			decision := sc.reply(id, "true")
+			_, err = attempt(sc, sc.ada, sc.DecideReview, decision)
+			denied(t, err, schemas.CodeInvalid, "version is needed because the agent changed the request")
+			decision.Version = before
+			_, err = attempt(sc, sc.ada, sc.DecideReview, decision)
+			denied(t, err, schemas.CodeConflict, "The agent changed the request after version 1 was looked at")
+			do(sc, sc.ada, sc.ClaimReview, schemas.ReviewRequest{RequestID: id})
+			decision.Version = v.Version
+			require.Equal(t, "approved", do(sc, sc.ada, sc.DecideReview, decision).Request.Decision)
 		})
 		t.Run("what somebody has answered no longer changes", func(t *testing.T) {
 			id := sc.asked(quorumOf(2, 0))

@@ -15,6 +15,9 @@ import (
 // OpenRound asks again, with a new version, after people asked for changes. The request
 // stays the same; what was asked and answered before stays readable.
 func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRoundRequest) (schemas.ReviewCreated, error) {
+	if err := s.holdLoop(ctx, tx, in.RequestID); err != nil {
+		return schemas.ReviewCreated{}, err
+	}
 	l, err := s.lock(ctx, tx, in.RequestID)
 	if err != nil {
 		return schemas.ReviewCreated{}, err
@@ -47,6 +50,18 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 		return schemas.ReviewCreated{}, err
 	}
 	return s.reopened(ctx, tx, r)
+}
+
+// holdLoop keeps the loop from being deleted while a request in it is opened again.
+func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) error {
+	r, err := s.findVisible(ctx, tx, requestID)
+	if err != nil {
+		return err
+	}
+	if _, err = tx.HoldLoop(ctx, r.LoopID); store.NotFound(err) {
+		return noReview()
+	}
+	return err
 }
 
 func mayReask(l locked) error {
@@ -138,7 +153,7 @@ func keepRound(ctx context.Context, tx *store.Tx, r db.Review) error {
 func renew(r *db.Review, next db.Review, now int64) {
 	r.RequestText, r.SearchText, r.Context, r.Media = next.RequestText, next.SearchText, next.Context, next.Media
 	r.ResponseConfig, r.Action, r.ActionDigest, r.TimeoutSeconds = next.ResponseConfig, next.Action, next.ActionDigest, next.TimeoutSeconds
-	r.Round, r.RoundAt, r.EndedAt, r.Warned = r.Round+1, now, 0, 0
+	r.Round, r.RoundAt, r.EndedAt, r.Warned, r.TextVersion = r.Round+1, now, 0, 0, 0
 	r.TimeoutAt = now + seconds(int(r.TimeoutSeconds)).Microseconds()
 	r.Response, r.ResponseValue, r.Effective, r.ResponseSource, r.Decision = "", "", "", "", ""
 	r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = false, "", ""

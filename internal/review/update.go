@@ -10,8 +10,9 @@ import (
 	"humanops-mcp/schemas"
 )
 
-// UpdateReview changes an open request that nobody has claimed or answered, and what
-// people read in it only while nobody has read it.
+// UpdateReview changes an open request that nobody has claimed or answered. From then on
+// a decision has to name a version that had the new text, so that nobody approves words
+// that they never saw.
 func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.UpdateReviewRequest) (schemas.ReviewAnswer, error) {
 	l, err := s.lock(ctx, tx, in.RequestID)
 	if err != nil {
@@ -24,7 +25,7 @@ func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.Upd
 	if len(fields) == 0 {
 		return schemas.ReviewAnswer{}, schemas.NewError(schemas.CodeInvalid, "At least one field must be provided for update")
 	}
-	if err := s.mayUpdate(ctx, tx, l, in); err != nil {
+	if err := s.mayUpdate(ctx, tx, l); err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
 	changed, err := s.changed(l, in, tx)
@@ -57,7 +58,7 @@ func changedFields(in schemas.UpdateReviewRequest) []string {
 	return fields
 }
 
-func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked, in schemas.UpdateReviewRequest) error {
+func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
 	case status(l.Review).Final():
 		return s.refusal(ctx, tx, l.Review, nil)
@@ -67,18 +68,8 @@ func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked, in sche
 		return conflict(l.Review, "This request decides a task's proof and cannot be changed.")
 	}
 	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: l.ID, Round: l.Round})
-	if err != nil {
-		return err
-	}
-	if len(votes) > 0 {
-		return conflict(l.Review, "Somebody has answered the request, so it can no longer be changed under the others. Wait for the answers, or cancel it and ask again.")
-	}
-	if in.RequestText == nil && absent(in.Context) {
-		return nil
-	}
-	seen, err := tx.CountSeenBy(ctx, db.CountSeenByParams{ReviewID: l.ID, Since: l.RoundAt})
-	if err == nil && seen > 0 {
-		err = conflict(l.Review, "Somebody has looked at the request, so its text and context can no longer change under them. Cancel it and ask again.")
+	if err == nil && len(votes) > 0 {
+		err = conflict(l.Review, "Somebody has answered the request, so it can no longer be changed under the others. Wait for the answers, or cancel it and ask again.")
 	}
 	return err
 }
@@ -98,6 +89,9 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 	}
 	if f.context(in.Context); !absent(in.Context) {
 		r.Context = string(in.Context)
+	}
+	if in.RequestText != nil || !absent(in.Context) {
+		r.TextVersion = r.Version + 1
 	}
 	if in.TimeoutSeconds != nil {
 		f.timeout(r.ProcessingType, *in.TimeoutSeconds)

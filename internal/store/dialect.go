@@ -35,6 +35,7 @@ func sqliteText(text string) string {
 		"FOR UPDATE SKIP LOCKED", "",
 		"FOR UPDATE", "",
 		"FOR KEY SHARE", "",
+		"FOR SHARE", "",
 	).Replace(strings.TrimSpace(text))
 	rewritten.Store(text, out)
 	return out

@@ -40,6 +40,9 @@ func readAnswer(f *form, v page.ReviewPage, spec answer.Spec) schemas.DecideRevi
 		f.Alert = "The form did not say which round it is about. Look at the request again and answer."
 	}
 	in.Round = round
+	if version, err := strconv.ParseInt(f.Values["version"], 10, 64); err == nil {
+		in.Version = version // the service says when it is needed
+	}
 	raw, err := spec.FromForm(f.Lists)
 	if err == nil {
 		in.ResponseData = raw

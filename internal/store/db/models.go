@@ -289,6 +289,7 @@ type Review struct {
 	ReviewMode      string
 	Restricted      bool
 	ContentHash     string
+	TextVersion     int64
 	ClaimedBy       sql.NullString
 	ClaimedAt       int64
 	LeaseUntil      int64

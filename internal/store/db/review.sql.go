@@ -66,23 +66,6 @@ func (q *Queries) CircleOfReview(ctx context.Context, reviewID string) ([]Circle
 	return items, nil
 }
 
-const countSeenBy = `-- name: CountSeenBy :one
-SELECT COUNT(*) FROM review_recipients WHERE review_id = $1 AND seen_at >= CAST($2 AS BIGINT) AND seen_at > 0
-`
-
-type CountSeenByParams struct {
-	ReviewID string
-	Since    int64
-}
-
-// How many people have looked at the request since its round began.
-func (q *Queries) CountSeenBy(ctx context.Context, arg CountSeenByParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countSeenBy, arg.ReviewID, arg.Since)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const extendReviews = `-- name: ExtendReviews :execrows
 UPDATE reviews SET
   timeout_at = timeout_at + CAST($1 AS BIGINT),
@@ -105,7 +88,7 @@ func (q *Queries) ExtendReviews(ctx context.Context, byMicros int64) (int64, err
 }
 
 const findReview = `-- name: FindReview :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1
 `
 
 func (q *Queries) FindReview(ctx context.Context, id string) (Review, error) {
@@ -150,6 +133,7 @@ func (q *Queries) FindReview(ctx context.Context, id string) (Review, error) {
 		&i.ReviewMode,
 		&i.Restricted,
 		&i.ContentHash,
+		&i.TextVersion,
 		&i.ClaimedBy,
 		&i.ClaimedAt,
 		&i.LeaseUntil,
@@ -190,6 +174,18 @@ func (q *Queries) HoldLoop(ctx context.Context, id string) (string, error) {
 	var id_2 string
 	err := row.Scan(&id_2)
 	return id_2, err
+}
+
+const holdPerson = `-- name: HoldPerson :one
+SELECT removed_at FROM people WHERE id = $1 FOR SHARE
+`
+
+// Keeps a person from being removed while they act. Others may still refer to them.
+func (q *Queries) HoldPerson(ctx context.Context, id string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, holdPerson, id)
+	var removed_at int64
+	err := row.Scan(&removed_at)
+	return removed_at, err
 }
 
 const insertReview = `-- name: InsertReview :exec
@@ -446,7 +442,7 @@ func (q *Queries) InsertReviewVote(ctx context.Context, arg InsertReviewVotePara
 }
 
 const lockReview = `-- name: LockReview :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1 FOR UPDATE
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockReview(ctx context.Context, id string) (Review, error) {
@@ -491,6 +487,7 @@ func (q *Queries) LockReview(ctx context.Context, id string) (Review, error) {
 		&i.ReviewMode,
 		&i.Restricted,
 		&i.ContentHash,
+		&i.TextVersion,
 		&i.ClaimedBy,
 		&i.ClaimedAt,
 		&i.LeaseUntil,
@@ -522,7 +519,7 @@ func (q *Queries) LockReview(ctx context.Context, id string) (Review, error) {
 }
 
 const openDuplicateOf = `-- name: OpenDuplicateOf :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
 WHERE agent_id = $1 AND content_hash = $2 AND status IN ('pending', 'claimed')
 ORDER BY created_at DESC, id LIMIT 1
 `
@@ -575,6 +572,7 @@ func (q *Queries) OpenDuplicateOf(ctx context.Context, arg OpenDuplicateOfParams
 		&i.ReviewMode,
 		&i.Restricted,
 		&i.ContentHash,
+		&i.TextVersion,
 		&i.ClaimedBy,
 		&i.ClaimedAt,
 		&i.LeaseUntil,
@@ -606,7 +604,7 @@ func (q *Queries) OpenDuplicateOf(ctx context.Context, arg OpenDuplicateOfParams
 }
 
 const openReviewOfTask = `-- name: OpenReviewOfTask :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE task_id = CAST($1 AS TEXT) AND status IN ('pending', 'claimed') FOR UPDATE
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE task_id = CAST($1 AS TEXT) AND status IN ('pending', 'claimed') FOR UPDATE
 `
 
 func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (Review, error) {
@@ -651,6 +649,7 @@ func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (Review, 
 		&i.ReviewMode,
 		&i.Restricted,
 		&i.ContentHash,
+		&i.TextVersion,
 		&i.ClaimedBy,
 		&i.ClaimedAt,
 		&i.LeaseUntil,
@@ -682,7 +681,7 @@ func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (Review, 
 }
 
 const overdueReviews = `-- name: OverdueReviews :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
 WHERE status IN ('pending', 'claimed') AND (
   timeout_at <= $1
   OR (claim_by > 0 AND claim_by <= $1) OR (lease_until > 0 AND lease_until <= $1)
@@ -739,6 +738,7 @@ func (q *Queries) OverdueReviews(ctx context.Context, now int64) ([]Review, erro
 			&i.ReviewMode,
 			&i.Restricted,
 			&i.ContentHash,
+			&i.TextVersion,
 			&i.ClaimedBy,
 			&i.ClaimedAt,
 			&i.LeaseUntil,
@@ -815,15 +815,16 @@ const saveReview = `-- name: SaveReview :execrows
 UPDATE reviews SET
   status = $1, status_rank = $2, version = $3, seen_version = $4, round = $5, step = $6,
   priority = $7, priority_rank = $8, request_text = $9, search_text = $10, media = $11,
-  context = $12, response_config = $13, default_response = $14, on_timeout = $15,
-  timeout_seconds = $16, callback_url = $17, tags = $18, action = $19, action_digest = $20,
-  restricted = $21, claimed_by = $22, claimed_at = $23, lease_until = $24, decide_by = $25,
-  claim_by = $26, timeout_at = $27, warned = $28, escalation_at = $29, escalation_step = $30,
-  escalation_last = $31, response = $32, response_value = $33, effective = $34,
-  response_source = $35, decision = $36, decided_by = $37, decided_via = $38, comment = $39,
-  edited_action = $40, cancel_reason = $41, audit_count = $42, audit_head = $43,
-  round_at = $44, updated_at = $45, ended_at = $46
-WHERE id = $47 AND status = $48 AND version = $49
+  text_version = $12,
+  context = $13, response_config = $14, default_response = $15, on_timeout = $16,
+  timeout_seconds = $17, callback_url = $18, tags = $19, action = $20, action_digest = $21,
+  restricted = $22, claimed_by = $23, claimed_at = $24, lease_until = $25, decide_by = $26,
+  claim_by = $27, timeout_at = $28, warned = $29, escalation_at = $30, escalation_step = $31,
+  escalation_last = $32, response = $33, response_value = $34, effective = $35,
+  response_source = $36, decision = $37, decided_by = $38, decided_via = $39, comment = $40,
+  edited_action = $41, cancel_reason = $42, audit_count = $43, audit_head = $44,
+  round_at = $45, updated_at = $46, ended_at = $47
+WHERE id = $48 AND status = $49 AND version = $50
 `
 
 type SaveReviewParams struct {
@@ -838,6 +839,7 @@ type SaveReviewParams struct {
 	RequestText     string
 	SearchText      string
 	Media           string
+	TextVersion     int64
 	Context         string
 	ResponseConfig  string
 	DefaultResponse string
@@ -892,6 +894,7 @@ func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) (int64, 
 		arg.RequestText,
 		arg.SearchText,
 		arg.Media,
+		arg.TextVersion,
 		arg.Context,
 		arg.ResponseConfig,
 		arg.DefaultResponse,

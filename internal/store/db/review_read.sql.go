@@ -271,7 +271,7 @@ func (q *Queries) InsertReviewLink(ctx context.Context, arg InsertReviewLinkPara
 }
 
 const listAgentReviewsNewest = `-- name: ListAgentReviewsNewest :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || r.status || ',%')
   AND (CAST($4 AS TEXT) = '' OR CAST($4 AS TEXT) LIKE '%,' || r.priority || ',%')
@@ -360,6 +360,7 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 			&i.ReviewMode,
 			&i.Restricted,
 			&i.ContentHash,
+			&i.TextVersion,
 			&i.ClaimedBy,
 			&i.ClaimedAt,
 			&i.LeaseUntil,
@@ -401,7 +402,7 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 }
 
 const listAgentReviewsSorted = `-- name: ListAgentReviewsSorted :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || r.status || ',%')
   AND (CAST($4 AS TEXT) = '' OR CAST($4 AS TEXT) LIKE '%,' || r.priority || ',%')
@@ -494,6 +495,7 @@ func (q *Queries) ListAgentReviewsSorted(ctx context.Context, arg ListAgentRevie
 			&i.ReviewMode,
 			&i.Restricted,
 			&i.ContentHash,
+			&i.TextVersion,
 			&i.ClaimedBy,
 			&i.ClaimedAt,
 			&i.LeaseUntil,
@@ -578,7 +580,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ReviewA
 }
 
 const listOpenReviews = `-- name: ListOpenReviews :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
 WHERE r.status IN ('pending', 'claimed') AND r.mode = 'live'
   AND (CAST($1 AS BOOLEAN) = TRUE
     OR r.loop_id IN (SELECT m.loop_id FROM loop_members m WHERE m.person_id = CAST($2 AS TEXT) AND m.status = 'active')
@@ -679,6 +681,7 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 			&i.ReviewMode,
 			&i.Restricted,
 			&i.ContentHash,
+			&i.TextVersion,
 			&i.ClaimedBy,
 			&i.ClaimedAt,
 			&i.LeaseUntil,
@@ -720,7 +723,7 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 }
 
 const listPeopleReviewsNewest = `-- name: ListPeopleReviewsNewest :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
 WHERE r.mode = 'live'
   AND (CAST($1 AS BOOLEAN) = TRUE
     OR r.loop_id IN (SELECT m.loop_id FROM loop_members m WHERE m.person_id = CAST($2 AS TEXT) AND m.status = 'active')
@@ -812,6 +815,7 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 			&i.ReviewMode,
 			&i.Restricted,
 			&i.ContentHash,
+			&i.TextVersion,
 			&i.ClaimedBy,
 			&i.ClaimedAt,
 			&i.LeaseUntil,
@@ -853,7 +857,7 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 }
 
 const listPeopleReviewsSorted = `-- name: ListPeopleReviewsSorted :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
 WHERE r.mode = 'live'
   AND (CAST($1 AS BOOLEAN) = TRUE
     OR r.loop_id IN (SELECT m.loop_id FROM loop_members m WHERE m.person_id = CAST($2 AS TEXT) AND m.status = 'active')
@@ -949,6 +953,7 @@ func (q *Queries) ListPeopleReviewsSorted(ctx context.Context, arg ListPeopleRev
 			&i.ReviewMode,
 			&i.Restricted,
 			&i.ContentHash,
+			&i.TextVersion,
 			&i.ClaimedBy,
 			&i.ClaimedAt,
 			&i.LeaseUntil,

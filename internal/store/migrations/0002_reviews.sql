@@ -167,6 +167,7 @@ CREATE TABLE reviews (
   review_mode       TEXT NOT NULL DEFAULT '', -- JSON schemas.ReviewMode, '' for first
   restricted        BOOLEAN NOT NULL DEFAULT FALSE, -- only its recipients may decide, not the whole loop
   content_hash      TEXT NOT NULL,           -- for asking the same thing twice
+  text_version      BIGINT NOT NULL DEFAULT 0, -- the version since which people read what they read; 0 for the round's first
   claimed_by        TEXT REFERENCES people (id),
   claimed_at        BIGINT NOT NULL DEFAULT 0,
   lease_until       BIGINT NOT NULL DEFAULT 0,

@@ -117,7 +117,7 @@ SELECT sqlc.embed(m), sqlc.embed(p),
    WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id) AS enrolled,
   CAST((SELECT COUNT(*) FROM reviews r WHERE r.claimed_by = m.person_id)
   + (SELECT COUNT(*) FROM reviews r JOIN review_recipients t ON t.review_id = r.id
-     WHERE t.person_id = m.person_id AND t.reason = 'assigned' AND r.status = 'pending') AS BIGINT) AS open_reviews
+     WHERE t.person_id = m.person_id AND t.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending') AS BIGINT) AS open_reviews
 FROM loop_members m JOIN people p ON p.id = m.person_id
 LEFT JOIN availability a ON a.person_id = m.person_id
 WHERE m.loop_id = @loop_id AND m.status = 'active' AND p.removed_at = 0

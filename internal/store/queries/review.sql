@@ -23,6 +23,7 @@ SELECT * FROM reviews WHERE id = @id;
 UPDATE reviews SET
   status = @status, status_rank = @status_rank, version = @version, seen_version = @seen_version, round = @round, step = @step,
   priority = @priority, priority_rank = @priority_rank, request_text = @request_text, search_text = @search_text, media = @media,
+  text_version = @text_version,
   context = @context, response_config = @response_config, default_response = @default_response, on_timeout = @on_timeout,
   timeout_seconds = @timeout_seconds, callback_url = @callback_url, tags = @tags, action = @action, action_digest = @action_digest,
   restricted = @restricted, claimed_by = @claimed_by, claimed_at = @claimed_at, lease_until = @lease_until, decide_by = @decide_by,
@@ -68,10 +69,6 @@ ORDER BY r.step, r.created_at, r.person_id;
 UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
 WHERE review_id = @review_id AND person_id = @person_id AND step = @step;
 
--- name: CountSeenBy :one
--- How many people have looked at the request since its round began.
-SELECT COUNT(*) FROM review_recipients WHERE review_id = @review_id AND seen_at >= CAST(@since AS BIGINT) AND seen_at > 0;
-
 -- name: InsertReviewVote :execrows
 -- No row when the person has answered in this round and step.
 INSERT INTO review_votes (review_id, round, step, person_id, response, value, decision, comment, edited_action, via, assertion, created_at)
@@ -116,3 +113,7 @@ WHERE status IN ('pending', 'claimed');
 -- name: HoldLoop :one
 -- Keeps a loop from being deleted while a request is made in it.
 SELECT id FROM loops WHERE id = @id FOR KEY SHARE;
+
+-- name: HoldPerson :one
+-- Keeps a person from being removed while they act. Others may still refer to them.
+SELECT removed_at FROM people WHERE id = @id FOR SHARE;
