@@ -172,7 +172,9 @@ func (r ReviewAnswer) Flat() map[string]any { return r.Request.Flat() }
 func (r ReviewAnswer) Revision() int64 { return r.Request.Version }
 
 // Standing is how the request stands and since when, for the pace of pollers.
-func (r ReviewAnswer) Standing() (ReviewStatus, time.Time) { return r.Request.Status, r.Request.UpdatedAt }
+func (r ReviewAnswer) Standing() (ReviewStatus, time.Time) {
+	return r.Request.Status, r.Request.UpdatedAt
+}
 
 // Flat is the request in few words.
 func (r Review) Flat() map[string]any {
@@ -589,6 +591,7 @@ type DecideReviewRequest struct {
 	ResponseData    json.RawMessage `json:"response_data" doc:"The answer, as an object or as one value"`
 	Comment         string          `json:"comment,omitempty" maxLength:"2000"`
 	Round           int             `json:"round,omitempty" minimum:"1" maximum:"1000" doc:"The round that was looked at; needed from the second on"`
+	Version         int64           `json:"version,omitempty" minimum:"1" doc:"The version that was looked at; needed when the agent changed the text after it asked"`
 	ActionDigest    string          `json:"action_digest,omitempty" maxLength:"64" doc:"The action that was looked at; needed when there is one"`
 	EditedArguments json.RawMessage `json:"edited_arguments,omitempty" doc:"The action's arguments as they are approved, when they are changed"`
 	Assertion       *Assertion      `json:"assertion,omitempty" doc:"Of an enrolled passkey, where the loop demands it"`
