@@ -47,7 +47,7 @@ func realRig(t *testing.T) *rig {
 	}, review.Config{PublicURL: "http://127.0.0.1"})
 	tasks := task.NewService(task.Deps{
 		Store: s, Accounts: accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{Clock: clk}), Feed: feed,
-		Clock: clk, Logger: log, Links: signedlink.New(key, "http://127.0.0.1", clk), Sealer: seal.New(key),
+		Clock: clk, Logger: log, Links: signedlink.New(key, "http://127.0.0.1", clk), Sealer: seal.New(key), Reviews: reviews,
 	}, task.Config{})
 	none := func(context.Context, schemas.Empty) (schemas.Content, error) {
 		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(atomic.Int64)}, Size: 3}, nil
@@ -64,6 +64,7 @@ func realRig(t *testing.T) *rig {
 	}})
 	rg.routes()
 	rg.seed()
+	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return reviews.EnsureLoops(t.Context(), tx) }))
 	server := httptest.NewServer(Front(rg.Config, log, rg.handler()))
 	t.Cleanup(server.Close)
 	rg.url = server.URL
