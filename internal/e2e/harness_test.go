@@ -75,9 +75,10 @@ type platform struct {
 }
 
 type credentials struct {
-	LiveKey    string `json:"live_key"`
-	TestKey    string `json:"test_key"`
-	OwnerToken string `json:"owner_token"`
+	LiveKey     string `json:"live_key"`
+	TestKey     string `json:"test_key"`
+	OwnerToken  string `json:"owner_token"`
+	ExecutorKey string `json:"executor_key"`
 }
 
 // newFolder makes a data folder with nothing running on it.
