@@ -36,6 +36,21 @@ func TestSilence(t *testing.T) {
 			v := sc.get(id)
 			require.Equal(t, "cancelled cancelled null Nobody decided in time.", string(v.Status)+" "+v.ResponseSource+" "+string(v.EffectiveResponse)+" "+v.CancelReason)
 		})
+		t.Run("lets no default approve in a loop that became fail-closed since", func(t *testing.T) {
+			id := sc.asked(func(r *schemas.NewReview) { r.DefaultResponse = json.RawMessage("true") })
+			split := sc.asked(func(r *schemas.NewReview) {
+				r.ResponseType, r.ResponseConfig, r.DefaultResponse = "single_select", json.RawMessage(`{"options":["yes","later"]}`), json.RawMessage(`"yes"`)
+				quorumOf(2, 0)(r)
+			})
+			sc.set(schemas.LoopSettings{FailClosed: true})
+			sc.decided(sc.ada, split, `"yes"`)
+			require.Equal(t, schemas.ReviewCancelled, sc.decided(sc.bob, split, `"later"`).Status)
+			sc.pass(time.Hour)
+			v := sc.get(id)
+			require.Equal(t, "cancelled cancelled null", string(v.Status)+" "+v.ResponseSource+" "+string(v.EffectiveResponse))
+			require.Empty(t, v.Decision)
+			sc.set(schemas.LoopSettings{})
+		})
 		t.Run("ends a quorum that nobody completed", func(t *testing.T) {
 			id := sc.asked(quorumOf(2, 0))
 			sc.decided(sc.ada, id, "true")

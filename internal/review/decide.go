@@ -214,6 +214,15 @@ func (s *Service) count(ctx context.Context, tx *store.Tx, r db.Review, paper ba
 		return s.advance(ctx, tx, r, move{event: Answer, by: actor{paper.person, paper.via}, data: map[string]any{"answers": len(votes)},
 			edit: func(r *db.Review) { r.Step = v.step }})
 	}
+	if v.source == schemas.SourcePolicy {
+		counts, err := s.mayCount(ctx, tx, r, v.answer)
+		if err != nil {
+			return r, err
+		}
+		if !counts {
+			return s.lapse(ctx, tx, r, Timeout, "The answers cannot agree any more, and by now only a rejection may count without them in this loop.")
+		}
+	}
 	return s.conclude(ctx, tx, r, paper, v, votes)
 }
 

@@ -92,6 +92,26 @@ func TestDeciding(t *testing.T) {
 	})
 }
 
+func TestAnyAnswerHasATrail(t *testing.T) {
+	sc := newScene(t, Config{})
+	for kind, raw := range map[string]string{
+		"number": "123456789012345678901234567890", "rating": "3", "text": `"a\u2028\"b\u0000"`,
+	} {
+		id := sc.asked(func(r *schemas.NewReview) {
+			r.ResponseType, r.ResponseConfig, r.DefaultResponse = kind, nil, nil
+			if kind == "rating" {
+				rated("")(r)
+			}
+		})
+		if _, err := sc.answer(sc.ada, id, raw); err != nil {
+			denied(t, err, schemas.CodeInvalid, "response_data")
+			continue
+		}
+		require.Equal(t, "answered", sc.get(id).Decision)
+		sc.trail(id)
+	}
+}
+
 func TestClaiming(t *testing.T) {
 	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
 		claim := func(who context.Context, id string) (schemas.ReviewAnswer, error) {

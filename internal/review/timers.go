@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/answer"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -181,26 +183,44 @@ func clockName(bit int64) string {
 
 // end closes a request that nobody decided: its default counts, or it is cancelled.
 func (s *Service) end(ctx context.Context, tx *store.Tx, r db.Review, e Event) (db.Review, error) {
-	decision := ""
-	if r.DefaultResponse != "" {
-		spec, err := s.spec(r)
-		if err != nil {
-			return r, err
-		}
-		fallback, err := spec.Default([]byte(r.DefaultResponse))
-		if err != nil {
-			return r, err
-		}
-		decision = fallback.Decision
+	if r.DefaultResponse == "" {
+		return s.lapse(ctx, tx, r, e, "Nobody decided in time.")
+	}
+	spec, err := s.spec(r)
+	if err != nil {
+		return r, err
+	}
+	fallback, err := spec.Default([]byte(r.DefaultResponse))
+	if err != nil {
+		return r, err
+	}
+	counts, err := s.mayCount(ctx, tx, r, fallback)
+	if err != nil {
+		return r, err
+	}
+	if !counts {
+		return s.lapse(ctx, tx, r, e, "Nobody decided in time, and by now silence may only reject in this loop.")
 	}
 	return s.advance(ctx, tx, r, move{event: e, by: silence, edit: func(r *db.Review) {
-		r.DecidedVia = silence.via
-		if r.Status == string(schemas.ReviewCancelled) {
-			r.Effective, r.ResponseSource, r.CancelReason = "null", schemas.SourceCancelled, "Nobody decided in time."
+		if status(*r) == schemas.ReviewCancelled {
+			cancelled(silence, "Nobody decided in time.")(r)
 			return
 		}
-		r.Effective, r.ResponseSource, r.Decision = r.DefaultResponse, schemas.SourceDefault, decision
+		r.Effective, r.ResponseSource, r.Decision, r.DecidedVia = r.DefaultResponse, schemas.SourceDefault, fallback.Decision, silence.via
 	}})
+}
+
+// mayCount tells whether an answer that no person gave may count. The loop may have become
+// fail-closed since the answer was checked.
+func (s *Service) mayCount(ctx context.Context, tx *store.Tx, r db.Review, a answer.Answer) (bool, error) {
+	loop, err := tx.LoopByID(ctx, r.LoopID)
+	return a.Decision == schemas.Rejected || !s.settings(loop).FailClosed, err
+}
+
+// lapse cancels a request that ends without an answer that may count.
+func (s *Service) lapse(ctx context.Context, tx *store.Tx, r db.Review, e Event, why string) (db.Review, error) {
+	r.OnTimeout, r.EscalationLast = "cancel", oncall.LastCancel
+	return s.advance(ctx, tx, r, move{event: e, by: silence, data: map[string]any{"reason": why}, edit: cancelled(silence, why)})
 }
 
 // windUp sets the clocks of overdue requests again, so that no request stays open because
