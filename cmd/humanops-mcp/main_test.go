@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup:              func(e *testscript.Env) error { return setUp(e, bin) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"free-port": freePort, "ready": ready, "kill-platform": killPlatform, "as-nobody": asNobody,
+			"free-port": freePort, "ready": ready, "kill-platform": killPlatform, "as-nobody": asNobody, "ask": ask, "asked": asked, "respond": respond,
 		},
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ import (
 func (p *program) peopleCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:     "people",
-		Short:   "Add, list and remove the people who do tasks",
+		Short:   "Add, list and remove the people who do tasks and decide reviews",
 		Example: "  humanops-mcp people add me\n  humanops-mcp people list",
 	}, p.peopleAddCommand(), p.peopleListCommand(), p.peopleLinkCommand(), p.peopleRemoveCommand())
 }
@@ -45,15 +46,21 @@ func (p *program) withOwner(do func(ctx context.Context, c *client.Client, args 
 func (p *program) peopleAddCommand() *cobra.Command {
 	var in schemas.AddPersonRequest
 	var file string
+	var reviewer bool
+	var loops []string
 	cmd := &cobra.Command{
 		Use:   "add me|NAME|--file FILE",
 		Short: "Add a person, and show the one-time link for their phone",
 		Long: `Add a person, and show the link that signs their phone in, once. "me" is you, the owner.
 A name that is there already gets a new link.
 
+A reviewer decides reviews in the loops named (default: default), and does no tasks unless
+--role says so too.
+
 A file holds one person a line: name,email,phone; only the name is needed.`,
 		Example: `  humanops-mcp people add me
   humanops-mcp people add "Ada Lovelace" --email ada@example.com
+  humanops-mcp people add Grace --reviewer --loop payments
   humanops-mcp people add --file team.csv`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if (file == "" && len(args) == 1) || (file != "" && len(args) == 0) {
@@ -62,30 +69,54 @@ A file holds one person a line: name,email,phone; only the name is needed.`,
 			return &usageError{errors.New("people add needs one name, me, or --file FILE"), cmd.CommandPath()}
 		},
 		RunE: p.withOwner(func(ctx context.Context, c *client.Client, args []string) error {
-			if file != "" {
-				return p.addMany(ctx, c, file, in.Roles)
+			if reviewer && len(in.Roles) == 0 {
+				in.Roles = []string{"reviewer"}
 			}
-			return p.addOne(ctx, c, args[0], in)
+			if reviewer && len(loops) == 0 {
+				loops = []string{"default"}
+			}
+			if file != "" {
+				return p.addMany(ctx, c, file, in.Roles, loops)
+			}
+			return p.addOne(ctx, c, args[0], in, loops)
 		}),
 	}
 	cmd.Flags().StringVar(&file, "file", "", "Add everybody in this file: name,email,phone; - reads standard input")
 	cmd.Flags().StringVar(&in.Email, "email", "", "Where notices of tasks go")
 	cmd.Flags().StringVar(&in.Phone, "phone", "", "Phone number, for your own records")
-	cmd.Flags().StringSliceVar(&in.Roles, "role", nil, "operator (the default), owner, or both")
+	cmd.Flags().StringSliceVar(&in.Roles, "role", nil, "operator (the default), reviewer, owner, or several")
+	cmd.Flags().BoolVar(&reviewer, "reviewer", false, "They decide reviews")
+	cmd.Flags().StringSliceVar(&loops, "loop", nil, "Put them into this loop, by slug or id; may be repeated")
 	return p.jsonFlag(cmd)
 }
 
-func (p *program) addOne(ctx context.Context, c *client.Client, name string, in schemas.AddPersonRequest) error {
+// addTo puts a person who was just added into loops.
+func addTo(ctx context.Context, c *client.Client, person schemas.PersonWithLink, loops []string) error {
+	for _, loop := range loops {
+		if _, err := c.AddMember(ctx, schemas.AddMemberRequest{LoopID: loop, UserID: person.OperatorID}); err != nil {
+			return fmt.Errorf("%s (%s) was added, but not to the loop %s: %w", plain(person.Name), person.OperatorID, loop, err)
+		}
+	}
+	return nil
+}
+
+func (p *program) addOne(ctx context.Context, c *client.Client, name string, in schemas.AddPersonRequest, loops []string) error {
 	in.Name = name
 	if name == "me" {
 		in.Name, in.Me = ownName(), true
 	}
 	person, err := c.AddPerson(ctx, in)
+	if err == nil {
+		err = addTo(ctx, c, person, loops)
+	}
 	if err != nil {
 		return err
 	}
 	if p.json {
 		return p.printJSON(person)
+	}
+	if len(loops) > 0 {
+		p.say("%s decides reviews in: %s.", plain(person.Name), strings.Join(loops, ", "))
 	}
 	return p.showLink(person, in.Me)
 }
@@ -108,8 +139,10 @@ func (p *program) showLink(person schemas.PersonWithLink, me bool) error {
 	switch {
 	case me:
 		what, whose = "is you, the owner", "your"
-	case person.Created:
+	case person.Created && slices.Contains(person.Roles, "operator"):
 		what = "can do tasks now"
+	case person.Created:
+		what = "can decide reviews now"
 	}
 	p.say("%s (%s) %s.", plain(person.Name), person.OperatorID, what)
 	p.say("Open this on %s phone, once, before %s. Treat it like a password:\n", whose, when(person.ExpiresAt))
@@ -125,7 +158,7 @@ func (p *program) showLink(person schemas.PersonWithLink, me bool) error {
 	return nil
 }
 
-func (p *program) addMany(ctx context.Context, c *client.Client, file string, roles []string) error {
+func (p *program) addMany(ctx context.Context, c *client.Client, file string, roles, loops []string) error {
 	people, err := p.readPeople(file)
 	if err != nil {
 		return err
@@ -134,6 +167,9 @@ func (p *program) addMany(ctx context.Context, c *client.Client, file string, ro
 	for i, in := range people {
 		in.Roles = roles
 		person, err := c.AddPerson(ctx, in)
+		if err == nil {
+			err = addTo(ctx, c, person, loops)
+		}
 		if err != nil {
 			return fmt.Errorf("%s (person %d of %d) was not added; those before were, and adding them again is harmless: %w", in.Name, i+1, len(people), err)
 		}

@@ -88,12 +88,14 @@ func sentence(err error) string {
 const rootLong = `humanops-mcp gives AI agents people.
 
 An agent posts a task, a person does it and proves it with photos, the agent looks at
-the proof and decides, and the reward is paid. Without any configuration this program is
+the proof and decides, and the reward is paid. Or an agent asks before it acts, and people
+approve, refuse or answer. Without any configuration this program is
 the whole platform; every MCP client on this computer shares it.
 
 Begin with:
   humanops-mcp demo                     see a task's whole life, with a simulated person
   humanops-mcp people add me            a link for your own phone
+  humanops-mcp reviews list             what agents ask you to decide
   humanops-mcp install claude-desktop   or claude-code, cursor, vscode`
 
 func (p *program) root() *cobra.Command {
@@ -115,7 +117,8 @@ func (p *program) root() *cobra.Command {
 	config.AddFlags(root.PersistentFlags(), "all")
 	config.AddFlags(root.Flags(), "stdio")
 	root.AddCommand(p.serveCommand(), p.stdioCommand(), p.statusCommand(), p.stopCommand(), p.installCommand(), p.uninstallCommand(),
-		p.doctorCommand(), p.peopleCommand(), p.tasksCommand(), p.demoCommand(), p.configCommand(), p.backupCommand(), p.verifyCommand(), p.versionCommand())
+		p.doctorCommand(), p.peopleCommand(), p.tasksCommand(), p.demoCommand(), p.configCommand(), p.backupCommand(), p.verifyCommand(),
+		p.reviewsCommand(), p.loopsCommand(), p.keysCommand(), p.hookCommand(), p.versionCommand())
 	return root
 }
 

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"humanops-mcp/client"
+	"humanops-mcp/schemas"
+)
+
+func (p *program) keysCommand() *cobra.Command {
+	return group(&cobra.Command{
+		Use:     "keys",
+		Short:   "Make keys for programs, and rotate the key that signs receipts",
+		Example: "  humanops-mcp keys create --audience executor --name deployer\n  humanops-mcp keys rotate-receipt-key",
+	}, p.keysCreateCommand(), p.rotateCommand())
+}
+
+func (p *program) keysCreateCommand() *cobra.Command {
+	var in schemas.CreateHouseKeyRequest
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Make a key for an executor, or for an agent of yours",
+		Long: `Make a key. It is shown once.
+
+An executor's key uses approvals up, and nothing else: it belongs to the program that
+carries an approved action out, and never to the agent that asks for it. The others are
+keys of this installation's own agent, for reviews, for the marketplace, or for all.`,
+		Example: `  humanops-mcp keys create --audience executor --name deployer
+  humanops-mcp keys create --audience reviews --name n8n --scope requests:read --scope requests:write`,
+		Args: noArguments,
+		RunE: p.withOwner(func(ctx context.Context, c *client.Client, _ []string) error {
+			key, err := c.CreateHouseKey(ctx, in)
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return p.printJSON(key)
+			}
+			p.say("Key %s (%s, %s, %s). It is not shown again:\n\n  %s", key.ID, plain(key.Name), key.Audience, key.Mode, key.APIKey)
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&in.Audience, "audience", "", "executor, reviews, marketplace or all (required)")
+	cmd.Flags().StringVar(&in.Name, "name", "", "What it is for (required)")
+	cmd.Flags().StringVar(&in.Mode, "mode", "", "live (the default), or test for simulated people")
+	cmd.Flags().StringSliceVar(&in.Scopes, "scope", nil, "Of reviews: loops:read, loops:write, requests:read, requests:write; all when left out")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if in.Audience == "" || in.Name == "" {
+			return &usageError{errors.New("keys create needs --audience (executor, reviews, marketplace or all) and --name"), cmd.CommandPath()}
+		}
+		return nil
+	}
+	return p.jsonFlag(cmd)
+}
+
+func (p *program) rotateCommand() *cobra.Command {
+	return p.jsonFlag(&cobra.Command{
+		Use:     "rotate-receipt-key",
+		Short:   "Retire the key that signs receipts and make a new one",
+		Long:    "Retire the key that signs receipts and make a new one. What the old one signed stays verifiable:\nits public half is published on.",
+		Example: "  humanops-mcp keys rotate-receipt-key",
+		Args:    noArguments,
+		RunE: p.withOwner(func(ctx context.Context, c *client.Client, _ []string) error {
+			keys, err := c.RotateReceiptKey(ctx)
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return p.printJSON(keys)
+			}
+			rows := [][]string{{"KEY", "MADE", "RETIRED"}}
+			for _, k := range keys.Keys {
+				retired := "-"
+				if k.RetiredAt != nil {
+					retired = when(*k.RetiredAt)
+				}
+				rows = append(rows, []string{k.KeyID, when(k.CreatedAt), retired})
+			}
+			return p.table(rows)
+		}),
+	})
+}
