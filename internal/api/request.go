@@ -30,6 +30,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
+		drain(r) // of a body that came in pieces, without its length
 		return nil, brokenOff(err)
 	}
 	if len(raw) == 0 {
@@ -46,7 +47,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // answered at once.
 func drain(r *http.Request) {
 	if r.ContentLength <= 16*maxBody && r.Header.Get("Expect") == "" {
-		_, _ = io.Copy(io.Discard, r.Body) // it is refused either way
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16*maxBody)) // it is refused either way
 	}
 }
 
