@@ -173,13 +173,13 @@ func (o hookOptions) asks(in hookInput) (bool, error) {
 	if err != nil {
 		return true, fmt.Errorf("--match is no regular expression: %w", err)
 	}
-	var bash struct {
-		Command *string `json:"command"`
-	}
-	if in.Tool != "Bash" || json.Unmarshal(in.Input, &bash) != nil || bash.Command == nil {
+	// By its exact name: a struct would take any case of it.
+	var arguments map[string]json.RawMessage
+	var command string
+	if in.Tool != "Bash" || json.Unmarshal(in.Input, &arguments) != nil || json.Unmarshal(arguments["command"], &command) != nil {
 		return true, nil
 	}
-	return found.MatchString(*bash.Command), nil
+	return found.MatchString(command), nil
 }
 
 // printSettings prints what belongs into settings.json.

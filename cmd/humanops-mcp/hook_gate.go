@@ -164,17 +164,18 @@ func (g *gate) consume(ctx context.Context, r schemas.Review) error {
 	if err != nil {
 		return err
 	}
-	if err := g.check(got.Receipt, r, keys); err != nil {
+	if err := receipt.Verify(got.Receipt, keys); err != nil {
+		return err
+	}
+	if err := g.covers(got.Receipt, r); err != nil {
 		return err
 	}
 	_, err = g.executor.ConsumeReceipt(ctx, schemas.ConsumeReceiptRequest{RequestID: r.ID, Nonce: got.Receipt.Nonce, Action: &g.action})
 	return err
 }
 
-func (g *gate) check(receipted schemas.Receipt, r schemas.Review, keys schemas.ReceiptKeys) error {
-	if err := receipt.Verify(receipted, keys); err != nil {
-		return err
-	}
+// covers tells whether an authentic receipt lets exactly this call go ahead.
+func (g *gate) covers(receipted schemas.Receipt, r schemas.Review) error {
 	switch {
 	case receipted.RequestID != r.ID || receipted.Round != r.Round:
 		return errors.New("its receipt is of another request")
