@@ -93,3 +93,29 @@ func TestTheLocalSocketServesReviewsToo(t *testing.T) {
 	require.Contains(t, out.Body.String(), `"slug":"default"`)
 	require.Equal(t, []string{"/v1/api", "/v1"}, schemas.Reviews.Prefixes())
 }
+
+func TestAWaitLooksAtTasksAndReviewsAsFarAsTheKeyMay(t *testing.T) {
+	h := newHouse(t)
+	h.person("Ada")
+	o := reviewCase{make: request()}.build(h, h.crowd())
+	task := h.post(h.live(), nil)
+	key := func(body map[string]any) who {
+		body["name"] = "narrow"
+		return byKey(fmt.Sprint(body), h.must(h.live(), "POST", "/api/v1/agents/keys", body).text("api_key"))
+	}
+	tasks, reviews := key(map[string]any{"audience": "marketplace"}), key(map[string]any{"audience": "reviews"})
+	writes := key(map[string]any{"scopes": []string{"requests:write"}})
+
+	both := h.must(h.live(), "GET", "/v1/wait?ids="+task+":1,"+o.request+":1", nil)
+	require.Contains(t, both.raw, o.request)
+	require.Contains(t, both.raw, `"task_id":"`+task+`"`)
+	for prefix, one := range map[string]who{"/api/v1": tasks, "/v1": reviews} {
+		own, other := task, o.request
+		if prefix == "/v1" {
+			own, other = other, own
+		}
+		require.Equal(t, 200, h.send(one, "GET", prefix+"/wait?ids="+own, nil).status, prefix)
+		require.Equal(t, 403, h.send(one, "GET", prefix+"/wait?ids="+own+","+other, nil).status, prefix)
+	}
+	require.Equal(t, 403, h.send(writes, "GET", "/api/v1/wait?ids="+o.request, nil).status, "a scope holds under every prefix")
+}

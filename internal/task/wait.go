@@ -62,9 +62,10 @@ func (s *Service) Wait(ctx context.Context, in schemas.WaitRequest) (schemas.Wai
 // mayWait refuses a key that is not for what it names: what a key opens and may read holds
 // wherever the wait is called.
 func mayWait(c account.Caller, ids []string) error {
+	reads := c.Opens(account.AudienceReviews) && c.Has("requests:read")
 	for _, id := range ids {
 		switch {
-		case ident.IsHex(id) && !(c.Opens(account.AudienceReviews) && c.Has("requests:read")):
+		case ident.IsHex(id) && !reads:
 			return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+quote(id)+" with a key that may.")
 		case !ident.IsHex(id) && !c.Opens(account.AudienceMarketplace):
 			return schemas.NewError(schemas.CodeForbidden, "This key is not for tasks. Wait for "+quote(id)+" with a key that is.")
