@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -57,7 +56,7 @@ func newScene(t testing.TB, c Config) *scene {
 
 func sceneOn(t testing.TB, s *store.Store, clk *clock.Fake, c Config) *scene {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	sealer := seal.New(bytes.Repeat([]byte{7}, 32))
 	sc := &scene{t: t, store: s, clock: clk, runner: job.NewRunner(s, clk, log)}
 	c.PublicURL = sceneURL
