@@ -26,7 +26,7 @@ func reviewRefusal(body []byte, e envelope) envelope {
 	e.Fields, e.State, e.Code = r.Fields, r.State, r.Code
 	message := r.Msg
 	var sentence string
-	if json.Unmarshal(r.Data, &sentence) == nil && sentence != "" && !strings.Contains(message, sentence) {
+	if len(r.Fields) == 0 && json.Unmarshal(r.Data, &sentence) == nil && sentence != "" && !strings.Contains(message, sentence) {
 		message = strings.TrimRight(message, ".") + ": " + sentence
 	}
 	e.addData(r.Data)

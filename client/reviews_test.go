@@ -89,12 +89,13 @@ func TestReviewRefusals(t *testing.T) {
 		code    schemas.Code
 		message string
 	}{
-		"a sentence in data":      {400, `{"error":true,"msg":"Validation failed","data":"priority must be one of: low, medium, high, critical"}`, schemas.CodeInvalid, "Validation failed: priority must be one of: low, medium, high, critical"},
-		"a field and its issue":   {400, `{"error":true,"msg":"Invalid request body","data":{"field":"type","issue":"is not known"}}`, schemas.CodeInvalid, "Invalid request body; type is not known"},
-		"the message alone":       {404, `{"error":true,"msg":"Request not found"}`, schemas.CodeNotFound, "Request not found"},
-		"the code of our own":     {400, `{"error":true,"msg":"Too late","data":{"code":"conflict","state":"completed"}}`, schemas.CodeConflict, "Too late"},
-		"an answer of a proxy":    {502, `<html>`, schemas.CodeUnavailable, "The review service at"},
-		"the seed's simple error": {401, `{"error":"Invalid signature"}`, schemas.CodeUnauthenticated, "Invalid signature"},
+		"a sentence in data":        {400, `{"error":true,"msg":"Validation failed","data":"priority must be one of: low, medium, high, critical"}`, schemas.CodeInvalid, "Validation failed: priority must be one of: low, medium, high, critical"},
+		"a field and its issue":     {400, `{"error":true,"msg":"Invalid request body","data":{"field":"type","issue":"is not known"}}`, schemas.CodeInvalid, "Invalid request body; type is not known"},
+		"the message alone":         {404, `{"error":true,"msg":"Request not found"}`, schemas.CodeNotFound, "Request not found"},
+		"the code of our own":       {400, `{"error":true,"msg":"Too late","data":{"code":"conflict","state":"completed"}}`, schemas.CodeConflict, "Too late"},
+		"a sentence and its fields": {400, `{"error":true,"msg":"Validation failed","data":"priority must be low","code":"invalid","fields":[{"field":"priority","message":"must be low"}]}`, schemas.CodeInvalid, "Validation failed; priority must be low"},
+		"an answer of a proxy":      {502, `<html>`, schemas.CodeUnavailable, "The review service at"},
+		"the seed's simple error":   {401, `{"error":"Invalid signature"}`, schemas.CodeUnauthenticated, "Invalid signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -104,6 +105,7 @@ func TestReviewRefusals(t *testing.T) {
 			_, err := cl.GetReview(t.Context(), schemas.ReviewRequest{RequestID: "r"})
 			require.Equal(t, c.code, schemas.ErrorCode(err))
 			require.ErrorContains(t, err, c.message)
+			require.Equal(t, 1, strings.Count(err.Error(), c.message), "said once")
 		})
 	}
 	t.Run("a used-up allowance says when it is full again, and is not asked again before", func(t *testing.T) {

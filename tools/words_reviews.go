@@ -106,8 +106,10 @@ func person(s string) string {
 func decidedNext(r schemas.Review) string {
 	who := "a person"
 	switch {
+	case r.ResponseSource == schemas.SourceSimulated && r.Decision != schemas.NeedsChanges:
+		return "SIMULATED: a simulated reviewer answered (" + r.Decision + "), which approves nothing real. Try the other ways, and do not act on it."
 	case r.ResponseSource == schemas.SourceSimulated:
-		who = "a simulated reviewer, which approves nothing real"
+		who = "a simulated reviewer"
 	case r.ResponseSource == schemas.SourcePolicy:
 		who = "the reviewers, who cannot agree any more"
 	case r.ResponseByUser != nil:

@@ -173,13 +173,16 @@ func (o hookOptions) asks(in hookInput) (bool, error) {
 	if err != nil {
 		return true, fmt.Errorf("--match is no regular expression: %w", err)
 	}
-	// By its exact name: a struct would take any case of it.
+	command, ok := in.command()
+	return !ok || found.MatchString(command), nil
+}
+
+// command is what Bash would run, by its exact name: a struct would take any case of it.
+func (in hookInput) command() (string, bool) {
 	var arguments map[string]json.RawMessage
 	var command string
-	if in.Tool != "Bash" || json.Unmarshal(in.Input, &arguments) != nil || json.Unmarshal(arguments["command"], &command) != nil {
-		return true, nil
-	}
-	return found.MatchString(command), nil
+	ok := in.Tool == "Bash" && json.Unmarshal(in.Input, &arguments) == nil && json.Unmarshal(arguments["command"], &command) == nil
+	return command, ok
 }
 
 // printSettings prints what belongs into settings.json.
