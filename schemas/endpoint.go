@@ -27,8 +27,9 @@ func (c Contract) Prefixes() []string {
 		return []string{"/platform/v1"}
 	case Reviews:
 		return []string{"/v1/api", "/v1"}
+	default: // the marketplace
+		return []string{"/api/v1"}
 	}
-	return []string{"/api/v1"}
 }
 
 // Access says which kinds of caller an endpoint serves; kinds may be or-ed.
