@@ -101,7 +101,7 @@ func TestReviewRefusals(t *testing.T) {
 			cl := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(c.status)
 				io.WriteString(w, c.body)
-			}, func(o *client.Options) { o.Timeout = time.Second })
+			})
 			_, err := cl.GetReview(t.Context(), schemas.ReviewRequest{RequestID: "r"})
 			require.Equal(t, c.code, schemas.ErrorCode(err))
 			require.ErrorContains(t, err, c.message)
