@@ -88,7 +88,7 @@ func (l *listing) load(ctx context.Context, ofTasks, ofReviews string) error {
 	switch {
 	case errTasks != nil && (!wantReviews || errReviews != nil || !notServed(errTasks)):
 		return errTasks
-	case errReviews != nil && (!wantTasks || !notServed(errReviews)):
+	case errReviews != nil && (!wantTasks || !noReviews(errReviews)):
 		return errReviews
 	}
 	return nil
@@ -138,7 +138,7 @@ func (l *listing) addTasks(ctx context.Context, status, cursor string) error {
 }
 
 func (l *listing) addReviews(ctx context.Context, status, cursor string) error {
-	service, err := l.reviews(ctx)
+	service, err := l.reviewsThatAre(ctx)
 	if err != nil {
 		return err
 	}

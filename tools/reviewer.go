@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"humanops-mcp/client"
+	"humanops-mcp/schemas"
 )
 
 // reviewer is the review service as the caller.
@@ -40,6 +41,18 @@ func (c *call) reviews(ctx context.Context) (*reviewer, error) {
 		err = undocumented("reviews")
 	}
 	return &reviewer{c.Client, true}, err
+}
+
+// errIdle says that there can be no reviews, because nothing that would hold them runs.
+var errIdle = schemas.NewError(schemas.CodeUnsupported, "No reviews were asked for here yet. request_human_review asks people.")
+
+// reviewsThatAre connects to the review service to look at whatever there is, which is no
+// reason to start one.
+func (c *call) reviewsThatAre(ctx context.Context) (*reviewer, error) {
+	if c.options.ReviewsUp != nil && !c.options.ReviewsUp(ctx) {
+		return nil, errIdle
+	}
+	return c.reviews(ctx)
 }
 
 // needs refuses what only a humanops-mcp can do when the review service is none.

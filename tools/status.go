@@ -124,17 +124,25 @@ func (w *watch) loadLately(ctx context.Context) error {
 	switch {
 	case len(w.parts) == 0, ctx.Err() != nil:
 		return errTasks
+	case schemas.ErrorCode(errTasks) == schemas.CodeUnauthenticated:
+		return errTasks // a key is missing, and the answer would not show it
 	case errTasks != nil && !notServed(errTasks):
 		w.silent = "Tasks could not be read: " + errTasks.Error()
-	case errReviews != nil && !notServed(errReviews):
+	case errReviews != nil && !noReviews(errReviews):
 		w.silent = "Reviews could not be read: " + errReviews.Error()
 	}
 	return nil
 }
 
-// notServed tells whether the caller simply has no such thing there.
+// notServed tells whether the caller's key is for other things.
 func notServed(err error) bool {
-	return slices.Contains([]schemas.Code{schemas.CodeForbidden, schemas.CodeNotFound, schemas.CodeUnsupported, schemas.CodeUnauthenticated}, schemas.ErrorCode(err))
+	return slices.Contains([]schemas.Code{schemas.CodeForbidden, schemas.CodeNotFound}, schemas.ErrorCode(err))
+}
+
+// noReviews tells whether there simply are none: the key is for other things, or nothing
+// there serves reviews.
+func noReviews(err error) bool {
+	return notServed(err) || schemas.ErrorCode(err) == schemas.CodeUnsupported
 }
 
 // until waits, in slices with a sign of life after each, for as long as nothing is new

@@ -30,7 +30,11 @@ type reviewWatch struct {
 
 // reviewPart fetches the named reviews as they are; without names, all that matter.
 func reviewPart(ctx context.Context, c *call, ids []string) (part, error) {
-	r, err := c.reviews(ctx)
+	connect := c.reviews
+	if len(ids) == 0 {
+		connect = c.reviewsThatAre
+	}
+	r, err := connect(ctx)
 	if err != nil {
 		return nil, err
 	}

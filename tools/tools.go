@@ -35,6 +35,9 @@ type Options struct {
 	Client func(ctx context.Context) (*client.Client, error)
 	// Reviews gives the review service in the same way; nil when the marketplace is it.
 	Reviews func(ctx context.Context) (*client.Client, error)
+	// ReviewsUp tells whether the review service runs, where looking at what there is must
+	// not start it; nil when it always does.
+	ReviewsUp func(ctx context.Context) bool
 	// ReadOnly leaves out every tool that changes anything.
 	ReadOnly bool
 	// Toolsets limits the tools to these groups; empty means all but hitl.

@@ -92,6 +92,23 @@ func reviews(cfg *config.Config, marketplace func(context.Context) (*client.Clie
 	return marketplace
 }
 
+// reviewsUp tells whether the platform that would hold the reviews runs. Beside a remote
+// marketplace it is not started only to see that it holds none.
+func reviewsUp(cfg *config.Config) func(context.Context) bool {
+	if !cfg.Remote() || cfg.Reviews.URL != "" {
+		return nil
+	}
+	files := daemon.Paths(cfg.DataDir)
+	return func(ctx context.Context) bool {
+		conn, err := files.Dial(ctx, "", "")
+		if err != nil {
+			return false
+		}
+		_ = conn.Close() // it was only asked whether somebody answers
+		return true
+	}
+}
+
 func localAgent(cfg *config.Config) func(context.Context) (*client.Client, error) {
 	l := &local{cfg: cfg, options: func(c *daemon.Credentials) client.Options { return client.Options{APIKey: c.Key(cfg.Sandbox)} }}
 	return l.connect

@@ -123,7 +123,7 @@ func TestHosted_the_tools_work_with_documented_endpoints_only(t *testing.T) {
 		posted, _ := call[tools.PostedTask](t, ctx, agent, "post_task", storefront(map[string]any{"title": "Cancel"}))
 		out, _ := call[tools.Cancelled](t, ctx, agent, "cancel_task", map[string]any{"task_id": posted.TaskID, "reason": "Not needed"})
 		require.Equal(t, "CANCELLED", out.Status)
-		require.Equal(t, 15*schemas.USD, out.RefundedUSD)
+		require.Equal(t, 15*schemas.USD, *out.RefundedUSD)
 		require.Contains(t, refused(t, ctx, agent, "cancel_task", map[string]any{"task_id": posted.TaskID}), "it is CANCELLED")
 		require.Contains(t, refused(t, ctx, agent, "cancel_task", map[string]any{"task_id": "task_nobody"}), "Task not found")
 		require.Contains(t, refused(t, ctx, agent, "post_task", storefront(map[string]any{"reward_usd": 500})), "Insufficient balance")

@@ -328,7 +328,7 @@ func TestJourney_cancelling(t *testing.T) {
 				s.ada.accepts(id, 0)
 			}
 			out, _ := call[tools.Cancelled](t, s.ctx, s.agent, "cancel_task", map[string]any{"task_id": id})
-			require.Equal(t, 15*schemas.USD, out.RefundedUSD)
+			require.Equal(t, 15*schemas.USD, *out.RefundedUSD)
 		}
 		s.requireBooks(1000*schemas.USD, 0)
 	})
