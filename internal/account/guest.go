@@ -39,8 +39,7 @@ func (s *Service) AddGuest(ctx context.Context, tx *store.Tx, name, email string
 		return db.Person{}, err
 	}
 	if n == 0 {
-		return db.Person{}, schemas.NewError(schemas.CodeConflict, fmt.Sprintf(
-			"There is already somebody called %q here. If that is you, sign in first and open the invitation again; else add something to your name.", name))
+		return db.Person{}, NameTaken(name)
 	}
 	person, err := tx.PersonByName(ctx, nameKey(name))
 	if err != nil {
@@ -48,4 +47,10 @@ func (s *Service) AddGuest(ctx context.Context, tx *store.Tx, name, email string
 	}
 	person.LastSeenAt = now
 	return person, tx.TouchPerson(ctx, db.TouchPersonParams{ID: person.ID, LastSeenAt: now})
+}
+
+// NameTaken refuses a guest a name that means somebody else.
+func NameTaken(name string) error {
+	return schemas.NewError(schemas.CodeConflict, fmt.Sprintf(
+		"There is already somebody called %.200q here. If that is you, sign in first and open the invitation again; else add something to your name.", cleanName(name)))
 }

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -185,6 +186,9 @@ func (s *Service) JoinAsNew(ctx context.Context, tx *store.Tx, code, name, email
 	if err = roomFor(ctx, tx, row.Loop.ID); err != nil {
 		return person, "", m, err
 	}
+	if err = s.nameFree(ctx, tx, name); err != nil {
+		return person, "", m, err
+	}
 	if person, err = s.Accounts.AddGuest(ctx, tx, name, email); err != nil {
 		return person, "", m, err
 	}
@@ -194,6 +198,42 @@ func (s *Service) JoinAsNew(ctx context.Context, tx *store.Tx, code, name, email
 	}
 	session, err = s.Accounts.CreateSession(ctx, tx, person.ID, account.SessionBrowser)
 	return person, session, joined.Member, err
+}
+
+// nameFree refuses a guest the name of a group, and every name by which some loop's
+// settings choose people, even of people who are gone: those settings would mean the guest
+// from then on, and whoever is told by an escalation may decide.
+func (s *Service) nameFree(ctx context.Context, tx *store.Tx, name string) error {
+	if _, err := findGroup(ctx, tx, name); !store.NotFound(err) {
+		return cmp.Or(err, account.NameTaken(name))
+	}
+	kept, err := tx.SettingsOfLoops(ctx)
+	if err != nil {
+		return err
+	}
+	for _, text := range kept {
+		for _, chosen := range namesIn(s.settings(db.Loop{Settings: text})) {
+			if account.NameKey(chosen) == account.NameKey(name) {
+				return account.NameTaken(name)
+			}
+		}
+	}
+	return nil
+}
+
+// namesIn are the names by which settings choose people.
+func namesIn(settings schemas.LoopSettings) (names []string) {
+	for _, policy := range settings.Escalation {
+		for _, step := range policy.Steps {
+			names = append(names, step.To...)
+		}
+	}
+	if settings.Mode != nil {
+		for _, step := range settings.Mode.Steps {
+			names = append(names, step.To...)
+		}
+	}
+	return names
 }
 
 func (s *Service) join(ctx context.Context, tx *store.Tx, row db.InvitationByHashRow, person db.Person) (schemas.MemberAnswer, error) {

@@ -345,6 +345,9 @@ func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID stri
 	if _, err := tx.DeleteMember(ctx, db.DeleteMemberParams{LoopID: loopID, PersonID: personID}); err != nil {
 		return err
 	}
+	if err := tx.DropEscalated(ctx, db.DropEscalatedParams{PersonID: personID, LoopID: loopID}); err != nil {
+		return err
+	}
 	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
 		return err
 	}

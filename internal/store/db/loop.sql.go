@@ -492,6 +492,23 @@ func (q *Queries) DeleteWebhooksIn(ctx context.Context, loopID string) error {
 	return err
 }
 
+const dropEscalated = `-- name: DropEscalated :exec
+DELETE FROM review_recipients WHERE person_id = $1 AND reason = 'escalated'
+  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $2 AND (r.ended_at = 0 OR r.decision = 'needs_changes'))
+`
+
+type DropEscalatedParams struct {
+	PersonID string
+	LoopID   string
+}
+
+// Who has left the loop no longer decides what was escalated to them while they were in it:
+// what is open, and what may be asked again.
+func (q *Queries) DropEscalated(ctx context.Context, arg DropEscalatedParams) error {
+	_, err := q.db.ExecContext(ctx, dropEscalated, arg.PersonID, arg.LoopID)
+	return err
+}
+
 const getMember = `-- name: GetMember :one
 SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
   SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
@@ -1406,6 +1423,33 @@ type SetCreatorParams struct {
 func (q *Queries) SetCreator(ctx context.Context, arg SetCreatorParams) error {
 	_, err := q.db.ExecContext(ctx, setCreator, arg.CreatorID, arg.FormerID)
 	return err
+}
+
+const settingsOfLoops = `-- name: SettingsOfLoops :many
+SELECT settings FROM loops WHERE settings <> '{}'
+`
+
+func (q *Queries) SettingsOfLoops(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, settingsOfLoops)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var settings string
+		if err := rows.Scan(&settings); err != nil {
+			return nil, err
+		}
+		items = append(items, settings)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const touchAssigned = `-- name: TouchAssigned :exec

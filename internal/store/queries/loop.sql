@@ -23,6 +23,9 @@ UPDATE loops SET name = @name, description = @description, icon = @icon, setting
   version = version + 1, updated_at = @updated_at
 WHERE id = @id AND version = @version;
 
+-- name: SettingsOfLoops :many
+SELECT settings FROM loops WHERE settings <> '{}';
+
 -- name: CountLoopsOfAgent :one
 SELECT COUNT(*) FROM loops WHERE agent_id = @agent_id;
 
@@ -80,6 +83,12 @@ SELECT * FROM loop_members WHERE loop_id = @loop_id AND person_id = @person_id;
 
 -- name: DeleteMember :execrows
 DELETE FROM loop_members WHERE loop_id = @loop_id AND person_id = @person_id;
+
+-- name: DropEscalated :exec
+-- Who has left the loop no longer decides what was escalated to them while they were in it:
+-- what is open, and what may be asked again.
+DELETE FROM review_recipients WHERE person_id = @person_id AND reason = 'escalated'
+  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'));
 
 -- name: CountMembers :one
 SELECT CAST(COALESCE(SUM(CASE WHEN m.status = 'active' THEN 1 ELSE 0 END), 0) AS BIGINT) AS active,

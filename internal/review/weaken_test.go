@@ -1,0 +1,92 @@
+package review
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/schemas"
+)
+
+// stranger joins by a code under a name of their choice, as the join page does it.
+func (sc *scene) stranger(code, name string) (context.Context, error) {
+	var who context.Context
+	err := sc.store.Write(sc.t.Context(), func(tx *store.Tx) error {
+		p, _, _, err := sc.JoinAsNew(sc.t.Context(), tx, code, name, "")
+		who = account.With(sc.t.Context(), account.Caller{PersonID: p.ID, Name: p.Name, Via: "page"})
+		return err
+	})
+	return who, err
+}
+
+func escalatesTo(name string) schemas.LoopSettings {
+	return schemas.LoopSettings{Escalation: []schemas.EscalationPolicy{{Steps: []schemas.EscalationStep{{AfterSeconds: 60, To: []string{name}}}}}}
+}
+
+// Whoever has an agent's code chooses their name; the agent can escalate its own request.
+func TestNobodyJoinsUnderANameThatDecidesElsewhere(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		code := do(sc, sc.agent, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Bait"}).InviteCode
+		update := func(s schemas.LoopSettings) {
+			do(sc, sc.owner, sc.UpdateLoop, schemas.UpdateLoopRequest{LoopID: sc.loop.ID, Settings: &s})
+		}
+		t.Run("that of a group which an escalation names, not even after the group is deleted", func(t *testing.T) {
+			do(sc, sc.owner, sc.PutGroup, schemas.PutGroupRequest{Group: "Legal", Members: []string{"Bob"}})
+			_, err := sc.stranger(code, "legal")
+			denied(t, err, schemas.CodeConflict, "already somebody called")
+			update(escalatesTo("Legal"))
+			do(sc, sc.owner, sc.DeleteGroup, schemas.GroupRequest{Group: "Legal"})
+			_, err = sc.stranger(code, "legal")
+			denied(t, err, schemas.CodeConflict, "already somebody called")
+		})
+		t.Run("that of a person who has left and whom an escalation still names", func(t *testing.T) {
+			sc.person("Carol")
+			update(escalatesTo("carol"))
+			do(sc, sc.owner, sc.Accounts.RemovePerson, schemas.PersonRequest{PersonID: "Carol"})
+			_, err := sc.stranger(code, "Carol")
+			denied(t, err, schemas.CodeConflict, "already somebody called")
+		})
+		t.Run("that of a circle which has to approve", func(t *testing.T) {
+			sc.person("Dan")
+			update(schemas.LoopSettings{Mode: &schemas.ReviewMode{Steps: []schemas.ReviewStep{{To: []string{"Dan"}}}}})
+			do(sc, sc.owner, sc.Accounts.RemovePerson, schemas.PersonRequest{PersonID: "Dan"})
+			_, err := sc.stranger(code, "Dan")
+			denied(t, err, schemas.CodeConflict, "already somebody called")
+			update(schemas.LoopSettings{})
+		})
+		t.Run("and any other name waits for the owner as before", func(t *testing.T) {
+			who, err := sc.stranger(code, "Erin")
+			require.NoError(t, err)
+			_, err = sc.answer(who, sc.asked(nil), "true")
+			denied(t, err, schemas.CodeNotFound, "Request not found")
+		})
+	})
+}
+
+func TestWhoWasRemovedFromALoopNoLongerDecidesWhatWasEscalatedToThem(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		sc.set(schemas.LoopSettings{Routing: "round_robin", Escalation: escalatesTo("loop").Escalation})
+		mallory := sc.joined("Mallory")
+		id := sc.asked(func(r *schemas.NewReview) { r.AssignTo = []string{"Ada"} })
+		sc.pass(61 * time.Second)
+		require.Equal(t, 1, sc.get(id).Escalations)
+		do(sc, sc.owner, sc.RemoveMember, schemas.MemberRequest{LoopID: sc.loop.ID, UserID: idOf(mallory)})
+		_, err := sc.answer(mallory, id, "true")
+		require.Error(t, err, "the owner has taken them out")
+		require.Equal(t, schemas.ReviewPending, sc.get(id).Status)
+		require.Equal(t, "approved", sc.decided(sc.bob, id, "true").Decision, "the others of that step still may")
+
+		again := sc.joined("Malory")
+		id = sc.asked(func(r *schemas.NewReview) { r.ResponseType, r.DefaultResponse, r.AssignTo = "", nil, []string{"Ada"} })
+		sc.pass(61 * time.Second)
+		sc.decided(sc.ada, id, `"needs_changes"`)
+		do(sc, sc.owner, sc.RemoveMember, schemas.MemberRequest{LoopID: sc.loop.ID, UserID: idOf(again)})
+		do(sc, sc.agent, sc.OpenRound, schemas.OpenRoundRequest{RequestID: id, RequestText: "And now?"})
+		_, err = sc.answer(again, id, `"approved"`)
+		require.Error(t, err, "nor in the next round")
+	})
+}
