@@ -25,12 +25,12 @@ type Page[T any] struct {
 
 // Sandboxed marks an answer that concerns test mode: simulated people, no real money.
 type Sandboxed struct {
-	Sandbox       bool   `json:"sandbox,omitempty" doc:"True in test mode: simulated operators, no real money"`
+	Sandbox       bool   `json:"sandbox,omitempty" doc:"True in test mode: simulated people, no real money"`
 	SandboxNotice string `json:"sandbox_notice,omitempty"`
 }
 
 // SandboxNotice is what every test-mode answer says.
-const SandboxNotice = "Test mode: operators are simulated and no real money moves. Use a live key to reach people."
+const SandboxNotice = "Test mode: people are simulated and no real money moves. A live key reaches people; the owner makes one with: humanops-mcp keys create --audience all --name NAME"
 
 // MarkSandbox marks the answer as one of test mode.
 func (s *Sandboxed) MarkSandbox() { s.Sandbox, s.SandboxNotice = true, SandboxNotice }

@@ -221,7 +221,7 @@ func TestPostTask(t *testing.T) {
 		m.answer("POST /api/v1/tasks", 201, `{"task_id":"t","status":"POSTED","sandbox":true,"sandbox_notice":"n"}`)
 		c, _ := agent(t, m, false)
 		out := call(t, c, "post_task", storefront(nil))
-		require.True(t, strings.HasPrefix(out.text, "TEST MODE: operators are simulated"), out.text)
+		require.True(t, strings.HasPrefix(out.text, "TEST MODE: people are simulated"), out.text)
 		require.Equal(t, true, out.data["sandbox"])
 	})
 	for name, test := range map[string]struct {
