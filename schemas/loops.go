@@ -89,7 +89,7 @@ type LoopSettings struct {
 	ClaimSeconds     int                `json:"claim_seconds,omitempty" minimum:"60" maximum:"2592000" doc:"Somebody has to claim it within this, else it is escalated; none when left out"`
 	DecideSeconds    int                `json:"decide_seconds,omitempty" minimum:"60" maximum:"2592000" doc:"Whoever claims it has to decide within this, else the claim ends and it is escalated; none when left out"`
 	WarnSeconds      int                `json:"warn_seconds,omitempty" minimum:"30" maximum:"86400" doc:"How long before a clock runs out people are warned; 900"`
-	Mode             *ReviewMode        `json:"review_mode,omitempty" doc:"For requests that bring none"`
+	Mode             *ReviewMode        `json:"review_mode,omitempty" doc:"For requests that bring none; where it demands the agreement of several, no request may ask for less"`
 	Escalation       []EscalationPolicy `json:"escalation,omitempty" maxItems:"5"`
 }
 

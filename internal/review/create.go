@@ -71,10 +71,10 @@ type draft struct {
 
 func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.NewReview) (draft, error) {
 	settings := s.settings(loop)
-	if in.ReviewMode == nil {
-		in.ReviewMode = settings.Mode
-	}
 	var f faults
+	if err := f.take(withinLoop(settings.Mode, &in)); err != nil {
+		return draft{}, err
+	}
 	if err := f.take(checkNew(&in, s.cfg.PrivateCallbacks)); err != nil {
 		return draft{}, err
 	}

@@ -96,6 +96,13 @@ func (s *Service) demandPasskeys(ctx context.Context, tx *store.Tx, loop db.Loop
 	if err != nil {
 		return err
 	}
+	answered, err := tx.CountOpenAnswersIn(ctx, loop.ID)
+	if err == nil && answered > 0 {
+		err = schemas.NewError(schemas.CodeConflict, "Requests in this loop were answered without a passkey and still wait for others, and those answers would count. Turn passkeys on once they are over, or cancel them first.")
+	}
+	if err != nil {
+		return err
+	}
 	// Enrolments from an earlier time say nothing about who has the passkeys now.
 	if err := tx.DeleteLoopPasskeysIn(ctx, loop.ID); err != nil {
 		return err

@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -59,6 +60,15 @@ func saveLoop(ctx context.Context, tx *store.Tx, l db.Loop) error {
 	return err
 }
 
+// asSet keeps an agent from undoing what a person has set in its loop, by deleting the loop
+// to make it anew or by taking out those who would have to agree.
+func asSet(ctx context.Context, loop db.Loop) error {
+	if account.From(ctx).Owner || loop.Settings == "{}" {
+		return nil
+	}
+	return forbidden("A person has set how this loop decides, so only an owner deletes it or takes people out of it.")
+}
+
 // DeleteLoop deletes a loop and everything in it, unless something in it is still open.
 func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.DeleteLoopRequest) (schemas.LoopDeleted, error) {
 	loop, err := s.changeable(ctx, tx, in.LoopID)
@@ -69,6 +79,9 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 		return schemas.LoopDeleted{}, schemas.NewError(schemas.CodeConflict, "The loops default and proof belong to the house and cannot be deleted.")
 	}
 	if err := s.govern(ctx, tx, loop, deletion, in.Assertion); err != nil {
+		return schemas.LoopDeleted{}, err
+	}
+	if err := asSet(ctx, loop); err != nil {
 		return schemas.LoopDeleted{}, err
 	}
 	open, err := tx.CountOpenReviewsIn(ctx, loop.ID)

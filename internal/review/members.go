@@ -330,6 +330,11 @@ func (s *Service) RemoveMember(ctx context.Context, tx *store.Tx, in schemas.Mem
 	if err := s.govern(ctx, tx, loop, removal(m.PersonID), in.Assertion); err != nil {
 		return none, err
 	}
+	if m.Status == statusActive {
+		if err := asSet(ctx, loop); err != nil {
+			return none, err
+		}
+	}
 	if err := s.leave(ctx, tx, loop.ID, m.PersonID); err != nil {
 		return none, err
 	}

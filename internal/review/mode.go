@@ -67,6 +67,30 @@ func (f *faults) circle(field, mode string, threshold int) {
 	}
 }
 
+// withinLoop gives a request that brings no mode its loop's. Where the loop demands the
+// agreement of several, a request may ask for more of it but not for less: how a loop
+// decides is a person's to say, not the agent's that asks in it.
+func withinLoop(loop *schemas.ReviewMode, in *schemas.NewReview) error {
+	if in.ReviewMode == nil {
+		in.ReviewMode = loop
+	}
+	switch {
+	case loop == nil || !several(*loop):
+		return nil
+	case !sameMode(*loop, *in.ReviewMode) && !stricterQuorum(*loop, *in.ReviewMode):
+		return schemas.Invalid("review_mode", "must not ask for less agreement than the loop does. Leave it out; for a loop with a quorum it may have a higher threshold")
+	case loop.Mode == modeAll && len(in.AssignTo) > 0:
+		return schemas.Invalid("assign_to", "does not go with a loop in which everybody has to answer; leave it out")
+	}
+	return nil
+}
+
+func sameMode(a, b schemas.ReviewMode) bool { return jsonText(a) == jsonText(b) }
+
+func stricterQuorum(loop, own schemas.ReviewMode) bool {
+	return loop.Mode == modeQuorum && own.Mode == modeQuorum && len(own.Steps) == 0 && own.Threshold >= loop.Threshold && (loop.Open || !own.Open)
+}
+
 // suits tells whether a response type can be decided in a mode.
 func suits(m *schemas.ReviewMode, spec answer.Spec, byDefault []byte) error {
 	if m == nil {

@@ -90,3 +90,55 @@ func TestWhoWasRemovedFromALoopNoLongerDecidesWhatWasEscalatedToThem(t *testing.
 		require.Error(t, err, "nor in the next round")
 	})
 }
+
+// The owner says how a loop decides; an agent that may say less decides for itself.
+func TestARequestAsksForNoLessAgreementThanItsLoop(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		quorum := func(threshold int, open bool) *schemas.ReviewMode {
+			return &schemas.ReviewMode{Mode: "quorum", Threshold: threshold, Open: open}
+		}
+		steps := &schemas.ReviewMode{Steps: []schemas.ReviewStep{{To: []string{"Ada"}}, {To: []string{"Bob"}}}}
+		less := func(words string, loop, own *schemas.ReviewMode, people ...string) {
+			sc.set(schemas.LoopSettings{Mode: loop})
+			sc.refusedAsking(words, func(r *schemas.NewReview) { r.ReviewMode, r.AssignTo = own, people })
+		}
+		const mode = "review_mode must not ask for less agreement than the loop"
+		less(mode, quorum(2, false), &schemas.ReviewMode{Mode: "first"})
+		less(mode, quorum(2, false), quorum(1, false))
+		less(mode, quorum(2, false), quorum(2, true))
+		less(mode, quorum(2, false), &schemas.ReviewMode{Mode: "all"}, "Ada")
+		less(mode, quorum(2, false), &schemas.ReviewMode{Steps: steps.Steps[:1]})
+		less(mode, steps, &schemas.ReviewMode{Steps: steps.Steps[:1]})
+		less(mode, &schemas.ReviewMode{Mode: "all"}, quorum(1, false))
+		less("assign_to does not go with a loop", &schemas.ReviewMode{Mode: "all"}, nil, "Ada")
+		less("assign_to does not go with a loop", &schemas.ReviewMode{Mode: "all"}, &schemas.ReviewMode{Mode: "all"}, "Ada")
+
+		sc.set(schemas.LoopSettings{Mode: quorum(1, true)})
+		id := sc.asked(func(r *schemas.NewReview) { r.ReviewMode = quorum(2, false) })
+		sc.decided(sc.ada, id, "true")
+		require.Equal(t, schemas.ReviewPending, sc.get(id).Status, "more is welcome")
+		sc.set(schemas.LoopSettings{Mode: &schemas.ReviewMode{Mode: "all"}})
+		sc.asked(func(r *schemas.NewReview) { r.ReviewMode = &schemas.ReviewMode{Mode: "all"} })
+	})
+}
+
+func TestAnAgentTakesNothingBackOfWhatAPersonSetInItsLoop(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		made := do(sc, sc.agent, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Pay", Slug: "pay"})
+		id := made.Loop.ID
+		for _, name := range []string{"Ada", "Bob"} {
+			do(sc, sc.owner, sc.AddMember, schemas.AddMemberRequest{LoopID: id, UserID: name})
+		}
+		do(sc, sc.agent, sc.RemoveMember, schemas.MemberRequest{LoopID: id, UserID: "Ada"})
+		do(sc, sc.owner, sc.UpdateLoop, schemas.UpdateLoopRequest{LoopID: id, Settings: &schemas.LoopSettings{FailClosed: true, Mode: &schemas.ReviewMode{Mode: "all"}}})
+		_, err := attempt(sc, sc.agent, sc.RemoveMember, schemas.MemberRequest{LoopID: id, UserID: "Bob"})
+		denied(t, err, schemas.CodeForbidden, "only an owner")
+		_, err = attempt(sc, sc.agent, sc.DeleteLoop, schemas.DeleteLoopRequest{LoopID: id})
+		denied(t, err, schemas.CodeForbidden, "only an owner")
+		who, err := sc.stranger(made.InviteCode, "Erin")
+		require.NoError(t, err)
+		do(sc, sc.agent, sc.RemoveMember, schemas.MemberRequest{LoopID: id, UserID: idOf(who)})
+		do(sc, sc.owner, sc.RemoveMember, schemas.MemberRequest{LoopID: id, UserID: "Bob"})
+		do(sc, sc.owner, sc.DeleteLoop, schemas.DeleteLoopRequest{LoopID: id})
+	})
+}

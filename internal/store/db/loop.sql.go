@@ -227,6 +227,18 @@ func (q *Queries) CountMembers(ctx context.Context, loopID string) (CountMembers
 	return i, err
 }
 
+const countOpenAnswersIn = `-- name: CountOpenAnswersIn :one
+SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
+WHERE r.loop_id = $1 AND r.status IN ('pending', 'claimed') AND v.round = r.round
+`
+
+func (q *Queries) CountOpenAnswersIn(ctx context.Context, loopID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOpenAnswersIn, loopID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countOpenReviewsIn = `-- name: CountOpenReviewsIn :one
 SELECT COUNT(*) FROM reviews WHERE loop_id = $1 AND status IN ('pending', 'claimed')
 `

@@ -60,6 +60,10 @@ WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
 -- name: CountOpenReviewsIn :one
 SELECT COUNT(*) FROM reviews WHERE loop_id = @loop_id AND status IN ('pending', 'claimed');
 
+-- name: CountOpenAnswersIn :one
+SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
+WHERE r.loop_id = @loop_id AND r.status IN ('pending', 'claimed') AND v.round = r.round;
+
 -- name: CountReviewsIn :one
 SELECT COUNT(*) AS requests, CAST(COALESCE(SUM(CASE WHEN response <> '' THEN 1 ELSE 0 END), 0) AS BIGINT) AS responses
 FROM reviews WHERE loop_id = @loop_id;

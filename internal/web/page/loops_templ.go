@@ -1255,7 +1255,7 @@ func settings(f Form, v LoopPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = chooser(f, "mode", "For requests that say nothing else", modes).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = chooser(f, "mode", "Needed for each request; none may ask for less", modes).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
