@@ -174,14 +174,14 @@ func (o hookOptions) asks(in hookInput) (bool, error) {
 		return true, fmt.Errorf("--match is no regular expression: %w", err)
 	}
 	command, ok := in.command()
-	return !ok || found.MatchString(command), nil
+	return !ok || in.Tool != "Bash" || found.MatchString(command), nil
 }
 
-// command is what Bash would run, by its exact name: a struct would take any case of it.
+// command is what a shell would run, by its exact name: a struct would take any case of it.
 func (in hookInput) command() (string, bool) {
 	var arguments map[string]json.RawMessage
 	var command string
-	ok := in.Tool == "Bash" && json.Unmarshal(in.Input, &arguments) == nil && json.Unmarshal(arguments["command"], &command) == nil
+	ok := json.Unmarshal(in.Input, &arguments) == nil && json.Unmarshal(arguments["command"], &command) == nil
 	return command, ok
 }
 

@@ -92,11 +92,9 @@ func (g *gate) request() schemas.CreateReviewRequest {
 
 // text says in words what the action shows whole.
 func (g *gate) text() string {
-	var bash struct{ Command, Description string }
-	_ = json.Unmarshal(g.in.Input, &bash) // other tools have other arguments
 	text := "Claude Code wants to use " + g.in.Tool + " in " + g.in.Folder + "."
-	if bash.Command != "" {
-		text += "\n\n```\n" + strings.ReplaceAll(clipText(bash.Command), "```", "'''") + "\n```"
+	if command, _ := g.in.command(); command != "" {
+		text += "\n\n```\n" + strings.ReplaceAll(clipText(command), "```", "'''") + "\n```"
 	}
 	return text
 }

@@ -155,3 +155,14 @@ func TestTheHookAsksAboutEverythingItCannotRead(t *testing.T) {
 		})
 	}
 }
+
+// A name in another case is no name to the tool that runs.
+func TestTheHookShowsTheCommandThatRuns(t *testing.T) {
+	for input, want := range map[string]string{
+		`{"command":"rm -rf /","Command":"ls"}`: "Claude Code wants to use Bash in /w.\n\n```\nrm -rf /\n```",
+		`{"Command":"ls"}`:                      "Claude Code wants to use Bash in /w.",
+		`{"command":"ls"}`:                      "Claude Code wants to use Bash in /w.\n\n```\nls\n```",
+	} {
+		require.Equal(t, want, (&gate{in: hookInput{Tool: "Bash", Folder: "/w", Input: json.RawMessage(input)}}).text())
+	}
+}
