@@ -353,6 +353,9 @@ func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID stri
 	if err := tx.DropEscalated(ctx, db.DropEscalatedParams{PersonID: personID, LoopID: loopID}); err != nil {
 		return err
 	}
+	if err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID, LoopID: loopID}); err != nil {
+		return err
+	}
 	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
 		return err
 	}
@@ -372,6 +375,9 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, personID string) err
 		return err
 	}
 	if err := tx.DeleteReviewLinksOf(ctx, personID); err != nil {
+		return err
+	}
+	if err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID}); err != nil {
 		return err
 	}
 	if err := s.unclaim(ctx, tx, personID); err != nil {

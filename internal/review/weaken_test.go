@@ -142,3 +142,30 @@ func TestAnAgentTakesNothingBackOfWhatAPersonSetInItsLoop(t *testing.T) {
 		do(sc, sc.owner, sc.DeleteLoop, schemas.DeleteLoopRequest{LoopID: id})
 	})
 }
+
+// Somebody is taken out because their word is no longer trusted.
+func TestTheAnswerOfWhoWasTakenOutNoLongerCounts(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		for name, takeOut := range map[string]func(string){
+			"Mallory": func(id string) {
+				do(sc, sc.owner, sc.RemoveMember, schemas.MemberRequest{LoopID: sc.loop.ID, UserID: id})
+			},
+			"Malory": func(id string) {
+				do(sc, sc.owner, sc.Accounts.RemovePerson, schemas.PersonRequest{PersonID: id})
+			},
+		} {
+			mallory := sc.joined(name)
+			id := sc.asked(quorumOf(2, 0))
+			over := sc.asked(quorumOf(1, 0))
+			sc.decided(mallory, over, "true")
+			sc.decided(mallory, id, "true")
+			takeOut(idOf(mallory))
+			sc.decided(sc.ada, id, "true")
+			require.Equal(t, schemas.ReviewPending, sc.get(id).Status, "two of those who are still there")
+			v := sc.decided(sc.bob, id, "true")
+			require.Equal(t, "approved", v.Decision)
+			require.Len(t, v.Answers, 2)
+			require.Len(t, sc.get(over).Answers, 1, "what was decided stays as it was")
+		}
+	})
+}

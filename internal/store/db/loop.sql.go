@@ -521,6 +521,23 @@ func (q *Queries) DropEscalated(ctx context.Context, arg DropEscalatedParams) er
 	return err
 }
 
+const dropOpenAnswers = `-- name: DropOpenAnswers :exec
+DELETE FROM review_votes WHERE person_id = $1 AND EXISTS (
+  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
+    AND (CAST($2 AS TEXT) = '' OR r.loop_id = $2))
+`
+
+type DropOpenAnswersParams struct {
+	PersonID string
+	LoopID   string
+}
+
+// Who was taken out, of a loop or with ” of all, has no say in what is still open.
+func (q *Queries) DropOpenAnswers(ctx context.Context, arg DropOpenAnswersParams) error {
+	_, err := q.db.ExecContext(ctx, dropOpenAnswers, arg.PersonID, arg.LoopID)
+	return err
+}
+
 const getMember = `-- name: GetMember :one
 SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
   SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
