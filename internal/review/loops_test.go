@@ -39,7 +39,7 @@ func TestAnAgentMakesALoopWithItsOwnerInIt(t *testing.T) {
 	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
 		made := must(h, h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: " Content \n moderation\u202e", Description: "Who\tlooks\nat posts", Icon: "🛡️"})
 		require.Equal(t, "Content moderation", made.Loop.Name)
-		require.Equal(t, "content-moderation", made.Loop.Slug)
+		require.Equal(t, "content_moderation", made.Loop.Slug)
 		require.Equal(t, h.owner.PersonID, made.Loop.CreatorID)
 		require.Equal(t, 1, made.Loop.MemberCount)
 		require.Equal(t, "active", made.Loop.Members[0].Status)
@@ -69,7 +69,7 @@ func TestASlugIsUnique(t *testing.T) {
 		}
 		for name, slug := range map[string]string{
 			"審査": "loop", "Join": "join_2", "default": "default_2", "0123456789abcdef01234567": "loop_0123456789abcdef01234567",
-			strings.Repeat("ab ", 33): "ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab-ab",
+			strings.Repeat("ab ", 33): "ab_ab_ab_ab_ab_ab_ab_ab_ab_ab_ab_ab",
 		} {
 			made, err := make(name, "")
 			require.NoError(t, err)
@@ -222,7 +222,7 @@ func TestAnAgentHasAtMostTwoHundredLoops(t *testing.T) {
 		refused(h, schemas.CodeUnprocessable, "200 loops", h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: "Same"})
 		h.loop(h.owner, "Same")
 		last := must(h, h.agent, h.ListLoops, schemas.ListLoopsRequest{Limit: 1}).Loops[0]
-		require.Regexp(t, regexp.MustCompile(`^same(-[0-9]+|-[0-9a-f]{12})?$`), last.Slug)
+		require.Regexp(t, regexp.MustCompile(`^same(_[0-9]+|_[0-9a-f]{12})?$`), last.Slug)
 	})
 }
 

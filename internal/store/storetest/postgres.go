@@ -20,6 +20,7 @@ import (
 
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/store"
 )
 
 const (
@@ -36,27 +37,70 @@ var server = sync.OnceValues(startServer)
 type running struct {
 	address *url.URL
 	admin   *sql.DB
-	leash   io.Closer // the server ends when this closes: with the process, at the latest
+	leash   io.Closer // the server ends when this closes: with the process, at the latest; nil for somebody else's
+
+	model     sync.Once
+	modelName string
+	modelErr  error
 }
+
+// fromNothing makes a database that has nothing in it.
+const fromNothing = "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
 
 // PostgresURL makes an empty database under a random name, and drops it after the test.
 func PostgresURL(t testing.TB) string {
+	t.Helper()
+	return serverFor(t).create(t, fromNothing)
+}
+
+// serverFor is the server, or the end of a test that can do without.
+func serverFor(t testing.TB) *running {
 	t.Helper()
 	srv, err := server()
 	if errors.Is(err, errNoServer) && os.Getenv(requireEnv) != "1" {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
-	name := strings.ToLower(ident.New("test_")) + strings.ToLower(ident.New(""))
-	_, err = srv.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+	return srv
+}
+
+// create makes a database for one test.
+func (r *running) create(t testing.TB, how string) string {
+	t.Helper()
+	name := randomName("test_")
+	_, err := r.admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" "+how)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, err := srv.admin.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+name+" WITH (FORCE)")
+		_, err := r.admin.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+name+" WITH (FORCE)")
 		require.NoError(t, err)
 	})
-	u := *srv.address
-	u.Path = "/" + name
+	return r.url(name)
+}
+
+func randomName(prefix string) string {
+	return strings.ToLower(ident.New(prefix)) + strings.ToLower(ident.New(""))
+}
+
+func (r *running) url(database string) string {
+	u := *r.address
+	u.Path = "/" + database
 	return u.String()
+}
+
+// modelDatabase is the name of a migrated, empty database to copy. On a server of somebody
+// else's nothing may stay behind, so there each copy is made of nothing and migrated.
+func (r *running) modelDatabase() (string, error) {
+	if r.leash == nil {
+		return "template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", nil
+	}
+	r.model.Do(func() {
+		name := randomName("model_")
+		if _, r.modelErr = r.admin.ExecContext(context.Background(), "CREATE DATABASE "+name+" "+fromNothing); r.modelErr != nil {
+			return
+		}
+		r.modelName, r.modelErr = name, migrated(store.Options{DatabaseURL: r.url(name), Clock: clock.NewFake(Start)})
+	})
+	return r.modelName, r.modelErr
 }
 
 func startServer() (*running, error) {

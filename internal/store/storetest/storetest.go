@@ -2,7 +2,10 @@
 package storetest
 
 import (
+	"context"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,13 +25,46 @@ func Open(t testing.TB) *store.Store {
 
 // OpenAt is Open with the test's clock.
 func OpenAt(t testing.TB, clk clock.Clock) *store.Store {
-	return open(t, store.Options{Path: filepath.Join(t.TempDir(), "humanops.db"), Clock: clk})
+	t.Helper()
+	model, err := modelFile()
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "humanops.db")
+	require.NoError(t, os.WriteFile(path, model, 0o600))
+	return open(t, store.Options{Path: path, Clock: clk})
+}
+
+// modelFile is a migrated, empty database, from which each test's own is copied: to
+// migrate takes longer than most tests.
+var modelFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "model")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "humanops.db")
+	if err := migrated(store.Options{Path: path, Clock: clock.NewFake(Start)}); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// migrated makes an empty database at o.
+func migrated(o store.Options) error {
+	s, err := store.Open(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
 // OpenPostgres is OpenAt on a fresh PostgreSQL database; it skips the test where there
 // is no server to be had.
 func OpenPostgres(t testing.TB, clk clock.Clock) *store.Store {
-	return open(t, store.Options{DatabaseURL: PostgresURL(t), Clock: clk})
+	t.Helper()
+	srv := serverFor(t)
+	model, err := srv.modelDatabase()
+	require.NoError(t, err)
+	return open(t, store.Options{DatabaseURL: srv.create(t, "TEMPLATE "+model), Clock: clk})
 }
 
 func open(t testing.TB, o store.Options) *store.Store {
