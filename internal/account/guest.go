@@ -23,7 +23,7 @@ func NameKey(name string) string { return nameKey(name) }
 // AddGuest adds a person without a role, who came by an invitation and chose the name. A
 // name that exists is somebody else.
 func (s *Service) AddGuest(ctx context.Context, tx *store.Tx, name, email string) (db.Person, error) {
-	name, err := checkedName(name, 200)
+	name, err := guestName(name)
 	if err != nil {
 		return db.Person{}, err
 	}

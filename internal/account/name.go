@@ -20,12 +20,31 @@ func cleanName(name string) string {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r):
 			return ' '
-		case r == utf8.RuneError, unicode.Is(unicode.Cf, r) && !strings.ContainsRune(joiners, r):
+		case r == utf8.RuneError, unicode.Is(unicode.Cf, r) && !strings.ContainsRune(joiners, r), blank(r):
 			return -1
 		}
 		return r
 	}, name)
 	return norm.NFC.String(strings.Join(strings.Fields(name), " "))
+}
+
+// blank tells whether a character counts as a letter or a mark but is not seen.
+func blank(r rune) bool {
+	return r >= 0xFE00 && r <= 0xFE0E || r >= 0xE0100 && r <= 0xE01EF || strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", r)
+}
+
+// alike are the alphabets whose letters look like those of the Latin one.
+var alike = []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee, unicode.Coptic, unicode.Lisu}
+
+// guestName is a name that somebody whom nobody here knows gave themselves: in the plain
+// forms of its letters, and not Latin with letters among it that only look Latin.
+func guestName(name string) (string, error) {
+	name = norm.NFKC.String(name)
+	latin := strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Latin, r) })
+	if latin && strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, alike...) }) {
+		return "", schemas.Invalid("name", "must not mix letters of alphabets that look alike. Example: Ada Lovelace")
+	}
+	return checkedName(name, 200)
 }
 
 // nameKey is the form in which names are compared: lower case, without joiners.

@@ -186,10 +186,10 @@ func (s *Service) JoinAsNew(ctx context.Context, tx *store.Tx, code, name, email
 	if err = roomFor(ctx, tx, row.Loop.ID); err != nil {
 		return person, "", m, err
 	}
-	if err = s.nameFree(ctx, tx, name); err != nil {
+	if person, err = s.Accounts.AddGuest(ctx, tx, name, email); err != nil {
 		return person, "", m, err
 	}
-	if person, err = s.Accounts.AddGuest(ctx, tx, name, email); err != nil {
+	if err = s.nameFree(ctx, tx, person.Name); err != nil { // as it is kept, not as it was sent
 		return person, "", m, err
 	}
 	joined, err := s.join(ctx, tx, row, person)

@@ -40,8 +40,10 @@ func TestNobodyJoinsUnderANameThatDecidesElsewhere(t *testing.T) {
 			denied(t, err, schemas.CodeConflict, "already somebody called")
 			update(escalatesTo("Legal"))
 			do(sc, sc.owner, sc.DeleteGroup, schemas.GroupRequest{Group: "Legal"})
-			_, err = sc.stranger(code, "legal")
-			denied(t, err, schemas.CodeConflict, "already somebody called")
+			for _, name := range []string{"legal", "Ｌｅｇａｌ", "Le\u034fgal"} {
+				_, err = sc.stranger(code, name)
+				denied(t, err, schemas.CodeConflict, "already somebody called")
+			}
 		})
 		t.Run("that of a person who has left and whom an escalation still names", func(t *testing.T) {
 			sc.person("Carol")
@@ -166,6 +168,24 @@ func TestTheAnswerOfWhoWasTakenOutNoLongerCounts(t *testing.T) {
 			require.Equal(t, "approved", v.Decision)
 			require.Len(t, v.Answers, 2)
 			require.Len(t, sc.get(over).Answers, 1, "what was decided stays as it was")
+		}
+	})
+}
+
+func TestNobodyJoinsUnderANameThatLooksLikeAnothers(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		code := do(sc, sc.agent, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Bait"}).InviteCode
+		for _, name := range []string{
+			"Аda", "Owneг", "Ownεr", // a letter of Cyrillic or Greek
+			"Ａｄａ", "𝐀𝐝𝐚", // other forms of the same letters
+			"Ada\u034f", "Ada\u3164", "Ada\u2800", "A\ufe01da", // characters that are not seen
+		} {
+			_, err := sc.stranger(code, name)
+			require.Error(t, err, "%+q", name)
+		}
+		for _, name := range []string{"Ада", "Άδα", "李 Ada", "Zoë", "علی", "Ann ❤️"} {
+			_, err := sc.stranger(code, name)
+			require.NoError(t, err, name)
 		}
 	})
 }
