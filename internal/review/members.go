@@ -147,14 +147,13 @@ func (s *Service) ListMembers(ctx context.Context, tx *store.Tx, in schemas.Loop
 	if err != nil {
 		return schemas.MemberList{}, err
 	}
-	rows, err := tx.ListMembers(ctx, loop.ID)
+	members, err := membersSeen(ctx, tx, loop)
 	if err != nil {
 		return schemas.MemberList{}, err
 	}
-	out := schemas.MemberList{Members: make([]schemas.Member, 0, len(rows)), TotalCount: len(rows)}
-	for _, row := range rows {
-		out.Members = append(out.Members, memberView(row))
-		if row.LoopMember.Status == statusActive {
+	out := schemas.MemberList{Members: members, TotalCount: len(members)}
+	for _, m := range members {
+		if m.Status == statusActive {
 			out.ActiveCount++
 		} else {
 			out.PendingCount++
@@ -344,6 +343,10 @@ func (s *Service) RemoveMember(ctx context.Context, tx *store.Tx, in schemas.Mem
 }
 
 func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID string) error {
+	awaited, err := tx.AwaitedFrom(ctx, db.AwaitedFromParams{PersonID: personID, LoopID: loopID})
+	if err != nil {
+		return err
+	}
 	if err := tx.DeleteEnrolmentsIn(ctx, db.DeleteEnrolmentsInParams{LoopID: loopID, PersonID: personID}); err != nil {
 		return err
 	}
@@ -359,12 +362,19 @@ func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID stri
 	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
 		return err
 	}
+	if err := s.recount(ctx, tx, awaited); err != nil {
+		return err
+	}
 	return s.announceMember(ctx, tx, "loop.member_left", loopID, personID)
 }
 
 // forget takes a person who was removed from the house out of everything.
 func (s *Service) forget(ctx context.Context, tx *store.Tx, personID string) error {
 	loops, err := tx.LoopsOfPerson(ctx, personID)
+	if err != nil {
+		return err
+	}
+	awaited, err := tx.AwaitedFrom(ctx, db.AwaitedFromParams{PersonID: personID})
 	if err != nil {
 		return err
 	}
@@ -381,6 +391,9 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, personID string) err
 		return err
 	}
 	if err := s.unclaim(ctx, tx, personID); err != nil {
+		return err
+	}
+	if err := s.recount(ctx, tx, awaited); err != nil {
 		return err
 	}
 	if err := s.Passkeys.Forget(ctx, tx, personID); err != nil {
