@@ -8,10 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"code.dny.dev/ssrf"
 
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/job"
@@ -255,8 +258,19 @@ func (s *Sender) deliverParcel(ctx context.Context, p parcel) (r Result) {
 	if err == nil {
 		return Result{StatusCode: status}
 	}
+	if s.inside(err) {
+		s.log.DebugContext(ctx, "A webhook's address leads to no public one", "delivery", p.ID, "error", err)
+		err = fmt.Errorf("send a callback to %s: it leads to no public address, and others are prohibited", req.URL.Host)
+	}
 	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "?"), "\x00", "?")
 	return Result{StatusCode: status, Error: strings.ToValidUTF8(text[:min(len(text), maxErrorText)], ""), final: isFinal(status)}
+}
+
+// inside tells whether an error would tell of our own network: which names there are, and
+// where they lead. Agents read the log of their deliveries, and anybody can be an agent.
+func (s *Sender) inside(err error) bool {
+	var lookup *net.DNSError
+	return !s.config.AllowPrivate && (errors.As(err, &lookup) || errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork))
 }
 
 // isFinal tells whether the answer will be the same next time: the address refuses this

@@ -355,6 +355,18 @@ func TestEventGuard(t *testing.T) {
 			require.Contains(t, h.deliveries(t, "wh_2")[0].LastError, "must begin with https")
 		})
 	})
+	t.Run("tells nobody where names inside lead", func(t *testing.T) {
+		storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+			h := newHouse(t, s, clk, false)
+			h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: "https://localhost/"})
+			h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+			h.run(t)
+			told := h.deliveries(t, "wh_1")[0].LastError
+			require.Contains(t, told, "localhost")
+			require.NotContains(t, told, "127.0.0.1")
+			require.NotContains(t, told, "::1")
+		})
+	})
 }
 
 func TestSweep(t *testing.T) {
