@@ -115,7 +115,7 @@ func (s *Service) save(ctx context.Context, tx *store.Tx, was, r db.Review) (db.
 	n, err := tx.SaveReview(ctx, db.SaveReviewParams{
 		Status: r.Status, StatusRank: r.StatusRank, Version: r.Version, SeenVersion: r.SeenVersion, Round: r.Round, Step: r.Step,
 		Priority: r.Priority, PriorityRank: r.PriorityRank, RequestText: r.RequestText, SearchText: r.SearchText, Media: r.Media,
-		TextVersion: r.TextVersion, Context: r.Context, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse, OnTimeout: r.OnTimeout,
+		TextVersion: r.TextVersion, ContentHash: r.ContentHash, Context: r.Context, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse, OnTimeout: r.OnTimeout,
 		TimeoutSeconds: r.TimeoutSeconds, CallbackUrl: r.CallbackUrl, Tags: r.Tags, Action: r.Action, ActionDigest: r.ActionDigest,
 		Restricted: r.Restricted, ClaimedBy: r.ClaimedBy, ClaimedAt: r.ClaimedAt, LeaseUntil: r.LeaseUntil, DecideBy: r.DecideBy,
 		ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt, Warned: r.Warned, EscalationAt: r.EscalationAt, EscalationStep: r.EscalationStep,

@@ -91,9 +91,7 @@ func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) (Event, 
 	switch {
 	case status(l.Review).Final():
 		return "", s.refusal(ctx, tx, l.Review, nil)
-	case l.ClaimedBy.String == l.caller.PersonID:
-		return Renew, nil
-	case l.ClaimedBy.Valid:
+	case l.ClaimedBy.Valid && l.ClaimedBy.String != l.caller.PersonID:
 		return "", s.held(ctx, tx, l.Review)
 	case several(modeOf(l.Review)):
 		return "", conflict(l.Review, "Several people decide this request, so nobody claims it. Just answer it.")
@@ -101,6 +99,9 @@ func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) (Event, 
 	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
 	if err == nil && st.why != "" {
 		err = forbidden(st.why)
+	}
+	if l.ClaimedBy.Valid {
+		return Renew, err
 	}
 	return Claim, err
 }

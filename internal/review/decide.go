@@ -197,23 +197,54 @@ func (s *Service) count(ctx context.Context, tx *store.Tx, r db.Review, paper ba
 	if err := s.cast(ctx, tx, r, paper); err != nil {
 		return r, err
 	}
+	v, votes, err := s.tally(ctx, tx, r)
+	switch {
+	case err != nil:
+		return r, err
+	case v.decided:
+		return s.close(ctx, tx, r, paper, v, votes)
+	}
+	return s.advance(ctx, tx, r, move{event: Answer, by: actor{paper.person, paper.via}, data: map[string]any{"answers": len(votes)},
+		edit: func(r *db.Review) { r.Step = v.step }})
+}
+
+// tally is what the answers so far amount to.
+func (s *Service) tally(ctx context.Context, tx *store.Tx, r db.Review) (verdict, []db.ReviewVote, error) {
 	spec, err := s.spec(r)
 	if err != nil {
-		return r, err
+		return verdict{}, nil, err
 	}
 	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: r.ID, Round: r.Round})
 	if err != nil {
-		return r, err
+		return verdict{}, nil, err
 	}
 	asked, err := tx.CircleOfReview(ctx, r.ID)
-	if err != nil {
-		return r, err
+	return outcome(circlesOf(r, asked), orderOf(r), ballotsOf(votes), meaningOf(spec, r)), votes, err
+}
+
+// recount ends the requests that nobody can agree on any more, now that somebody left.
+func (s *Service) recount(ctx context.Context, tx *store.Tx, ids []string) error {
+	for _, id := range ids {
+		r, err := tx.LockReview(ctx, id)
+		if store.NotFound(err) || err == nil && status(r).Final() {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		v, votes, err := s.tally(ctx, tx, r)
+		if err == nil && v.decided {
+			_, err = s.close(ctx, tx, r, ballotPaper{person: system.id, via: system.via}, v, votes)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	v := outcome(circlesOf(r, asked), orderOf(r), ballotsOf(votes), meaningOf(spec, r))
-	if !v.decided {
-		return s.advance(ctx, tx, r, move{event: Answer, by: actor{paper.person, paper.via}, data: map[string]any{"answers": len(votes)},
-			edit: func(r *db.Review) { r.Step = v.step }})
-	}
+	return nil
+}
+
+// close ends the round with a verdict, where it may count.
+func (s *Service) close(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote) (db.Review, error) {
 	if v.source == schemas.SourcePolicy {
 		counts, err := s.mayCount(ctx, tx, r, v.answer)
 		if err != nil {

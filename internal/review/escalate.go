@@ -170,6 +170,9 @@ func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r db.Review, step 
 	r, err = s.advance(ctx, tx, r, move{event: Escalate, by: by, data: data, edit: func(r *db.Review) {
 		r.EscalationStep++
 		r.EscalationAt = s.nextEscalation(loop, *r, tx.Now())
+		if r.ClaimedBy.Valid { // the clock stands still, and moves by the whole claim when that ends
+			later(&r.EscalationAt, r.ClaimedAt-store.Micros(tx.Now()))
+		}
 	}})
 	if err != nil {
 		return r, err

@@ -102,6 +102,9 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 
 // deleteAll deletes a loop and every row that hangs on it.
 func deleteAll(ctx context.Context, tx *store.Tx, loopID string) (schemas.DeletedData, error) {
+	if _, err := tx.LockReviewsIn(ctx, loopID); err != nil { // nobody hangs anything more on them
+		return schemas.DeletedData{}, err
+	}
 	n, err := tx.CountReviewsIn(ctx, loopID)
 	if err != nil {
 		return schemas.DeletedData{}, err

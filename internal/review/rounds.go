@@ -159,10 +159,15 @@ func renew(r *db.Review, next db.Review, now int64) {
 	r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = false, "", ""
 	r.Comment, r.EditedAction, r.CancelReason = "", "", ""
 	r.Step = 0
+	asksElse(r)
 	if mode := modeOf(*r); len(mode.Steps) > 0 && mode.Order != parallel {
 		r.Step = 1
 	}
 }
+
+// asksElse keeps a request that changed from passing for the one that was asked at first:
+// asking that again makes a new request.
+func asksElse(r *db.Review) { r.ContentHash = "changed " + r.ID }
 
 // reopened is the answer about a new round: who is asked is who was asked before.
 func (s *Service) reopened(ctx context.Context, tx *store.Tx, r db.Review) (schemas.ReviewCreated, error) {

@@ -115,10 +115,13 @@ func (c circle) verdict(ballots []ballot, m meaning) verdict {
 	case modeQuorum:
 		return c.quorum(own, m)
 	}
-	if len(own) == 0 {
-		return verdict{}
+	switch {
+	case len(own) > 0:
+		return human(own[0].answer, own[:1])
+	case c.step > 0 && len(c.people) == 0:
+		return policy(m)
 	}
-	return human(own[0].answer, own[:1])
+	return verdict{}
 }
 
 func human(a answer.Answer, by []ballot) verdict {
@@ -146,7 +149,7 @@ func (c circle) all(own []ballot, m meaning) verdict {
 	}
 	for _, person := range c.needed {
 		if !slices.ContainsFunc(own, func(b ballot) bool { return b.person == person }) {
-			return disagreed(same || m.median != nil, m)
+			return disagreed((same || m.median != nil) && !slices.ContainsFunc(c.needed, c.lost), m)
 		}
 	}
 	if len(own) == 0 {
@@ -162,6 +165,9 @@ func (c circle) all(own []ballot, m meaning) verdict {
 	}
 	return policy(m)
 }
+
+// lost tells whether somebody's answer will never come: they may not give it any more.
+func (c circle) lost(person string) bool { return !slices.Contains(c.people, person) }
 
 // disagreed is undecided while all may still agree.
 func disagreed(mayAgree bool, m meaning) verdict {

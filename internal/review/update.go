@@ -34,6 +34,7 @@ func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.Upd
 	}
 	r, err := s.advance(ctx, tx, l.Review, move{event: Update, by: actorOf(l.caller), data: map[string]any{"fields": fields}, edit: func(r *db.Review) {
 		*r = changed
+		asksElse(r)
 	}})
 	if err != nil {
 		return schemas.ReviewAnswer{}, err

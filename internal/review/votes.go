@@ -123,10 +123,12 @@ func circlesOf(r db.Review, asked []db.CircleOfReviewRow) []circle {
 }
 
 // join puts a person into the circle. Who was told by an escalation may answer but need
-// not, where everybody has to.
+// not, where everybody has to. Who has left may not answer any more, but is missed.
 func (c *circle) join(a db.CircleOfReviewRow) {
-	c.people = append(c.people, a.PersonID)
-	if a.Reason != "escalated" {
+	if a.RemovedAt == 0 && (a.Member || a.Reason == reasonEscalated) {
+		c.people = append(c.people, a.PersonID)
+	}
+	if a.Reason != reasonEscalated {
 		c.needed = append(c.needed, a.PersonID)
 	}
 }

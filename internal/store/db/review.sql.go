@@ -10,9 +10,47 @@ import (
 	"database/sql"
 )
 
+const awaitedFrom = `-- name: AwaitedFrom :many
+SELECT r.id FROM reviews r
+WHERE r.status = 'pending' AND r.review_mode <> '' AND (CAST($1 AS TEXT) = '' OR r.loop_id = $1)
+  AND EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = $2)
+ORDER BY r.id FOR UPDATE
+`
+
+type AwaitedFromParams struct {
+	LoopID   string
+	PersonID string
+}
+
+// Open requests of several people that a person was asked to decide, locked.
+func (q *Queries) AwaitedFrom(ctx context.Context, arg AwaitedFromParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, awaitedFrom, arg.LoopID, arg.PersonID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const circleOfReview = `-- name: CircleOfReview :many
 SELECT r.step, r.person_id, r.reason, r.notified, r.notified_at, p.name, p.email, p.last_seen_at,
-  p.is_owner, p.removed_at
+  p.is_owner, p.removed_at,
+  EXISTS (SELECT 1 FROM loop_members m JOIN reviews w ON w.loop_id = m.loop_id
+    WHERE w.id = r.review_id AND m.person_id = r.person_id AND m.status = 'active') AS member
 FROM review_recipients r JOIN people p ON p.id = r.person_id
 WHERE r.review_id = $1
 ORDER BY r.step, r.created_at, r.person_id
@@ -29,6 +67,7 @@ type CircleOfReviewRow struct {
 	LastSeenAt int64
 	IsOwner    bool
 	RemovedAt  int64
+	Member     bool
 }
 
 // Everybody who was asked, in the order in which they were.
@@ -52,6 +91,7 @@ func (q *Queries) CircleOfReview(ctx context.Context, reviewID string) ([]Circle
 			&i.LastSeenAt,
 			&i.IsOwner,
 			&i.RemovedAt,
+			&i.Member,
 		); err != nil {
 			return nil, err
 		}
@@ -69,16 +109,17 @@ func (q *Queries) CircleOfReview(ctx context.Context, reviewID string) ([]Circle
 const extendReviews = `-- name: ExtendReviews :execrows
 UPDATE reviews SET
   timeout_at = timeout_at + CAST($1 AS BIGINT),
-  claim_by = CASE WHEN claim_by > 0 THEN claim_by + $1 ELSE 0 END,
+  claim_by = CASE WHEN claim_by > 0 AND status = 'pending' THEN claim_by + $1 ELSE claim_by END,
   lease_until = CASE WHEN lease_until > 0 THEN lease_until + $1 ELSE 0 END,
   decide_by = CASE WHEN decide_by > 0 THEN decide_by + $1 ELSE 0 END,
-  escalation_at = CASE WHEN escalation_at > 0 THEN escalation_at + $1 ELSE 0 END,
+  escalation_at = CASE WHEN escalation_at > 0 AND status = 'pending' THEN escalation_at + $1 ELSE escalation_at END,
   seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
   version = version + 1
 WHERE status IN ('pending', 'claimed')
 `
 
-// Moves every clock of the open requests. What its agent has seen stays seen.
+// Moves every clock of the open requests; those that stand still during a claim move when
+// it ends, by all of its time. What its agent has seen stays seen.
 func (q *Queries) ExtendReviews(ctx context.Context, byMicros int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, extendReviews, byMicros)
 	if err != nil {
@@ -518,6 +559,33 @@ func (q *Queries) LockReview(ctx context.Context, id string) (Review, error) {
 	return i, err
 }
 
+const lockReviewsIn = `-- name: LockReviewsIn :many
+SELECT id FROM reviews WHERE loop_id = $1 ORDER BY id FOR UPDATE
+`
+
+func (q *Queries) LockReviewsIn(ctx context.Context, loopID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, lockReviewsIn, loopID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const openDuplicateOf = `-- name: OpenDuplicateOf :one
 SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
 WHERE agent_id = $1 AND content_hash = $2 AND status IN ('pending', 'claimed')
@@ -683,13 +751,12 @@ func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (Review, 
 const overdueReviews = `-- name: OverdueReviews :many
 SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
 WHERE status IN ('pending', 'claimed') AND (
-  timeout_at <= $1
-  OR (claim_by > 0 AND claim_by <= $1) OR (lease_until > 0 AND lease_until <= $1)
-  OR (decide_by > 0 AND decide_by <= $1) OR (escalation_at > 0 AND escalation_at <= $1))
+  timeout_at <= $1 OR (lease_until > 0 AND lease_until <= $1) OR (decide_by > 0 AND decide_by <= $1)
+  OR (status = 'pending' AND ((claim_by > 0 AND claim_by <= $1) OR (escalation_at > 0 AND escalation_at <= $1))))
 ORDER BY id LIMIT 1000
 `
 
-// Open requests with a clock that should have rung.
+// Open requests with a clock that should have rung. Two stand still during a claim.
 func (q *Queries) OverdueReviews(ctx context.Context, now int64) ([]Review, error) {
 	rows, err := q.db.QueryContext(ctx, overdueReviews, now)
 	if err != nil {
@@ -815,16 +882,16 @@ const saveReview = `-- name: SaveReview :execrows
 UPDATE reviews SET
   status = $1, status_rank = $2, version = $3, seen_version = $4, round = $5, step = $6,
   priority = $7, priority_rank = $8, request_text = $9, search_text = $10, media = $11,
-  text_version = $12,
-  context = $13, response_config = $14, default_response = $15, on_timeout = $16,
-  timeout_seconds = $17, callback_url = $18, tags = $19, action = $20, action_digest = $21,
-  restricted = $22, claimed_by = $23, claimed_at = $24, lease_until = $25, decide_by = $26,
-  claim_by = $27, timeout_at = $28, warned = $29, escalation_at = $30, escalation_step = $31,
-  escalation_last = $32, response = $33, response_value = $34, effective = $35,
-  response_source = $36, decision = $37, decided_by = $38, decided_via = $39, comment = $40,
-  edited_action = $41, cancel_reason = $42, audit_count = $43, audit_head = $44,
-  round_at = $45, updated_at = $46, ended_at = $47
-WHERE id = $48 AND status = $49 AND version = $50
+  text_version = $12, content_hash = $13,
+  context = $14, response_config = $15, default_response = $16, on_timeout = $17,
+  timeout_seconds = $18, callback_url = $19, tags = $20, action = $21, action_digest = $22,
+  restricted = $23, claimed_by = $24, claimed_at = $25, lease_until = $26, decide_by = $27,
+  claim_by = $28, timeout_at = $29, warned = $30, escalation_at = $31, escalation_step = $32,
+  escalation_last = $33, response = $34, response_value = $35, effective = $36,
+  response_source = $37, decision = $38, decided_by = $39, decided_via = $40, comment = $41,
+  edited_action = $42, cancel_reason = $43, audit_count = $44, audit_head = $45,
+  round_at = $46, updated_at = $47, ended_at = $48
+WHERE id = $49 AND status = $50 AND version = $51
 `
 
 type SaveReviewParams struct {
@@ -840,6 +907,7 @@ type SaveReviewParams struct {
 	SearchText      string
 	Media           string
 	TextVersion     int64
+	ContentHash     string
 	Context         string
 	ResponseConfig  string
 	DefaultResponse string
@@ -895,6 +963,7 @@ func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) (int64, 
 		arg.SearchText,
 		arg.Media,
 		arg.TextVersion,
+		arg.ContentHash,
 		arg.Context,
 		arg.ResponseConfig,
 		arg.DefaultResponse,

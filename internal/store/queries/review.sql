@@ -23,7 +23,7 @@ SELECT * FROM reviews WHERE id = @id;
 UPDATE reviews SET
   status = @status, status_rank = @status_rank, version = @version, seen_version = @seen_version, round = @round, step = @step,
   priority = @priority, priority_rank = @priority_rank, request_text = @request_text, search_text = @search_text, media = @media,
-  text_version = @text_version,
+  text_version = @text_version, content_hash = @content_hash,
   context = @context, response_config = @response_config, default_response = @default_response, on_timeout = @on_timeout,
   timeout_seconds = @timeout_seconds, callback_url = @callback_url, tags = @tags, action = @action, action_digest = @action_digest,
   restricted = @restricted, claimed_by = @claimed_by, claimed_at = @claimed_at, lease_until = @lease_until, decide_by = @decide_by,
@@ -60,7 +60,9 @@ ON CONFLICT DO NOTHING;
 -- name: CircleOfReview :many
 -- Everybody who was asked, in the order in which they were.
 SELECT r.step, r.person_id, r.reason, r.notified, r.notified_at, p.name, p.email, p.last_seen_at,
-  p.is_owner, p.removed_at
+  p.is_owner, p.removed_at,
+  EXISTS (SELECT 1 FROM loop_members m JOIN reviews w ON w.loop_id = m.loop_id
+    WHERE w.id = r.review_id AND m.person_id = r.person_id AND m.status = 'active') AS member
 FROM review_recipients r JOIN people p ON p.id = r.person_id
 WHERE r.review_id = @review_id
 ORDER BY r.step, r.created_at, r.person_id;
@@ -89,23 +91,33 @@ VALUES (
 -- name: ReviewsClaimedBy :many
 SELECT id FROM reviews WHERE claimed_by = CAST(@person_id AS TEXT) AND (CAST(@loop_id AS TEXT) = '' OR loop_id = @loop_id) ORDER BY id;
 
+-- name: AwaitedFrom :many
+-- Open requests of several people that a person was asked to decide, locked.
+SELECT r.id FROM reviews r
+WHERE r.status = 'pending' AND r.review_mode <> '' AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
+  AND EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = @person_id)
+ORDER BY r.id FOR UPDATE;
+
+-- name: LockReviewsIn :many
+SELECT id FROM reviews WHERE loop_id = @loop_id ORDER BY id FOR UPDATE;
+
 -- name: OverdueReviews :many
--- Open requests with a clock that should have rung.
+-- Open requests with a clock that should have rung. Two stand still during a claim.
 SELECT * FROM reviews
 WHERE status IN ('pending', 'claimed') AND (
-  timeout_at <= @now
-  OR (claim_by > 0 AND claim_by <= @now) OR (lease_until > 0 AND lease_until <= @now)
-  OR (decide_by > 0 AND decide_by <= @now) OR (escalation_at > 0 AND escalation_at <= @now))
+  timeout_at <= @now OR (lease_until > 0 AND lease_until <= @now) OR (decide_by > 0 AND decide_by <= @now)
+  OR (status = 'pending' AND ((claim_by > 0 AND claim_by <= @now) OR (escalation_at > 0 AND escalation_at <= @now))))
 ORDER BY id LIMIT 1000;
 
 -- name: ExtendReviews :execrows
--- Moves every clock of the open requests. What its agent has seen stays seen.
+-- Moves every clock of the open requests; those that stand still during a claim move when
+-- it ends, by all of its time. What its agent has seen stays seen.
 UPDATE reviews SET
   timeout_at = timeout_at + CAST(@by_micros AS BIGINT),
-  claim_by = CASE WHEN claim_by > 0 THEN claim_by + @by_micros ELSE 0 END,
+  claim_by = CASE WHEN claim_by > 0 AND status = 'pending' THEN claim_by + @by_micros ELSE claim_by END,
   lease_until = CASE WHEN lease_until > 0 THEN lease_until + @by_micros ELSE 0 END,
   decide_by = CASE WHEN decide_by > 0 THEN decide_by + @by_micros ELSE 0 END,
-  escalation_at = CASE WHEN escalation_at > 0 THEN escalation_at + @by_micros ELSE 0 END,
+  escalation_at = CASE WHEN escalation_at > 0 AND status = 'pending' THEN escalation_at + @by_micros ELSE escalation_at END,
   seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
   version = version + 1
 WHERE status IN ('pending', 'claimed');
