@@ -287,7 +287,26 @@ func (m multi) other(a Answer) bool {
 	})
 }
 
-func (m multi) fields() []Field { return m.choices.fields("checkbox", false) }
+func (m multi) fields() []Field {
+	fields := m.choices.fields("checkbox", m.low > 0)
+	fields[0].Help = strings.TrimSpace(fields[0].Help + " " + choose(m.low, m.high, len(m.options)))
+	return fields
+}
+
+// choose says how many of the options to tick, where not any number will do.
+func choose(low, high, all int) string {
+	switch {
+	case low == high:
+		return fmt.Sprintf("Choose %d.", low)
+	case low > 0 && high < all:
+		return fmt.Sprintf("Choose %d to %d.", low, high)
+	case low > 0:
+		return fmt.Sprintf("Choose at least %d.", low)
+	case high < all:
+		return fmt.Sprintf("Choose at most %d.", high)
+	}
+	return ""
+}
 
 func (m multi) fromForm(form map[string][]string) (json.RawMessage, error) {
 	values := []json.RawMessage{}

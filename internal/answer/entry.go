@@ -462,6 +462,7 @@ func (s several) read(field string, raw json.RawMessage) (json.RawMessage, error
 func (s several) show(f Field) Field {
 	f.Kind, f.Options = "checkbox", s.options()
 	f.Required = f.Required && s.low > 0
+	f.Help = strings.TrimSpace(f.Help + " " + choose(s.low, s.high, len(f.Options)))
 	return f
 }
 

@@ -151,6 +151,22 @@ func TestAPageOfEachTypeGivesAnAnswerThatPasses(t *testing.T) {
 	require.ErrorContains(t, err, "answer must be exactly one choice")
 }
 
+func TestAPageSaysHowManyOptionsToChoose(t *testing.T) {
+	for config, words := range map[string]string{
+		`{"options":["a","b","c"],"min_selections":1,"max_selections":2}`: "Choose 1 to 2.",
+		`{"options":["a","b","c"],"min_selections":2}`:                    "Choose at least 2.",
+		`{"options":["a","b","c"],"max_selections":2}`:                    "Choose at most 2.",
+		`{"options":["a","b"],"min_selections":2,"max_selections":2}`:     "Choose 2.",
+		`{"options":["a","b"]}`:                                           "",
+	} {
+		f := spec(t, "multi_select", config).Fields()[0]
+		require.Equal(t, words, f.Help, config)
+		require.Equal(t, strings.Contains(config, "min_selections"), f.Required, config)
+	}
+	tags := spec(t, "form", `{"type":"object","properties":{"tags":{"type":"array","items":{"enum":["x","y","z"]},"maxItems":2}}}`).Fields()[0]
+	require.Equal(t, "Choose at most 2.", tags.Help)
+}
+
 func TestARatingIsChosenAmongItsPlaces(t *testing.T) {
 	f := spec(t, "rating", `{"min":1,"max":3,"labels":{"1":"poor"}}`).Fields()[0]
 	require.Equal(t, "radio", f.Kind)

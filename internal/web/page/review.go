@@ -12,6 +12,9 @@ import (
 	"humanops-mcp/schemas"
 )
 
+// maxFallback is how much of a default answer stands in the head of the page.
+const maxFallback = 200
+
 // ReviewPage is a review request as somebody who was asked sees it.
 type ReviewPage struct {
 	Frame
@@ -150,6 +153,38 @@ func (v ReviewPage) modeWords() string {
 	return "The first answer counts."
 }
 
+// otherwise is what follows when nobody decides in time.
+func (v ReviewPage) otherwise() string {
+	switch fallback := v.Review.DefaultResponse; {
+	case v.Review.Status.Final() || v.Review.TaskID != "":
+		return ""
+	case v.Review.OnTimeout == "cancel" || len(fallback) == 0 || string(fallback) == "null":
+		return "If nobody does, it is withdrawn and nothing is approved."
+	default:
+		return "If nobody does, this counts: " + v.shortAnswer(fallback)
+	}
+}
+
+// shortAnswer is an answer by its label, where it is one of the options.
+func (v ReviewPage) shortAnswer(raw json.RawMessage) string {
+	text := value(raw)
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		text = plain(strings.Join(list, ", "))
+	}
+	if len(v.Fields) == 1 {
+		for _, o := range v.Fields[0].Options {
+			if o.Value == text {
+				text = optionLabel(o)
+			}
+		}
+	}
+	if letters := []rune(text); len(letters) > maxFallback {
+		text = string(letters[:maxFallback]) + " …"
+	}
+	return text
+}
+
 // outcomeClass is the colour in which the outcome stands.
 func (v ReviewPage) outcomeClass() string {
 	return map[string]string{schemas.Approved: "good", schemas.Rejected: "bad", schemas.NeedsChanges: "warn"}[v.Review.Decision]
@@ -271,6 +306,9 @@ func bounds(f answer.Field) string {
 	}
 	if len(parts) == 0 {
 		return plain(f.Help)
+	}
+	for i, part := range parts[1:] {
+		parts[i+1] = strings.ToLower(part[:1]) + part[1:]
 	}
 	return strings.TrimSpace(plain(f.Help) + " " + strings.Join(parts, ", ") + ".")
 }

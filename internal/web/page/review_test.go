@@ -216,6 +216,30 @@ func TestJSONForReaders(t *testing.T) {
 	})
 }
 
+func TestTheHeadSaysWhatFollowsWhenNobodyDecides(t *testing.T) {
+	for name, test := range map[string]struct{ config, fallback, onTimeout, words string }{
+		"an option is named as its button is": {`{"false_label":"Hold it"}`, "false", "default", "If nobody does, this counts: Hold it<"},
+		"hidden characters are written out":   {`{}`, `"\u202ex"`, "default", "this counts: ⟦U+202E⟧x<"},
+		"several are a list":                  {`{}`, `["a","b"]`, "default", "this counts: a, b<"},
+		"it is withdrawn":                     {`{}`, "false", "cancel", "it is withdrawn and nothing is approved"},
+		"there is no default":                 {`{}`, "", "default", "it is withdrawn and nothing is approved"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := render(t, Review(reviewPage("boolean", test.config, func(v *ReviewPage) {
+				v.Review.DefaultResponse, v.Review.OnTimeout = json.RawMessage(test.fallback), test.onTimeout
+			})))
+			require.Contains(t, out, test.words)
+		})
+	}
+	final := reviewPage("boolean", `{}`, func(v *ReviewPage) { v.Review.Status, v.Review.DefaultResponse = schemas.ReviewCompleted, json.RawMessage("false") })
+	require.NotContains(t, render(t, Review(final)), "If nobody does")
+}
+
+func TestTheLimitsOfATextAreOneSentence(t *testing.T) {
+	v := reviewPage("text", `{"min_length":5,"max_length":200}`, nil)
+	require.Equal(t, "At least 5 characters, up to 200 characters.", bounds(v.Fields[0]))
+}
+
 func TestDifferences(t *testing.T) {
 	t.Run("words that went and came stand beside those that stayed", func(t *testing.T) {
 		require.Equal(t, []change{{"", "pay "}, {"del", "820000 "}, {"ins", "82000 "}, {"", "to Ada"}}, diffWords("pay 820000 to Ada", "pay 82000 to Ada"))
