@@ -199,7 +199,7 @@ func asked(created schemas.ReviewCreated, now *schemas.Review, extended bool) As
 		return out
 	}
 	out.PollAfterSeconds = 60
-	out.Next = nothingApproved + ": do not act before check_status says APPROVED. Tell the user, end your turn, and call check_status in about a minute or when the user asks."
+	out.Next = nothingApproved + ": do not act before check_status says APPROVED or, where you asked for something else, ANSWERED. Tell the user, end your turn, and call check_status in about a minute or when the user asks."
 	switch {
 	case out.Sandbox:
 		out.PollAfterSeconds = 5

@@ -28,7 +28,7 @@ func (a *asking) timeout() (int, error) {
 	}
 	end, _, err := parseDeadline(text, a.clock.Now())
 	if err != nil {
-		return 0, schemas.Invalid("timeout", fmt.Sprintf("must be a time from now, at most 30d, or RFC 3339; got %.40q. Example: 4h or 2d", text))
+		return 0, schemas.Invalid("timeout", fmt.Sprintf("must be a time from now, 1m to 30d, or RFC 3339; got %.40q. Example: 4h or 2d", text))
 	}
 	seconds := int(end.Sub(a.clock.Now().Truncate(time.Second)).Seconds())
 	if seconds < minTimeout || seconds > maxTimeout {

@@ -261,6 +261,7 @@ func TestReviewsAreServedByTheToolsOfTasks(t *testing.T) {
 		"pending":       {review("pending", 1, `,"broadcasted_to":[{},{}]`), "waiting", "Waits for 2 people. Nothing is approved until a person decides."},
 		"claimed":       {review("claimed", 2, `,"claimed_by_name":"Ada"`), "waiting", `"Ada" is looking at it.`},
 		"approved":      {review("completed", 3, `,"decision":"approved","response_source":"human","response_by_user":{"name":"Ada"}`), "done", `APPROVED by "Ada": do exactly what was asked, once.`},
+		"by several":    {review("completed", 3, `,"decision":"approved","response_source":"human","response_by_user":{"name":"Bob"},"answers":[{"user":{"name":"Ada"},"decision":"approved"},{"user":{"name":"Eve"},"decision":"rejected"},{"user":{"name":"Bob"},"decision":"approved"}]`), "done", `APPROVED by "Ada", "Bob" (2 of the 3 who answered): do exactly`},
 		"edited":        {review("completed", 3, `,"decision":"approved","response_source":"human","edited_action":{"tool":"pay","arguments":{"usd":3}}`), "done", "APPROVED WITH CHANGES"},
 		"rejected":      {review("completed", 3, `,"decision":"rejected","response_source":"human"`), "done", "REJECTED by a person: do not do it"},
 		"no agreement":  {review("completed", 3, `,"decision":"rejected","response_source":"policy"`), "done", "REJECTED by the reviewers, who cannot agree any more"},
@@ -328,6 +329,15 @@ func TestReviewsAreServedByTheToolsOfTasks(t *testing.T) {
 		require.Equal(t, "Less", answer["untrusted_comment"])
 		require.Equal(t, "approved of action abc, signed with key k1, good until 2026-11-23T12:00:00Z", answer["receipt"])
 	})
+	t.Run("an approval that was used up is not to be acted on again", func(t *testing.T) {
+		m := newOurs()
+		m.answer("GET /v1/api/requests/{id}", 200, `{"data":{"request":`+review("completed", 3, `,"decision":"approved","response_source":"human","receipt_available":true`)+`}}`)
+		m.answer("GET /v1/api/requests/{id}/receipt", 200, `{"data":{"receipt":{"decision":"approved"},"consumed_at":"2026-11-22T12:00:00Z"}}`)
+		c, _ := agent(t, m, false)
+		out := call(t, c, "get_task_result", object{"task_id": oneID})
+		require.Contains(t, out.text, "do not do it again")
+		require.Equal(t, "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more.", out.data["next"])
+	})
 	t.Run("a review is cancelled as a task is", func(t *testing.T) {
 		m := newOurs()
 		m.answer("DELETE /v1/api/requests/{id}", 200, `{"data":{"request_id":"x","status":"cancelled"}}`)
@@ -375,6 +385,14 @@ func TestReviewsAreServedByTheToolsOfTasks(t *testing.T) {
 		require.Contains(t, out.text, `"Publish that?": rejected, 80% alike`)
 		require.Contains(t, out.text, "> Never\n")
 		require.Contains(t, out.text, "approves nothing now")
+	})
+	t.Run("without a question nothing is called alike", func(t *testing.T) {
+		m := newOurs()
+		m.answer("GET /v1/api/precedents", 200, `{"data":{"precedents":[{"request_text":"Publish that?","decision":"rejected","similarity":1}]}}`)
+		c, _ := agent(t, m, false)
+		out := call(t, c, "find_precedents", object{})
+		require.Contains(t, out.text, `"Publish that?": rejected`)
+		require.NotContains(t, out.text, "alike")
 	})
 	t.Run("a marketplace that serves no reviews says so", func(t *testing.T) {
 		c, _ := agent(t, newMarket(), true)

@@ -55,7 +55,7 @@ func findPrecedents(ctx context.Context, c *call, in PrecedentArgs) (reply[Prece
 			UntrustedComment: untrusted(p.Comment, maxText), DecidedAt: moment(p.DecidedAt), Similarity: p.Similarity,
 		}
 		r.data.Items = append(r.data.Items, item)
-		fmt.Fprintf(&text, "- %s %q: %s, %.0f%% alike, %s.\n", item.RequestID, item.Question, item.Decision, 100*item.Similarity, item.DecidedAt)
+		fmt.Fprintf(&text, "- %s %q: %s, %s%s.\n", item.RequestID, item.Question, item.Decision, alike(in.Query, p.Similarity), item.DecidedAt)
 		text.WriteString(quote("Comment", item.UntrustedComment))
 	}
 	if len(out.Precedents) == 0 {
@@ -63,4 +63,12 @@ func findPrecedents(ctx context.Context, c *call, in PrecedentArgs) (reply[Prece
 	}
 	r.text = text.String() + "What was decided then approves nothing now: ask with request_human_review."
 	return r, nil
+}
+
+// alike says how similar a question is, where there was one to compare it with.
+func alike(query string, similarity float64) string {
+	if strings.TrimSpace(query) == "" {
+		return ""
+	}
+	return fmt.Sprintf("%.0f%% alike, ", 100*similarity)
 }

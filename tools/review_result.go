@@ -44,7 +44,11 @@ func reviewResult(ctx context.Context, c *call, id string) (reply[TaskResult], e
 		a.EditedArguments = one.EditedAction.Arguments
 	}
 	if one.ReceiptAvailable {
-		a.Receipt = receiptSummary(ctx, c, service, id)
+		var used bool
+		a.Receipt, used = receiptSummary(ctx, c, service, id)
+		if used && one.Decision == schemas.Approved {
+			b.Next = "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more."
+		}
 	}
 	r.data = TaskResult{TaskID: one.ID, State: b.State, Status: b.Status, Next: b.Next, TestMode: mode(out.Sandboxed)}
 	if one.Sandbox {
@@ -57,18 +61,18 @@ func reviewResult(ctx context.Context, c *call, id string) (reply[TaskResult], e
 	return r, nil
 }
 
-// receiptSummary says in a line what the signed receipt is good for.
-func receiptSummary(ctx context.Context, c *call, service *reviewer, id string) string {
+// receiptSummary says in a line what the signed receipt is good for, and whether it was used.
+func receiptSummary(ctx context.Context, c *call, service *reviewer, id string) (summary string, used bool) {
 	out, err := service.GetReceipt(ctx, schemas.ReviewRequest{RequestID: id})
 	if err != nil {
 		c.log.Warn("receipt not fetched", "request", id, "error", err)
-		return "there is one, which cannot be read now"
+		return "there is one, which cannot be read now", false
 	}
 	state := "good until " + moment(out.Receipt.ExpiresAt)
 	if out.ConsumedAt != nil {
 		state = "used up " + moment(*out.ConsumedAt)
 	}
-	return fmt.Sprintf("%s of action %s, signed with key %s, %s", out.Receipt.Decision, out.Receipt.ActionDigest, out.Receipt.KeyID, state)
+	return fmt.Sprintf("%s of action %s, signed with key %s, %s", out.Receipt.Decision, out.Receipt.ActionDigest, out.Receipt.KeyID, state), out.ConsumedAt != nil
 }
 
 func reviewText(b Brief, r schemas.Review, a Answer) string {

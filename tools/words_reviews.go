@@ -15,6 +15,7 @@ const (
 	maxComment = 2000 // characters of a reviewer's comment
 	maxAnswer  = 5000 // of one text within an answer
 	maxShown   = 300  // of an answer in a line
+	maxNamed   = 5    // people who decided together
 )
 
 // nothingApproved is said wherever somebody could take silence for consent.
@@ -112,6 +113,8 @@ func decidedNext(r schemas.Review) string {
 		who = "a simulated reviewer"
 	case r.ResponseSource == schemas.SourcePolicy:
 		who = "the reviewers, who cannot agree any more"
+	case len(r.Answers) > 1:
+		who = agreed(r)
 	case r.ResponseByUser != nil:
 		who = person(r.ResponseByUser.Name)
 	}
@@ -127,6 +130,21 @@ func decidedNext(r schemas.Review) string {
 		return "CHANGES WANTED by " + who + ": revise it, then request_human_review with revises " + r.ID + "."
 	}
 	return "ANSWERED by " + who + ". Use the answer; get_task_result has all of it."
+}
+
+// agreed names those of several people whose answer counts, and not only who was last.
+func agreed(r schemas.Review) string {
+	var names []string
+	for _, vote := range r.Answers {
+		if vote.Decision == r.Decision {
+			names = append(names, person(vote.User.Name))
+		}
+	}
+	count := fmt.Sprintf("%d of the %d who answered", len(names), len(r.Answers))
+	if len(names) == 0 || len(names) > maxNamed {
+		return count
+	}
+	return strings.Join(names, ", ") + " (" + count + ")"
 }
 
 func timedOut(r schemas.Review) string {
