@@ -316,7 +316,7 @@ func TestProblemsSayWhoIsMissing(t *testing.T) {
 			Escalation: []schemas.EscalationPolicy{{Steps: []schemas.EscalationStep{{AfterSeconds: 60, To: []string{"legal", "Ada"}}}}},
 		}
 		got := must(h, h.owner, h.UpdateLoop, schemas.UpdateLoopRequest{LoopID: loop.ID, Settings: &s})
-		require.Equal(t, []string{"A quorum needs 2 equal answers, but only 1 people in this loop can decide."}, got.Warnings)
+		require.Equal(t, []string{"A quorum needs 2 equal answers, but the people of this loop who can decide are only 1."}, got.Warnings)
 		must(h, h.owner, h.accounts.RemovePerson, schemas.PersonRequest{PersonID: "Ada"})
 		got = must(h, h.owner, h.GetLoop, schemas.LoopRequest{LoopID: loop.ID})
 		require.Contains(t, got.Warnings, `Step 1 of the escalation for all priorities names "legal", in which there is nobody.`)

@@ -131,7 +131,7 @@ func membershipProblems(settings schemas.LoopSettings, members []member) (out []
 		out = append(out, "Nobody in this loop can decide: it demands passkeys, and no active member has one that is enrolled.")
 	}
 	if m := settings.Mode; m != nil && m.Mode == modeQuorum && able > 0 && m.Threshold > able {
-		out = append(out, fmt.Sprintf("A quorum needs %d equal answers, but only %d people in this loop can decide.", m.Threshold, able))
+		out = append(out, fmt.Sprintf("A quorum needs %d equal answers, but the people of this loop who can decide are only %d.", m.Threshold, able))
 	}
 	return out
 }
