@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
 
@@ -38,5 +39,29 @@ func TestATestKeyLearnsNothingOfThePeopleOfTheHouse(t *testing.T) {
 		whole := do(sc, sc.agent, sc.GetLoop, schemas.LoopRequest{LoopID: sc.loop.ID}).Loop
 		require.Len(t, whole.Members, 2, "a live key sees who decides")
 		require.Len(t, whole.Settings.Escalation, 1)
+	})
+}
+
+func TestATestKeysWebhookHearsNothingOfThePeopleOfTheHouse(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		do(sc, sc.sandbox, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Mine"})
+		do(sc, sc.sandbox, sc.CreateWebhook, schemas.CreateWebhookRequest{URL: "https://example.com/hook", Events: []string{"loop.*"}})
+		do(sc, sc.owner, sc.Accounts.AddPerson, schemas.AddPersonRequest{Me: true, Email: "owner@example.com"})
+		do(sc, sc.owner, sc.Accounts.AddPerson, schemas.AddPersonRequest{Name: "Second", Roles: []string{"owner"}})
+		do(sc, sc.owner, sc.Accounts.RemovePerson, schemas.PersonRequest{PersonID: idOf(sc.owner)})
+		var bodies []string
+		sc.write(func(tx *store.Tx) error {
+			rows, err := tx.Query(t.Context(), "SELECT body FROM webhook_deliveries")
+			require.NoError(t, err)
+			defer rows.Close()
+			for rows.Next() {
+				var body string
+				require.NoError(t, rows.Scan(&body))
+				bodies = append(bodies, body)
+			}
+			return rows.Err()
+		})
+		require.Len(t, bodies, 1)
+		require.NotContains(t, bodies[0], "owner@example.com")
 	})
 }
