@@ -146,6 +146,30 @@ func TestAnAgreementThatNobodyCanReachAnyMoreEnds(t *testing.T) {
 	})
 }
 
+func TestNoRoundIsOpenedThatNobodyCouldDecide(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		for name, edit := range map[string]func(*schemas.NewReview){
+			"because all have to":    func(r *schemas.NewReview) { r.ReviewMode = &schemas.ReviewMode{Mode: "all"} },
+			"because they alone may": func(r *schemas.NewReview) { r.AssignTo = []string{"Left"} },
+			"because it is a circle": func(r *schemas.NewReview) {
+				r.ReviewMode = &schemas.ReviewMode{Steps: []schemas.ReviewStep{{To: []string{"Ada", "Left"}}, {To: []string{"Left"}}}}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				left := sc.joined("Left")
+				ask := func(r *schemas.NewReview) { r.ResponseType, r.DefaultResponse = "", nil; edit(r) }
+				id, other := sc.asked(ask), sc.asked(ask)
+				sc.decided(left, id, `"needs_changes"`)
+				sc.decided(left, other, `"needs_changes"`)
+				do(sc, sc.agent, sc.OpenRound, schemas.OpenRoundRequest{RequestID: other})
+				do(sc, sc.owner, sc.Accounts.RemovePerson, schemas.PersonRequest{PersonID: "Left"})
+				_, err := attempt(sc, sc.agent, sc.OpenRound, schemas.OpenRoundRequest{RequestID: id})
+				require.Equal(t, "completed", denied(t, err, schemas.CodeConflict, "not all there any more").State)
+			})
+		}
+	})
+}
+
 func TestALoopIsDeletedWhileFeedbackIsGivenInIt(t *testing.T) {
 	clk := clock.NewFake(storetest.Start)
 	sc := sceneOn(t, storetest.OpenPostgres(t, clk), clk, Config{})

@@ -36,6 +36,9 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
+	if err := s.mayAgree(next, asked); err != nil {
+		return schemas.ReviewCreated{}, err
+	}
 	if err := keepRound(ctx, tx, l.Review); err != nil {
 		return schemas.ReviewCreated{}, err
 	}
@@ -72,6 +75,21 @@ func mayReask(l locked) error {
 		return conflict(l.Review, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
 	case l.Decision != schemas.NeedsChanges || status(l.Review) != schemas.ReviewCompleted:
 		return conflict(l.Review, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
+	}
+	return nil
+}
+
+// mayAgree refuses a round that could not be decided any more, because those who would
+// have to were taken out.
+func (s *Service) mayAgree(r db.Review, asked []db.CircleOfReviewRow) error {
+	spec, err := s.spec(r)
+	if err != nil || r.Mode == account.Test {
+		return err
+	}
+	circles := circlesOf(r, asked)
+	nobody := r.Restricted && !several(modeOf(r)) && !wasRouted(r, asked) && len(circles[0].people) == 0
+	if v := outcome(circles, parallel, nil, meaningOf(spec, r)); v.decided || nobody {
+		return conflict(r, "Those who would have to decide this request are not all there any more, so it cannot be decided again. Ask with a new request.")
 	}
 	return nil
 }
