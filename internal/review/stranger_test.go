@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -63,5 +64,27 @@ func TestATestKeysWebhookHearsNothingOfThePeopleOfTheHouse(t *testing.T) {
 		})
 		require.Len(t, bodies, 1)
 		require.NotContains(t, bodies[0], "owner@example.com")
+	})
+}
+
+func TestATestKeyKeepsNoNameFromTheHouse(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		made := do(sc, sc.agent, sc.Accounts.RegisterAgent, schemas.RegisterAgentRequest{Name: "Stranger", Email: "s@example.com"})
+		stranger := account.With(t.Context(), account.Caller{AgentID: made.AgentID, Mode: account.Test, Via: "api"})
+		squatted := do(sc, stranger, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Payments", Slug: "payments"}).Loop
+		_, err := attempt(sc, stranger, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Payments", Slug: "payments"})
+		denied(t, err, schemas.CodeConflict, "is taken")
+		_, err = attempt(sc, sc.sandbox, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Payments", Slug: "payments"})
+		denied(t, err, schemas.CodeConflict, "is taken")
+
+		ours := do(sc, sc.owner, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Payments", Slug: "payments"}).Loop
+		require.Equal(t, "payments", ours.Slug)
+		require.Equal(t, ours.ID, do(sc, sc.agent, sc.GetLoop, schemas.LoopRequest{LoopID: "payments"}).Loop.ID)
+		require.NotEqual(t, "payments", do(sc, stranger, sc.GetLoop, schemas.LoopRequest{LoopID: squatted.ID}).Loop.Slug, "theirs is still there")
+
+		mine := do(sc, sc.sandbox, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Trial", Slug: "trial"}).Loop
+		_, err = attempt(sc, sc.agent, sc.CreateLoop, schemas.CreateLoopRequest{Name: "Trial", Slug: "trial"})
+		denied(t, err, schemas.CodeConflict, "is taken")
+		require.Equal(t, "trial", do(sc, sc.sandbox, sc.GetLoop, schemas.LoopRequest{LoopID: mine.ID}).Loop.Slug, "an agent takes nothing from itself")
 	})
 }

@@ -1527,3 +1527,19 @@ func (q *Queries) UpdateLoop(ctx context.Context, arg UpdateLoopParams) (int64, 
 	}
 	return result.RowsAffected()
 }
+
+const yieldSlug = `-- name: YieldSlug :exec
+UPDATE loops SET slug = $1 WHERE slug = $2 AND mode = 'test' AND agent_id <> $3
+`
+
+type YieldSlugParams struct {
+	Instead string
+	Slug    string
+	AgentID string
+}
+
+// A loop of another agent's test mode gives its slug up.
+func (q *Queries) YieldSlug(ctx context.Context, arg YieldSlugParams) error {
+	_, err := q.db.ExecContext(ctx, yieldSlug, arg.Instead, arg.Slug, arg.AgentID)
+	return err
+}

@@ -6,6 +6,10 @@ INSERT INTO loops (id, slug, agent_id, mode, kind, creator_id, name, description
 VALUES (@id, @slug, @agent_id, @mode, @kind, @creator_id, @name, @description, @icon, @settings, @created_at, @created_at)
 ON CONFLICT DO NOTHING;
 
+-- name: YieldSlug :exec
+-- A loop of another agent's test mode gives its slug up.
+UPDATE loops SET slug = @instead WHERE slug = @slug AND mode = 'test' AND agent_id <> @agent_id;
+
 -- name: LoopByID :one
 SELECT * FROM loops WHERE id = @id;
 
