@@ -65,6 +65,7 @@ func newHouse(t *testing.T, env ...string) *house {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(dir, 0o700))
+	storetest.Copy(t, filepath.Join(dir, "humanops.db"))
 	h := &house{t: t, clk: clock.NewFake(storetest.Start), dir: dir, env: env}
 	h.open()
 	t.Cleanup(h.close)

@@ -26,11 +26,17 @@ func Open(t testing.TB) *store.Store {
 // OpenAt is Open with the test's clock.
 func OpenAt(t testing.TB, clk clock.Clock) *store.Store {
 	t.Helper()
+	path := filepath.Join(t.TempDir(), "humanops.db")
+	Copy(t, path)
+	return open(t, store.Options{Path: path, Clock: clk})
+}
+
+// Copy puts a migrated, empty SQLite database at path.
+func Copy(t testing.TB, path string) {
+	t.Helper()
 	model, err := modelFile()
 	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "humanops.db")
 	require.NoError(t, os.WriteFile(path, model, 0o600))
-	return open(t, store.Options{Path: path, Clock: clk})
 }
 
 // modelFile is a migrated, empty database, from which each test's own is copied: to
