@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"humanops-mcp/internal/account"
@@ -222,17 +223,26 @@ func (s *Service) tally(ctx context.Context, tx *store.Tx, r db.Review) (verdict
 	return outcome(circlesOf(r, asked), orderOf(r), ballotsOf(votes), meaningOf(spec, r)), votes, err
 }
 
-// recount ends the requests that nobody can agree on any more, now that somebody left.
-func (s *Service) recount(ctx context.Context, tx *store.Tx, ids []string) error {
+// recount looks again at requests that somebody who left was asked to decide: their answer
+// was dropped, and maybe nobody can agree any more.
+func (s *Service) recount(ctx context.Context, tx *store.Tx, ids, dropped []string) error {
 	for _, id := range ids {
 		r, err := tx.LockReview(ctx, id)
-		if store.NotFound(err) || err == nil && status(r).Final() {
-			continue
-		}
 		if err != nil {
 			return err
 		}
 		v, votes, err := s.tally(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(dropped, id) {
+			r, err = s.advance(ctx, tx, r, move{event: Answer, by: system, data: map[string]any{"answers": len(votes), "why": "somebody who had answered left"},
+				edit: func(r *db.Review) {
+					if !v.decided {
+						r.Step = v.step
+					}
+				}})
+		}
 		if err == nil && v.decided {
 			_, err = s.close(ctx, tx, r, ballotPaper{person: system.id, via: system.via}, v, votes)
 		}

@@ -146,6 +146,34 @@ func TestAnAgreementThatNobodyCanReachAnyMoreEnds(t *testing.T) {
 	})
 }
 
+func TestADroppedAnswerIsInTheTrailAndItsCircleIsAskedAgain(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		left := sc.joined("Left")
+		id := sc.asked(func(r *schemas.NewReview) {
+			r.ReviewMode = &schemas.ReviewMode{Steps: []schemas.ReviewStep{{To: []string{"Left", "Ada"}}, {To: []string{"Bob"}}}}
+		})
+		before := sc.decided(left, id, "true")
+		require.Equal(t, 2, before.Step)
+		do(sc, sc.owner, sc.RemoveMember, schemas.MemberRequest{LoopID: sc.loop.ID, UserID: idOf(left)})
+		v := sc.get(id)
+		require.Equal(t, 1, v.Step, "nobody of the first circle has answered")
+		require.Greater(t, v.Version, before.Version)
+		require.Equal(t, []string{"created", "answer", "answer"}, kinds(sc.trail(id)))
+		sc.decided(sc.ada, id, "true")
+		require.Equal(t, "approved", sc.decided(sc.bob, id, "true").Decision)
+	})
+}
+
+func TestSilenceEndsARequestWhoseDefaultCannotBeReadAnyMore(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		id := sc.asked(nil)
+		sc.exec("UPDATE reviews SET default_response = '17' WHERE id = $1", id)
+		sc.pass(time.Hour)
+		v := sc.get(id)
+		require.Equal(t, "cancelled cancelled null", string(v.Status)+" "+v.ResponseSource+" "+string(v.EffectiveResponse))
+	})
+}
+
 func TestNoRoundIsOpenedThatNobodyCouldDecide(t *testing.T) {
 	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
 		for name, edit := range map[string]func(*schemas.NewReview){

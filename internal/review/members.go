@@ -356,13 +356,14 @@ func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID stri
 	if err := tx.DropEscalated(ctx, db.DropEscalatedParams{PersonID: personID, LoopID: loopID}); err != nil {
 		return err
 	}
-	if err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID, LoopID: loopID}); err != nil {
+	dropped, err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID, LoopID: loopID})
+	if err != nil {
 		return err
 	}
 	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
 		return err
 	}
-	if err := s.recount(ctx, tx, awaited); err != nil {
+	if err := s.recount(ctx, tx, awaited, dropped); err != nil {
 		return err
 	}
 	return s.announceMember(ctx, tx, "loop.member_left", loopID, personID)
@@ -387,13 +388,14 @@ func (s *Service) forget(ctx context.Context, tx *store.Tx, personID string) err
 	if err := tx.DeleteReviewLinksOf(ctx, personID); err != nil {
 		return err
 	}
-	if err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID}); err != nil {
+	dropped, err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID})
+	if err != nil {
 		return err
 	}
 	if err := s.unclaim(ctx, tx, personID); err != nil {
 		return err
 	}
-	if err := s.recount(ctx, tx, awaited); err != nil {
+	if err := s.recount(ctx, tx, awaited, dropped); err != nil {
 		return err
 	}
 	if err := s.Passkeys.Forget(ctx, tx, personID); err != nil {

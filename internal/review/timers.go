@@ -186,13 +186,10 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, r db.Review, e Event) (
 	if r.DefaultResponse == "" {
 		return s.lapse(ctx, tx, r, e, "Nobody decided in time.")
 	}
-	spec, err := s.spec(r)
+	fallback, err := s.fallback(r)
 	if err != nil {
-		return r, err
-	}
-	fallback, err := spec.Default([]byte(r.DefaultResponse))
-	if err != nil {
-		return r, err
+		s.Logger.ErrorContext(ctx, "a request's default cannot be read, so it is cancelled", "request", r.ID, "error", err)
+		return s.lapse(ctx, tx, r, e, "Nobody decided in time, and the default cannot be read any more.")
 	}
 	counts, err := s.mayCount(ctx, tx, r, fallback)
 	if err != nil {
@@ -208,6 +205,15 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, r db.Review, e Event) (
 		}
 		r.Effective, r.ResponseSource, r.Decision, r.DecidedVia = r.DefaultResponse, schemas.SourceDefault, fallback.Decision, silence.via
 	}})
+}
+
+// fallback is a request's default.
+func (s *Service) fallback(r db.Review) (answer.Answer, error) {
+	spec, err := s.spec(r)
+	if err != nil {
+		return answer.Answer{}, err
+	}
+	return spec.Default([]byte(r.DefaultResponse))
 }
 
 // mayCount tells whether an answer that no person gave may count. The loop may have become

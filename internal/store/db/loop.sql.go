@@ -521,10 +521,11 @@ func (q *Queries) DropEscalated(ctx context.Context, arg DropEscalatedParams) er
 	return err
 }
 
-const dropOpenAnswers = `-- name: DropOpenAnswers :exec
+const dropOpenAnswers = `-- name: DropOpenAnswers :many
 DELETE FROM review_votes WHERE person_id = $1 AND EXISTS (
   SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
     AND (CAST($2 AS TEXT) = '' OR r.loop_id = $2))
+RETURNING review_id
 `
 
 type DropOpenAnswersParams struct {
@@ -533,9 +534,27 @@ type DropOpenAnswersParams struct {
 }
 
 // Who was taken out, of a loop or with ” of all, has no say in what is still open.
-func (q *Queries) DropOpenAnswers(ctx context.Context, arg DropOpenAnswersParams) error {
-	_, err := q.db.ExecContext(ctx, dropOpenAnswers, arg.PersonID, arg.LoopID)
-	return err
+func (q *Queries) DropOpenAnswers(ctx context.Context, arg DropOpenAnswersParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, dropOpenAnswers, arg.PersonID, arg.LoopID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var review_id string
+		if err := rows.Scan(&review_id); err != nil {
+			return nil, err
+		}
+		items = append(items, review_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const getMember = `-- name: GetMember :one

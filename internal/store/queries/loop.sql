@@ -98,11 +98,12 @@ DELETE FROM loop_members WHERE loop_id = @loop_id AND person_id = @person_id;
 DELETE FROM review_recipients WHERE person_id = @person_id AND reason = 'escalated'
   AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'));
 
--- name: DropOpenAnswers :exec
+-- name: DropOpenAnswers :many
 -- Who was taken out, of a loop or with '' of all, has no say in what is still open.
 DELETE FROM review_votes WHERE person_id = @person_id AND EXISTS (
   SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
-    AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id));
+    AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id))
+RETURNING review_id;
 
 -- name: CountMembers :one
 SELECT CAST(COALESCE(SUM(CASE WHEN m.status = 'active' THEN 1 ELSE 0 END), 0) AS BIGINT) AS active,
