@@ -20,6 +20,7 @@ const (
 	hookWait     = 30 * time.Second // of one question whether somebody decided
 	hookLastWord = 10 * time.Second // for withdrawing what nobody decided
 	maxHookText  = 1500
+	maxHookTitle = 100
 )
 
 // gate is one call that waits for people.
@@ -58,7 +59,7 @@ func (g *gate) judge(ctx context.Context) verdict {
 	defer cancel()
 	created, err := g.agent.CreateReview(ctx, g.request())
 	if err != nil {
-		return deny("Denied, because nobody could be asked: %v", err)
+		return deny("Denied, because nobody in the loop %q could be asked: %v", g.options.loop, err)
 	}
 	if created.ActionDigest != g.digest {
 		return deny("Denied: request %s is about another call.", created.RequestID)
@@ -83,11 +84,20 @@ func (g *gate) request() schemas.CreateReviewRequest {
 		background = nil // it only helps the reviewer
 	}
 	return schemas.CreateReviewRequest{LoopID: g.options.loop, NewReview: schemas.NewReview{
-		ProcessingType: "time-sensitive", Type: "markdown", Priority: "high", Title: "Claude Code: " + g.in.Tool, RequestText: g.text(),
+		ProcessingType: "time-sensitive", Type: "markdown", Priority: "high", Title: g.title(), RequestText: g.text(),
 		Context: background, TimeoutSeconds: int(g.options.timeout.Seconds()), ResponseType: "boolean",
 		ResponseConfig: json.RawMessage(`{"true_label":"Allow","false_label":"Deny"}`), DefaultResponse: json.RawMessage("false"), OnTimeout: "default",
 		Platform: "api", AgentName: "Claude Code", Action: &g.action,
 	}}
+}
+
+// title tells one question from the next in lists and messages.
+func (g *gate) title() string {
+	title := "Claude Code: " + g.in.Tool
+	if command, _ := g.in.command(); command != "" {
+		title += ": " + strings.Join(strings.Fields(command), " ")
+	}
+	return clipped(title, maxHookTitle)
 }
 
 // text says in words what the action shows whole.
@@ -99,11 +109,13 @@ func (g *gate) text() string {
 	return text
 }
 
-func clipText(s string) string {
-	if utf8.RuneCountInString(s) <= maxHookText {
+func clipText(s string) string { return clipped(s, maxHookText) }
+
+func clipped(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	return string([]rune(s)[:maxHookText]) + " …"
+	return string([]rune(s)[:most]) + " …"
 }
 
 // wait asks again and again, in bounded pieces, until somebody decided.

@@ -157,6 +157,15 @@ func TestTheHookAsksAboutEverythingItCannotRead(t *testing.T) {
 }
 
 // A name in another case is no name to the tool that runs.
+func TestTheHooksTitleTellsOneQuestionFromTheNext(t *testing.T) {
+	title := func(tool, input string) string {
+		return (&gate{in: hookInput{Tool: tool, Input: json.RawMessage(input)}}).title()
+	}
+	require.Equal(t, "Claude Code: Bash: rm -rf build", title("Bash", `{"command":"rm  -rf\n build"}`))
+	require.Equal(t, "Claude Code: Write", title("Write", `{"file_path":"/x"}`))
+	require.Equal(t, maxHookTitle+2, len([]rune(title("Bash", `{"command":"`+strings.Repeat("ä", 500)+`"}`))))
+}
+
 func TestTheHookShowsTheCommandThatRuns(t *testing.T) {
 	for input, want := range map[string]string{
 		`{"command":"rm -rf /","Command":"ls"}`: "Claude Code wants to use Bash in /w.\n\n```\nrm -rf /\n```",
