@@ -231,13 +231,25 @@ func TestTheHeadSaysWhatFollowsWhenNobodyDecides(t *testing.T) {
 			require.Contains(t, out, test.words)
 		})
 	}
-	final := reviewPage("boolean", `{}`, func(v *ReviewPage) { v.Review.Status, v.Review.DefaultResponse = schemas.ReviewCompleted, json.RawMessage("false") })
+	final := reviewPage("boolean", `{}`, func(v *ReviewPage) {
+		v.Review.Status, v.Review.DefaultResponse = schemas.ReviewCompleted, json.RawMessage("false")
+	})
 	require.NotContains(t, render(t, Review(final)), "If nobody does")
 }
 
 func TestTheLimitsOfATextAreOneSentence(t *testing.T) {
 	v := reviewPage("text", `{"min_length":5,"max_length":200}`, nil)
 	require.Equal(t, "At least 5 characters, up to 200 characters.", bounds(v.Fields[0]))
+}
+
+func TestTheTrailNamesPeopleAndTheAgent(t *testing.T) {
+	v := AuditPage{Review: reviewOf(func(r *schemas.Review) {
+		r.AgentID, r.AgentName, r.ResponseByUser = "ag_1", "Book\u202ekeeper", &schemas.ReviewPerson{UserID: "op_3", Name: "Eve"}
+	})}
+	require.Equal(t, "Book⟦U+202E⟧keeper (ag_1)", v.who("ag_1"))
+	require.Equal(t, "Ada (op_1)", v.who("op_1"))
+	require.Equal(t, "Eve (op_3)", v.who("op_3"))
+	require.Equal(t, "op_9", v.who("op_9"))
 }
 
 func TestDifferences(t *testing.T) {
