@@ -18,9 +18,12 @@ import (
 var calls = strings.NewReplacer("@everyone", "@\u200beveryone", "@here", "@\u200bhere", "@channel", "@\u200bchannel", "@all", "@\u200ball", "<!", "<\u200b!")
 
 // deliverChat sends one notice to one chat address.
-func (n *Notifier) deliverChat(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+func (n *Notifier) deliverChat(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
 	var a chatArgs
 	if err := j.Decode(&a); err != nil {
+		return nil, err
+	}
+	if over, err := n.overtaken(ctx, a.notice); err != nil || over {
 		return nil, err
 	}
 	for _, address := range n.config.ChatURLs {

@@ -33,6 +33,9 @@ func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Con
 	if !n.mails() {
 		return n.noteMail(a, "mail was switched off before it was sent"), nil
 	}
+	if over, err := n.overtaken(ctx, a.notice); err != nil || over {
+		return n.noteMail(a, wasOver), err
+	}
 	message, err := n.message(j.ID, a)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,25 @@ const maxQuestion = 1500 // letters of the question in a notice
 // dropped when it is.
 var lasting = []string{"review.decided", "review.withdrawn", "review.feedback"}
 
+const wasOver = "the request was over before the notice went out"
+
+// overtaken tells whether a notice that asks for something is about a request that is over:
+// a mail server that was away takes it late.
+func (n *Notifier) overtaken(ctx context.Context, text notice) (over bool, err error) {
+	if text.ReviewID == "" || slices.Contains(lasting, text.Kind) {
+		return false, nil
+	}
+	err = n.store.Peek(ctx, func(tx *store.Tx) error {
+		r, err := tx.ReviewState(ctx, text.ReviewID)
+		over = schemas.ReviewStatus(r.Status).Final()
+		return err
+	})
+	if store.NotFound(err) {
+		return true, nil // deleted with its loop
+	}
+	return over, err
+}
+
 // fanOutReview writes the notice as of now: a notice may have waited for somebody's
 // working hours.
 func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text notice) error {
@@ -45,7 +64,7 @@ func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text 
 	over := schemas.ReviewStatus(r.Status).Final()
 	lasts := slices.Contains(lasting, a.Kind)
 	if over && !lasts {
-		return noteAll(ctx, tx, a, text, "the request was over before the notice went out")
+		return noteAll(ctx, tx, a, text, wasOver)
 	}
 	if n.config.ReviewURL != nil {
 		text.Link = n.config.ReviewURL(r.ID)

@@ -167,6 +167,24 @@ func TestReviewNotice(t *testing.T) {
 		require.Equal(t, "the request was over before the notice went out", w.notified(t)["op_ana"])
 	})
 
+	t.Run("that could not be sent until the request was over is dropped", func(t *testing.T) {
+		chat, post := serveChat(t), notifytest.Serve(t, 1)
+		chat.fail = true
+		c := byMail(post)
+		c.ChatURLs = []string{chat.url}
+		w := reviewWorld(t, storetest.Open(t), clock.NewFake(storetest.Start), c)
+		w.tell(t, asked("asked", "op_ana"))
+		w.end(t)
+		chat.mu.Lock()
+		chat.fail = false
+		chat.mu.Unlock()
+		w.clock.Advance(time.Minute)
+		w.run(t)
+		require.Empty(t, post.All())
+		require.Empty(t, chat.all())
+		require.Equal(t, "the request was over before the notice went out", w.notified(t)["op_ana"])
+	})
+
 	t.Run("that says it is over goes out, with the page instead of a link", func(t *testing.T) {
 		s := notifytest.Serve(t, 0)
 		w := reviewWorld(t, storetest.Open(t), clock.NewFake(storetest.Start), byMail(s))
