@@ -18,10 +18,10 @@ import (
 )
 
 // raceRounds runs rounds of calls that start at the same moment, on both databases, and
-// checks the ledger after. HUMANOPS_RACE_ROUNDS sets how many; 50 is enough for every day.
+// checks the ledger after. HUMANOPS_RACE_ROUNDS sets how many; 20 is enough for every day.
 func raceRounds(t *testing.T, round func(t *testing.T, h *house)) {
 	t.Helper()
-	rounds := 50
+	rounds := 20
 	if text := os.Getenv("HUMANOPS_RACE_ROUNDS"); text != "" {
 		var err error
 		rounds, err = strconv.Atoi(text)
