@@ -174,6 +174,50 @@ func TestSilenceEndsARequestWhoseDefaultCannotBeReadAnyMore(t *testing.T) {
 	})
 }
 
+func TestALinkLastsAsLongAsTheRequestWhoseEndMoved(t *testing.T) {
+	onBoth(t, Config{LinkTTL: 24 * time.Hour}, func(t *testing.T, sc *scene) {
+		id, token := sc.asked(nil), ""
+		sc.write(func(tx *store.Tx) error {
+			link, err := sc.newLink(t.Context(), tx, id, idOf(sc.ada), tx.Now())
+			token = sc.linkToken(link)
+			return err
+		})
+		longer := 3 * 3600
+		do(sc, sc.agent, sc.UpdateReview, schemas.UpdateReviewRequest{RequestID: id, TimeoutSeconds: &longer})
+		peek := func() error {
+			return sc.store.Read(t.Context(), func(tx *store.Tx) error {
+				_, _, err := sc.PeekLink(t.Context(), tx, token)
+				return err
+			})
+		}
+		sc.pass(2 * time.Hour)
+		require.NoError(t, peek())
+		sc.pass(time.Hour)
+		require.Equal(t, schemas.ReviewTimeout, sc.get(id).Status)
+		require.NoError(t, peek(), "it shows how the request ended")
+	})
+}
+
+func TestTheLinkInAMailThatWaitedForSomebodysReturnStillOpens(t *testing.T) {
+	onBoth(t, Config{Mail: true, LinkTTL: 24 * time.Hour}, func(t *testing.T, sc *scene) {
+		back := sc.clock.Now().Add(5 * 24 * time.Hour)
+		do(sc, sc.owner, sc.PutAvailability, schemas.PutAvailabilityRequest{PersonID: "Ada", AvailabilityRules: schemas.AvailabilityRules{AbsentUntil: &back}})
+		id := sc.asked(func(r *schemas.NewReview) { r.ProcessingType, r.TimeoutSeconds = "deferred", 30*86400 })
+		for range 5 * 24 {
+			sc.pass(time.Hour)
+		}
+		require.ElementsMatch(t, []string{"asked:Ada", "asked:Bob"}, sc.letters(id))
+		for _, a := range sc.told {
+			if a.PersonIDs[0] == idOf(sc.ada) {
+				require.NoError(t, sc.store.Read(t.Context(), func(tx *store.Tx) error {
+					_, _, err := sc.PeekLink(t.Context(), tx, sc.linkToken(a.LinkID))
+					return err
+				}))
+			}
+		}
+	})
+}
+
 func TestNoRoundIsOpenedThatNobodyCouldDecide(t *testing.T) {
 	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
 		for name, edit := range map[string]func(*schemas.NewReview){

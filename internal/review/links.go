@@ -21,17 +21,17 @@ const (
 	maxToken  = 100
 )
 
-// newLink makes a link for one person to one request. It lets them decide until LinkTTL
-// is over or the request is, whichever comes first.
-func (s *Service) newLink(ctx context.Context, tx *store.Tx, reviewID, personID string) (linkID string, err error) {
-	r, err := tx.FindReview(ctx, reviewID)
-	if err != nil {
-		return "", err
+// newLink makes a link for one person to one request, which reaches them at a time: that of
+// the notice, or now when zero. From then on it lets them decide until LinkTTL
+// is over or the request is, whichever comes first; the end of a request can move.
+func (s *Service) newLink(ctx context.Context, tx *store.Tx, reviewID, personID string, at time.Time) (linkID string, err error) {
+	if at.Before(tx.Now()) {
+		at = tx.Now()
 	}
 	linkID = ident.New("rl_")
 	return linkID, tx.InsertReviewLink(ctx, db.InsertReviewLinkParams{
 		ID: linkID, TokenHash: ident.Hash(s.linkToken(linkID)), ReviewID: reviewID, PersonID: personID,
-		CreatedAt: store.Micros(tx.Now()), ExpiresAt: min(store.Micros(tx.Now().Add(s.cfg.LinkTTL)), r.TimeoutAt),
+		CreatedAt: store.Micros(tx.Now()), ExpiresAt: store.Micros(at.Add(s.cfg.LinkTTL)),
 	})
 }
 

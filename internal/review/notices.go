@@ -69,7 +69,7 @@ func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, n notice) (err e
 		PersonIDs: []string{n.PersonID}, ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Mail},
 	}
 	if n.opens() {
-		if a.LinkID, err = s.newLink(ctx, tx, n.ReviewID, n.PersonID); err != nil {
+		if a.LinkID, err = s.newLink(ctx, tx, n.ReviewID, n.PersonID, n.At); err != nil {
 			return err
 		}
 	}

@@ -171,7 +171,7 @@ func TestOldLinksAreForgotten(t *testing.T) {
 		require.Positive(t, before)
 		d.clock.Advance(29 * 24 * time.Hour)
 		require.Equal(t, before, count())
-		d.clock.Advance(2 * 24 * time.Hour)
+		d.clock.Advance(5 * 24 * time.Hour)
 		require.Zero(t, count())
 	})
 }
