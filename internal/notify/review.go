@@ -100,7 +100,17 @@ func (n *Notifier) planReviewMail(ctx context.Context, tx *store.Tx, a Args, r d
 	if err != nil {
 		return err
 	}
+	asked, err := tx.CircleOfReview(ctx, r.ID)
+	if err != nil {
+		return err
+	}
 	for _, p := range people {
+		if !lasts && !stillAsked(asked, p.ID) {
+			if err := note(ctx, tx, text, p.ID, "no longer in the loop"); err != nil {
+				return err
+			}
+			continue
+		}
 		if p.Email == "" || !tellable(p) {
 			if err := note(ctx, tx, text, p.ID, "no mail address"); err != nil {
 				return err
@@ -121,6 +131,14 @@ func (n *Notifier) planReviewMail(ctx context.Context, tx *store.Tx, a Args, r d
 		}
 	}
 	return nil
+}
+
+// stillAsked tells whether an answer of a person is still wanted: a notice may have waited
+// for their working hours, and they have left the loop meanwhile.
+func stillAsked(asked []db.CircleOfReviewRow, personID string) bool {
+	return slices.ContainsFunc(asked, func(a db.CircleOfReviewRow) bool {
+		return a.PersonID == personID && (a.Member || a.Reason == "escalated")
+	})
 }
 
 // question quotes the agent, line by line, so that its words cannot pass for ours.

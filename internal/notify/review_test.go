@@ -39,6 +39,8 @@ func reviewWorld(t *testing.T, s *store.Store, clk *clock.Fake, c notify.Config)
 			ResponseConfig: "{}", OnTimeout: "cancel", ContentHash: "h", TimeoutAt: store.Micros(storetest.Start.Add(3 * time.Hour)),
 		})
 		require.NoError(t, err)
+		_, err = tx.Exec(ctx, "INSERT INTO loop_members (loop_id, person_id, status, role, added_by, created_at) VALUES ('l', 'op_ana', 'active', 'member', '', 1), ('l', 'op_bo', 'active', 'member', '', 1)")
+		require.NoError(t, err)
 		_, err = tx.Exec(ctx, "INSERT INTO review_recipients (review_id, person_id, reason, created_at) VALUES ('"+reviewID+"', 'op_ana', 'loop', 1), ('"+reviewID+"', 'op_bo', 'loop', 1)")
 		return err
 	})
@@ -165,6 +167,24 @@ func TestReviewNotice(t *testing.T) {
 		}
 		require.Empty(t, w.log.String(), "nothing was sent")
 		require.Equal(t, "the request was over before the notice went out", w.notified(t)["op_ana"])
+	})
+
+	t.Run("that waited for somebody who has left the loop meanwhile is dropped, and does not show them the question", func(t *testing.T) {
+		post := notifytest.Serve(t, 0)
+		w := reviewWorld(t, storetest.Open(t), clock.NewFake(storetest.Start), byMail(post))
+		w.write(t, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Exec(ctx, "DELETE FROM loop_members WHERE person_id = 'op_ana'")
+			return err
+		})
+		w.tell(t, asked("asked", "op_ana"))
+		require.Empty(t, post.All())
+		require.Equal(t, "no longer in the loop", w.notified(t)["op_ana"])
+		w.write(t, func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Exec(ctx, "UPDATE review_recipients SET reason = 'escalated' WHERE person_id = 'op_ana'")
+			return err
+		})
+		w.tell(t, asked("escalated", "op_ana"))
+		require.Len(t, post.All(), 1, "who was escalated to need not be in it")
 	})
 
 	t.Run("that could not be sent until the request was over is dropped", func(t *testing.T) {
