@@ -46,6 +46,18 @@ func connect(t *testing.T, o tools.Options) *mcpclient.Client {
 	return c
 }
 
+func TestTheInstructionsNameOnlyToolsOnOffer(t *testing.T) {
+	given := func(toolsets ...string) string {
+		out, err := connect(t, tools.Options{Client: func(context.Context) (*client.Client, error) { return nil, nil }, Toolsets: toolsets}).Initialize(t.Context(), mcp.InitializeRequest{Params: mcp.InitializeParams{ProtocolVersion: mcp.LATEST_LEGACY_PROTOCOL_VERSION, ClientInfo: mcp.Implementation{Name: "test", Version: "1"}}})
+		require.NoError(t, err)
+		return out.Instructions
+	}
+	require.Contains(t, given("hitl"), "call get_request later")
+	require.NotContains(t, given("hitl"), "check_status")
+	require.Contains(t, given(), "check_status")
+	require.Contains(t, given("reviews", "hitl"), "check_status")
+}
+
 func names(list []mcp.Tool) []string {
 	var out []string
 	for _, tool := range list {
