@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
@@ -274,4 +275,17 @@ func somebodyWaits(ctx context.Context, t *testing.T, tx *store.Tx) bool {
 	}
 	require.NoError(t, rows.Err())
 	return n > 0
+}
+
+func TestRace_AnAnswerAgainstItsPersonsLeaving(t *testing.T) {
+	raceRounds(t, func(t *testing.T, sc *scene) {
+		left := sc.joined("Left" + ident.Hex()[:12])
+		id := sc.asked(func(r *schemas.NewReview) { r.ReviewMode = &schemas.ReviewMode{Mode: "quorum", Threshold: 2} })
+		errs := together(sc.answering(left, id, "true"),
+			calling(sc, sc.owner, sc.RemoveMember, schemas.MemberRequest{LoopID: sc.loop.ID, UserID: idOf(left)}))
+		require.NoError(t, errs[1])
+		require.Equal(t, schemas.ReviewPending, sc.decided(sc.ada, id, "true").Status, "only one of those who are there has answered")
+		require.Equal(t, "approved", sc.decided(sc.bob, id, "true").Decision)
+		sc.trail(id)
+	})
 }

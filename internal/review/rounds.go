@@ -25,7 +25,7 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if !isAgent(l.caller) {
 		return schemas.ReviewCreated{}, forbidden("Access denied to this request")
 	}
-	if err := mayReask(l); err != nil {
+	if err := s.mayReask(l); err != nil {
 		return schemas.ReviewCreated{}, err
 	}
 	next, err := s.nextVersion(l.Review, in)
@@ -67,7 +67,8 @@ func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) 
 	return err
 }
 
-func mayReask(l locked) error {
+func (s *Service) mayReask(l locked) error {
+	demanded := s.settings(l.loop).Mode
 	switch {
 	case isProof(l.Review):
 		return conflict(l.Review, "This request decides a task's proof. Its next round begins when the operator submits again.")
@@ -75,6 +76,8 @@ func mayReask(l locked) error {
 		return conflict(l.Review, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
 	case l.Decision != schemas.NeedsChanges || status(l.Review) != schemas.ReviewCompleted:
 		return conflict(l.Review, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
+	case demanded != nil && several(*demanded) && !sameMode(*demanded, modeOf(l.Review)) && !stricterQuorum(*demanded, modeOf(l.Review)):
+		return conflict(l.Review, "The loop now demands the agreement of more people than this request asked for. Ask with a new request.")
 	}
 	return nil
 }

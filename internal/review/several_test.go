@@ -120,6 +120,14 @@ func TestRounds(t *testing.T) {
 			_, err := attempt(sc, sc.owner, sc.OpenRound, schemas.OpenRoundRequest{RequestID: id})
 			denied(t, err, schemas.CodeForbidden, "Access denied")
 		})
+		t.Run("keep no weaker agreement than the loop has come to demand", func(t *testing.T) {
+			id := sc.asked(seed)
+			sc.decided(sc.ada, id, `"needs_changes"`)
+			sc.set(schemas.LoopSettings{Mode: &schemas.ReviewMode{Mode: "quorum", Threshold: 2}})
+			defer sc.set(schemas.LoopSettings{})
+			_, err := attempt(sc, sc.agent, sc.OpenRound, schemas.OpenRoundRequest{RequestID: id, RequestText: "Once more?"})
+			denied(t, err, schemas.CodeConflict, "demands the agreement of more people")
+		})
 		t.Run("are ten at most", func(t *testing.T) {
 			id := sc.asked(seed)
 			for range maxRounds - 1 {
