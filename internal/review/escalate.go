@@ -80,15 +80,14 @@ func (s *Service) escalateByClock(ctx context.Context, tx *store.Tx, r db.Review
 	if err != nil {
 		return r, err
 	}
-	if ok {
-		if step, _, more := plan.Step(int(r.EscalationStep)); more {
-			return s.takeStep(ctx, tx, r, step, silence, "")
-		}
-	}
-	if r.EscalationLast == oncall.LastDefault || r.EscalationLast == oncall.LastCancel {
+	step, _, more := plan.Step(int(r.EscalationStep))
+	switch {
+	case ok && more:
+		return s.takeStep(ctx, tx, r, step, silence, "")
+	case ok && (r.EscalationLast == oncall.LastDefault || r.EscalationLast == oncall.LastCancel):
 		return s.end(ctx, tx, r, Exhausted)
 	}
-	// The policy was taken away meanwhile, and it says nothing about the end.
+	// The policy was taken away meanwhile: then nothing follows before the request's own end.
 	return s.advance(ctx, tx, r, move{event: Warn, by: silence, quiet: true, data: map[string]any{"clock": "escalation"},
 		edit: func(r *db.Review) { r.EscalationAt = 0 }})
 }

@@ -219,6 +219,19 @@ func TestTheLinkInAMailThatWaitedForSomebodysReturnStillOpens(t *testing.T) {
 	})
 }
 
+func TestAPolicyThatWasTakenAwayEndsNothingEarly(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		sc.person("Cy")
+		sc.set(ladder("cancel"))
+		id := sc.asked(nil)
+		sc.set(schemas.LoopSettings{})
+		sc.pass(time.Minute)
+		require.Equal(t, schemas.ReviewPending, sc.get(id).Status, "no step of it was taken")
+		sc.pass(time.Hour)
+		require.Equal(t, schemas.ReviewTimeout, sc.get(id).Status)
+	})
+}
+
 func TestNoRoundIsOpenedThatNobodyCouldDecide(t *testing.T) {
 	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
 		for name, edit := range map[string]func(*schemas.NewReview){
