@@ -248,6 +248,7 @@ type Review struct {
 	ResponseSource      string          `json:"response_source,omitempty" enum:"human,default,policy,simulated,cancelled"`
 	EditedAction        *Action         `json:"edited_action,omitempty" doc:"The action as the reviewer changed and approved it"`
 	ReceiptAvailable    bool            `json:"receipt_available,omitempty"`
+	ReceiptConsumedAt   *time.Time      `json:"receipt_consumed_at,omitempty" doc:"When the approval was used up: it is not to be acted on again"`
 	CancelReason        string          `json:"cancel_reason,omitempty"`
 	FeedbackGiven       bool            `json:"feedback_given,omitempty"`
 	AuditHead           string          `json:"audit_head,omitempty" doc:"Hash of the newest entry of the request's audit trail"`

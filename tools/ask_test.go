@@ -338,6 +338,14 @@ func TestReviewsAreServedByTheToolsOfTasks(t *testing.T) {
 		require.Contains(t, out.text, "do not do it again")
 		require.Equal(t, "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more.", out.data["next"])
 	})
+	t.Run("nor when its state is asked for", func(t *testing.T) {
+		m := newOurs()
+		m.answer(anyWait, 200, waited(false, review("completed", 3, `,"decision":"approved","response_source":"human","receipt_available":true,"receipt_consumed_at":"2026-11-22T12:00:00Z"`)))
+		c, _ := agent(t, m, false)
+		out := call(t, c, "check_status", object{"ids": []string{oneID}})
+		require.Contains(t, out.text, "used up already: do not do it again")
+		require.NotContains(t, out.text, "do exactly what was asked")
+	})
 	t.Run("a review is cancelled as a task is", func(t *testing.T) {
 		m := newOurs()
 		m.answer("DELETE /v1/api/requests/{id}", 200, `{"data":{"request_id":"x","status":"cancelled"}}`)

@@ -47,7 +47,7 @@ func reviewResult(ctx context.Context, c *call, id string) (reply[TaskResult], e
 		var used bool
 		a.Receipt, used = receiptSummary(ctx, c, service, id)
 		if used && one.Decision == schemas.Approved {
-			b.Next = "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more."
+			b.Next = usedUp
 		}
 	}
 	r.data = TaskResult{TaskID: one.ID, State: b.State, Status: b.Status, Next: b.Next, TestMode: mode(out.Sandboxed)}

@@ -18,6 +18,9 @@ const (
 	maxNamed   = 5    // people who decided together
 )
 
+// usedUp is said of an approval that somebody acted on.
+const usedUp = "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more."
+
 // nothingApproved is said wherever somebody could take silence for consent.
 const nothingApproved = "Nothing is approved until a person decides"
 
@@ -120,6 +123,9 @@ func decidedNext(r schemas.Review) string {
 	}
 	switch r.Decision {
 	case schemas.Approved:
+		if r.ReceiptConsumedAt != nil {
+			return usedUp
+		}
 		if r.EditedAction != nil {
 			return "APPROVED WITH CHANGES by " + who + ": do only what get_task_result shows as edited_arguments, once."
 		}

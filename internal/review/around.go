@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/store"
@@ -22,7 +23,7 @@ type around struct {
 	recipients map[string][]schemas.Recipient // by request
 	answers    map[string]int                 // how many of several people have answered in this round
 	feedback   map[string]bool
-	receipts   map[string]bool
+	receipts   map[string]*time.Time // of this round, and when it was used up
 	mine       mine
 }
 
@@ -145,7 +146,7 @@ func (a *around) readAnswers(ctx context.Context, tx *store.Tx, n needs) error {
 }
 
 func (a *around) readKept(ctx context.Context, tx *store.Tx, n needs) error {
-	a.feedback, a.receipts = map[string]bool{}, map[string]bool{}
+	a.feedback, a.receipts = map[string]bool{}, map[string]*time.Time{}
 	err := lookUp(ctx, tx, "SELECT review_id FROM review_feedback WHERE review_id IN (?)", n.completed, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
@@ -155,11 +156,13 @@ func (a *around) readKept(ctx context.Context, tx *store.Tx, n needs) error {
 	if err != nil {
 		return err
 	}
-	return lookUp(ctx, tx, "SELECT review_id, round FROM receipts WHERE review_id IN (?)", n.withReceipt, func(rows *sql.Rows) error {
+	return lookUp(ctx, tx, "SELECT review_id, round, consumed_at FROM receipts WHERE review_id IN (?)", n.withReceipt, func(rows *sql.Rows) error {
 		var id string
-		var round int64
-		err := rows.Scan(&id, &round)
-		a.receipts[id] = a.receipts[id] || round == n.round[id]
+		var round, consumed int64
+		err := rows.Scan(&id, &round, &consumed)
+		if round == n.round[id] {
+			a.receipts[id] = timePointer(consumed)
+		}
 		return err
 	})
 }

@@ -64,10 +64,14 @@ func TestAnApprovalIsUsedOnce(t *testing.T) {
 			require.Contains(t, e.Message, "used already, by Payments (key_live) at 2 Mar 09:00 UTC")
 		}
 		require.NotNil(t, d.receiptOf(d.agent, id).ConsumedAt)
+		require.Equal(t, out.ConsumedAt, *d.get(d.agent, id).ReceiptConsumedAt)
+		require.Equal(t, out.ConsumedAt, *run(d, d.agent, d.ListReviews, schemas.ListReviewsRequest{}).Requests[0].ReceiptConsumedAt)
 		trail := run(d, d.agent, d.GetReviewAudit, schemas.ReviewAuditRequest{RequestID: id})
 		require.Equal(t, "review.receipt_consumed", trail.Entries[len(trail.Entries)-1].Kind)
 
 		byDigest, nonce := d.approved()
+		require.True(t, d.get(d.agent, byDigest).ReceiptAvailable)
+		require.Nil(t, d.get(d.agent, byDigest).ReceiptConsumedAt, "not used yet")
 		digest := d.receiptOf(d.executor, byDigest).Receipt.ActionDigest
 		run(d, d.owner, d.ConsumeReceipt, schemas.ConsumeReceiptRequest{RequestID: byDigest, Nonce: nonce, ActionDigest: digest})
 	})

@@ -147,13 +147,15 @@ func (s *Service) brief(r db.Review, a around) schemas.Review {
 		BroadcastedTo: a.recipients[r.ID], BroadcastedAt: store.Time(r.RoundAt),
 		Status: schemas.ReviewStatus(r.Status), Version: r.Version, New: r.Version > r.SeenVersion,
 		Round: int(r.Round), Step: int(r.Step), AnswersIn: a.answers[r.ID], Escalations: int(r.EscalationStep),
-		FeedbackGiven: a.feedback[r.ID], ReceiptAvailable: a.receipts[r.ID], AuditHead: r.AuditHead, ReviewURL: s.page(r.ID),
+		FeedbackGiven: a.feedback[r.ID], AuditHead: r.AuditHead, ReviewURL: s.page(r.ID),
 		CreatedAt: store.Time(r.CreatedAt), UpdatedAt: store.Time(r.UpdatedAt), May: s.may(r, a),
 	}
 	if v.BroadcastedTo == nil {
 		v.BroadcastedTo = []schemas.Recipient{}
 	}
 	addMedia(&v, r.Media)
+	consumed, given := a.receipts[r.ID]
+	v.ReceiptAvailable, v.ReceiptConsumedAt = given, consumed
 	read(r.Tags, &v.Tags)
 	addClaim(&v, r, a)
 	addOutcome(&v, r, a)
