@@ -86,7 +86,7 @@ func (g *gate) request() schemas.CreateReviewRequest {
 	return schemas.CreateReviewRequest{LoopID: g.options.loop, NewReview: schemas.NewReview{
 		ProcessingType: "time-sensitive", Type: "markdown", Priority: "high", Title: g.title(), RequestText: g.text(),
 		Context: background, TimeoutSeconds: int(g.options.timeout.Seconds()), ResponseType: "boolean",
-		ResponseConfig: json.RawMessage(`{"true_label":"Allow","false_label":"Deny"}`), DefaultResponse: json.RawMessage("false"), OnTimeout: "default",
+		ResponseConfig: json.RawMessage(`{"true_label":"Allow","false_label":"Deny","allow_edits":false}`), DefaultResponse: json.RawMessage("false"), OnTimeout: "default",
 		Platform: "api", AgentName: "Claude Code", Action: &g.action,
 	}}
 }

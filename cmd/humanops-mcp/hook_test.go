@@ -129,6 +129,11 @@ func TestTheReceiptIsOfExactlyThisCall(t *testing.T) {
 	}
 }
 
+func TestTheHookWantsNoChangedArguments(t *testing.T) {
+	g, _ := gateAt(t, time.Minute, nil)
+	require.JSONEq(t, `{"true_label":"Allow","false_label":"Deny","allow_edits":false}`, string(g.request().ResponseConfig))
+}
+
 func TestTheHookQuotesItsCommand(t *testing.T) {
 	require.Equal(t, "/usr/bin/humanops-mcp", shellQuote("/usr/bin/humanops-mcp"))
 	require.Equal(t, `'it'\''s $HOME'`, shellQuote("it's $HOME"))

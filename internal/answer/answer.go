@@ -26,8 +26,9 @@ type Answer struct {
 
 // Spec is a response type with its configuration.
 type Spec struct {
-	name string
-	kind kind
+	name  string
+	kind  kind
+	fixed bool // the action's arguments may only be approved as they are
 }
 
 // kind is one response type.
@@ -50,9 +51,10 @@ func Parse(responseType string, raw json.RawMessage) (Spec, error) {
 		return Spec{}, err
 	}
 	var k kind
+	fixed := false
 	switch responseType {
 	case "single_select":
-		k = parseSingle(c)
+		k, fixed = parseSingle(c), !c.flag("allow_edits", true)
 	case "multi_select":
 		k = parseMulti(c)
 	case "rating":
@@ -60,7 +62,7 @@ func Parse(responseType string, raw json.RawMessage) (Spec, error) {
 	case "number":
 		k = parseNumber(c)
 	case "boolean":
-		k = parseBoolean(c)
+		k, fixed = parseBoolean(c), !c.flag("allow_edits", true)
 	case "text":
 		k = parseText(c)
 	case "editable_text":
@@ -73,11 +75,15 @@ func Parse(responseType string, raw json.RawMessage) (Spec, error) {
 	if len(c.problems) > 0 {
 		return Spec{}, &schemas.Error{Code: schemas.CodeInvalid, Fields: c.problems}
 	}
-	return Spec{responseType, k}, nil
+	return Spec{responseType, k, fixed}, nil
 }
 
 // Type is the response type.
 func (s Spec) Type() string { return s.name }
+
+// AllowsEdits tells whether whoever approves an action may change its arguments: yes,
+// unless the configuration says "allow_edits": false.
+func (s Spec) AllowsEdits() bool { return !s.fixed }
 
 // Check reads an answer, as an object or as one value. Members that follow from others
 // (labels, formatted_value, was_edited) are worked out here and never taken from it.

@@ -183,6 +183,16 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 	}
 }
 
+func TestAConfigurationMaySayThatEditsAreNotWanted(t *testing.T) {
+	for config, want := range map[string]bool{`{}`: true, `{"allow_edits":true}`: true, `{"allow_edits":null}`: true, `{"allow_edits":false}`: false} {
+		require.Equal(t, want, spec(t, "boolean", config).AllowsEdits(), config)
+		withOptions := strings.Replace(strings.Replace(config, "{", `{"options":["approve","reject"],`, 1), ",}", "}", 1)
+		require.Equal(t, want, spec(t, "single_select", withOptions).AllowsEdits(), config)
+	}
+	_, err := Parse("boolean", json.RawMessage(`{"allow_edits":"no"}`))
+	require.ErrorContains(t, err, "allow_edits must be true or false")
+}
+
 func TestATypeDecidesOnlyWhenEveryAnswerMeansSomething(t *testing.T) {
 	for config, want := range map[string]bool{
 		`{"options":["approve","reject"]}`:                    true,

@@ -95,17 +95,20 @@ func TestHook(t *testing.T) {
 		require.Equal(t, "deny", got.Output.Decision)
 		require.Contains(t, got.Output.Reason, "Keep the build.")
 	})
-	t.Run("denies a command that the reviewer changed, and tells the changed one", func(t *testing.T) {
+	t.Run("takes no changed command, only the one that was asked about", func(t *testing.T) {
 		said := gate(t, p, line)
 		asked := waitingRequest(t, p)
-		_, err := p.api(rest.Options{Token: p.cred.OwnerToken}).DecideReview(context.Background(), schemas.DecideReviewRequest{
+		owner := p.api(rest.Options{Token: p.cred.OwnerToken})
+		decision := schemas.DecideReviewRequest{
 			RequestID: asked.ID, ResponseData: json.RawMessage(`true`), ActionDigest: asked.ActionDigest,
 			EditedArguments: json.RawMessage(`{"command":"rm -rf build/tmp"}`),
-		})
+		}
+		_, err := owner.DecideReview(context.Background(), decision)
+		require.ErrorContains(t, err, "only be approved as it was asked")
+		decision.EditedArguments = nil
+		_, err = owner.DecideReview(context.Background(), decision)
 		require.NoError(t, err)
-		got := said()
-		require.Equal(t, "deny", got.Output.Decision)
-		require.Contains(t, got.Output.Reason, "build/tmp")
+		require.Equal(t, "allow", said().Output.Decision)
 	})
 	t.Run("denies when it cannot ask anybody", func(t *testing.T) {
 		got := gate(t, p, strings.Replace(line, "hook claude-code", "hook claude-code --loop nowhere", 1))()

@@ -136,7 +136,7 @@ func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper
 		paper.answer.Decision = meaningForTask(paper.answer.Value, paper.answer.Decision)
 	}
 	if len(in.EditedArguments) > 0 && len(f) == 0 {
-		if err = f.take(paper.edit(r, in.EditedArguments)); err != nil {
+		if err = f.take(paper.edit(r, spec, in.EditedArguments)); err != nil {
 			return err
 		}
 	}
@@ -148,10 +148,12 @@ func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper
 
 // edit takes the arguments as the reviewer changed them. They are bound like the others:
 // by the digest of the whole action.
-func (p *ballotPaper) edit(r db.Review, arguments json.RawMessage) error {
+func (p *ballotPaper) edit(r db.Review, spec answer.Spec, arguments json.RawMessage) error {
 	switch {
 	case r.Action == "":
 		return schemas.Invalid("edited_arguments", "is given, but the request has no action whose arguments could be changed")
+	case !spec.AllowsEdits():
+		return schemas.Invalid("edited_arguments", "is given, but this request can only be approved as it was asked: whoever asks cannot use changed arguments. Reject it and say in the comment what to change")
 	case p.answer.Decision != schemas.Approved:
 		return schemas.Invalid("edited_arguments", "only goes with an approval; the answer here is "+p.answer.Decision)
 	case several(modeOf(r)):

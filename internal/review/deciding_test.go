@@ -219,6 +219,17 @@ func TestReceipts(t *testing.T) {
 			trail := sc.trail(id)
 			require.Equal(t, trail[1].Hash, r.AuditHead, "the head is the entry of the decision")
 		})
+		t.Run("are of the arguments as they were asked, where edits are not wanted", func(t *testing.T) {
+			id := sc.asked(func(r *schemas.NewReview) {
+				*r = wire()
+				r.ResponseConfig = json.RawMessage(`{"allow_edits":false}`)
+			})
+			decision := sc.reply(id, "true")
+			decision.EditedArguments = json.RawMessage(`{"to": "ACME", "amount": 80000}`)
+			_, err := attempt(sc, sc.ada, sc.DecideReview, decision)
+			denied(t, err, schemas.CodeInvalid, "can only be approved as it was asked")
+			require.Nil(t, sc.decided(sc.ada, id, "true").EditedAction)
+		})
 		t.Run("bind the arguments as the reviewer changed them", func(t *testing.T) {
 			id := sc.asked(func(r *schemas.NewReview) { *r = wire() })
 			decision := sc.reply(id, "false")

@@ -112,7 +112,7 @@ func (s *server) reviewView(at visit) (v page.ReviewPage, spec answer.Spec, err 
 	if spec, err = answer.Parse(v.Review.ResponseType, v.Review.ResponseConfig); err != nil {
 		return v, spec, err
 	}
-	v.Fields, v.Means = spec.Fields(), meanings(spec)
+	v.Fields, v.Means, v.Fixed = spec.Fields(), meanings(spec), !spec.AllowsEdits()
 	if v.Review.TaskID != "" {
 		v.Means = proofMeans
 	}

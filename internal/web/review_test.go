@@ -335,6 +335,18 @@ func TestActions(t *testing.T) {
 		require.JSONEq(t, `{"amount":82000,"to":"Ada"}`, string(h.review(id).EditedAction.Arguments))
 		require.Contains(t, ada.get("/reviews/"+id).Body, "Approved with changed arguments")
 	})
+	t.Run("no edit is offered where the request wants none", func(t *testing.T) {
+		id := h.asked(func(in *schemas.NewReview) {
+			in.Action = &schemas.Action{Tool: "Bash", Arguments: json.RawMessage(`{"command":"rm -rf build"}`)}
+			in.ResponseConfig = json.RawMessage(`{"allow_edits":false}`)
+		})
+		page := ada.get("/reviews/" + id)
+		require.NotContains(t, page.Body, "edited_arguments")
+		got := ada.post("/reviews/"+id, filled(t, page, url.Values{"answer": {"true"}, "edited_arguments": {`{"command":"ls"}`}}))
+		require.Equal(t, http.StatusBadRequest, got.Status)
+		require.Contains(t, got.Body, "can only be approved as it was asked")
+		require.Equal(t, http.StatusSeeOther, ada.post("/reviews/"+id, filled(t, page, url.Values{"answer": {"true"}})).Status)
+	})
 	t.Run("arguments that stay are no change, and those of a rejection do not count", func(t *testing.T) {
 		for given, decision := range map[string]string{"true": schemas.Approved, "false": schemas.Rejected} {
 			id := transfer(`{"amount":1,"hidden":"` + "\u202e" + `"}`)

@@ -180,7 +180,7 @@ func answerForm(f Form, v ReviewPage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.Review.Action != nil && !v.several() {
+		if v.Review.Action != nil && !v.several() && !v.Fixed {
 			templ_7745c5c3_Err = editArguments(f, v).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -28,6 +28,7 @@ type ReviewPage struct {
 	Task    *schemas.TaskView // whose proof is to be decided
 	Form    Form
 	Owner   bool
+	Fixed   bool // the action's arguments may only be approved as they are
 	Passkey PasskeyHelp
 	Lease   int // seconds that a claim lasts without a sign of life
 	Now     Stamp
