@@ -100,6 +100,7 @@ type ReviewCreated struct {
 	Priority          string       `json:"priority"`
 	ResponseType      string       `json:"response_type"`
 	TimeoutAt         time.Time    `json:"timeout_at"`
+	EndsAt            *time.Time   `json:"ends_at,omitempty" doc:"When the loop's escalation ends it before timeout_at"`
 	BroadcastedTo     int          `json:"broadcasted_to" doc:"How many people are asked"`
 	NotificationsSent int          `json:"notifications_sent" doc:"How many of them are being told by mail or chat"`
 	Told              []string     `json:"told,omitempty" doc:"Names of those who are asked, at most 20"`
@@ -214,6 +215,7 @@ type Review struct {
 	DefaultResponse     json.RawMessage `json:"default_response,omitempty"`
 	OnTimeout           string          `json:"on_timeout"`
 	TimeoutAt           time.Time       `json:"timeout_at"`
+	EndsAt              *time.Time      `json:"ends_at,omitempty" doc:"When the loop's escalation ends it before timeout_at"`
 	CallbackURL         string          `json:"callback_url,omitempty"`
 	Tags                []string        `json:"tags,omitempty"`
 	Action              *Action         `json:"action,omitempty" doc:"In canonical form"`
@@ -257,6 +259,14 @@ type Review struct {
 	UpdatedAt           time.Time       `json:"updated_at"`
 	May                 *ReviewerMay    `json:"may,omitempty" doc:"To a person: what they may do now"`
 	Sandboxed
+}
+
+// Deadline is when an open request ends without a decision.
+func (r Review) Deadline() time.Time {
+	if r.EndsAt != nil && r.EndsAt.Before(r.TimeoutAt) {
+		return *r.EndsAt
+	}
+	return r.TimeoutAt
 }
 
 // ReviewerMay tells a person what they may do with a request.

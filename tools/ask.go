@@ -230,6 +230,9 @@ func askedText(created schemas.ReviewCreated, out Asked, now *schemas.Review, ti
 	case created.BroadcastedTo > 0:
 		fmt.Fprintf(&b, "%s are asked.\n", people(created.BroadcastedTo))
 	}
+	if created.EndsAt != nil {
+		fmt.Fprintf(&b, "They have until %s: the loop's escalation ends it then.\n", moment(*created.EndsAt))
+	}
 	if out.ReviewURL != "" {
 		b.WriteString("They decide at " + out.ReviewURL + " (after signing in).\n")
 	}

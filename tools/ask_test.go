@@ -338,6 +338,15 @@ func TestReviewsAreServedByTheToolsOfTasks(t *testing.T) {
 		require.Contains(t, out.text, "do not do it again")
 		require.Equal(t, "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more.", out.data["next"])
 	})
+	t.Run("the deadline is the earlier one where the escalation ends it first", func(t *testing.T) {
+		m := newOurs()
+		created(m, `,"timeout_at":"2026-11-23T12:00:00Z","ends_at":"2026-11-22T12:30:00Z"`)
+		m.answer(anyWait, 200, waited(false, review("pending", 1, `,"ends_at":"2026-11-22T12:30:00Z"`)))
+		c, _ := agent(t, m, false)
+		require.Contains(t, call(t, c, "request_human_review", object{"question": "?"}).text, "until 2026-11-22T12:30:00Z")
+		out := call(t, c, "check_status", object{"ids": []string{oneID}})
+		require.Equal(t, "2026-11-22T12:30:00Z", out.data["items"].([]any)[0].(object)["deadline"])
+	})
 	t.Run("nor when its state is asked for", func(t *testing.T) {
 		m := newOurs()
 		m.answer(anyWait, 200, waited(false, review("completed", 3, `,"decision":"approved","response_source":"human","receipt_available":true,"receipt_consumed_at":"2026-11-22T12:00:00Z"`)))

@@ -31,7 +31,7 @@ func reviewBrief(r schemas.Review, extended bool) Brief {
 		complete(&r)
 	}
 	b := Brief{
-		RequestID: r.ID, Status: string(r.Status), New: r.New, Title: reviewTitle(r), Deadline: moment(r.TimeoutAt), State: reviewState(r),
+		RequestID: r.ID, Status: string(r.Status), New: r.New, Title: reviewTitle(r), Deadline: moment(r.Deadline()), State: reviewState(r),
 		Decision: r.Decision, UntrustedComment: untrusted(r.Comment, maxComment),
 	}
 	if r.Status.Final() {

@@ -59,7 +59,7 @@ func (p *program) printReviews(list schemas.ReviewList) error {
 	}
 	rows := [][]string{{"ID", "STATUS", "DECISION", "PRIORITY", "UNTIL", "LOOP", "WHAT"}}
 	for _, r := range list.Requests {
-		rows = append(rows, []string{r.ID, string(r.Status), either(r.Decision == "", "-", r.Decision), r.Priority, when(r.TimeoutAt), plain(r.LoopName), heading(r) + either(r.Sandbox, " (test)", "")})
+		rows = append(rows, []string{r.ID, string(r.Status), either(r.Decision == "", "-", r.Decision), r.Priority, when(r.Deadline()), plain(r.LoopName), heading(r) + either(r.Sandbox, " (test)", "")})
 	}
 	if err := p.table(rows); err != nil {
 		return err
@@ -108,7 +108,7 @@ func (p *program) printReview(r schemas.Review) error {
 	rows := [][]string{
 		{"request", r.ID + either(r.Sandbox, " (test mode)", "")}, {"loop", plain(r.LoopName)}, {"asked by", plain(r.AgentName)},
 		{"status", string(r.Status) + either(r.ClaimedByName == "", "", ", claimed by "+plain(r.ClaimedByName))}, {"priority", r.Priority},
-		{"until", when(r.TimeoutAt) + ", then " + either(r.OnTimeout == "cancel", "cancelled", string(r.DefaultResponse))}, {"round", itoa(r.Round)},
+		{"until", until(r)}, {"round", itoa(r.Round)},
 	}
 	for _, to := range r.BroadcastedTo {
 		rows = append(rows, []string{"asked", plain(to.Name) + either(to.NotificationSent, ", told", "") + either(to.NotificationError == "", "", ", not told: "+plain(to.NotificationError))})
@@ -128,6 +128,14 @@ func (p *program) printReview(r schemas.Review) error {
 		p.say("\nDecide: humanops-mcp reviews approve|reject %s%s\n    or: %s", r.ID, either(r.Round > 1, " --round "+itoa(r.Round), ""), r.ReviewURL)
 	}
 	return nil
+}
+
+// until is when a request ends without a decision, and what counts then.
+func until(r schemas.Review) string {
+	if r.Deadline().Before(r.TimeoutAt) {
+		return when(r.Deadline()) + ", when the escalation of its loop ends it"
+	}
+	return when(r.TimeoutAt) + ", then " + either(r.OnTimeout == "cancel", "cancelled", string(r.DefaultResponse))
 }
 
 // paragraphs is plain with the line ends kept.

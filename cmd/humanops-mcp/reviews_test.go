@@ -100,6 +100,14 @@ func TestLoopChange(t *testing.T) {
 	}
 }
 
+func TestUntilIsWhenARequestReallyEnds(t *testing.T) {
+	r := schemas.Review{TimeoutAt: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC), OnTimeout: "cancel"}
+	require.Contains(t, until(r), "then cancelled")
+	ends := r.TimeoutAt.Add(-time.Hour)
+	r.EndsAt = &ends
+	require.Equal(t, when(ends)+", when the escalation of its loop ends it", until(r))
+}
+
 func TestTypedAnswers(t *testing.T) {
 	for name, c := range map[string]struct{ kind, config, text, want string }{
 		"a word is an option":            {"single_select", `{"options":["Tuesday","3"]}`, "Tuesday", `"Tuesday"`},

@@ -182,6 +182,34 @@ func TestEscalation(t *testing.T) {
 			sc.pass(time.Hour)
 			require.Equal(t, schemas.ReviewTimeout, sc.get(open).Status)
 		})
+		t.Run("says beforehand when it ends a request before its time", func(t *testing.T) {
+			for _, last := range []string{"default", "cancel"} {
+				settings := ladder(last)
+				settings.Escalation[0].Repeat, settings.ClaimSeconds = 1, 90
+				sc.set(settings)
+				id := sc.asked(nil)
+				ends := *sc.get(id).EndsAt
+				for range 16 {
+					sc.pass(30 * time.Second)
+					require.Equal(t, ends, *sc.get(id).EndsAt, "the steps that were taken change nothing")
+				}
+				do(sc, sc.ada, sc.ClaimReview, schemas.ReviewRequest{RequestID: id})
+				require.Nil(t, sc.get(id).EndsAt, "whoever has claimed it has the whole time")
+				sc.pass(time.Minute)
+				do(sc, sc.ada, sc.ReleaseReview, schemas.ReviewRequest{RequestID: id})
+				require.Equal(t, ends.Add(time.Minute), *sc.get(id).EndsAt)
+				for sc.get(id).Status == schemas.ReviewPending {
+					sc.pass(30 * time.Second)
+				}
+				v := sc.get(id)
+				require.Equal(t, ends.Add(time.Minute), v.UpdatedAt, last)
+				require.Nil(t, v.EndsAt)
+			}
+			sc.set(ladder("keep_open"))
+			require.Nil(t, sc.get(sc.asked(nil)).EndsAt)
+			sc.set(ladder("cancel"))
+			require.Nil(t, sc.get(sc.asked(func(q *schemas.NewReview) { q.TimeoutSeconds = 500 })).EndsAt, "its own end comes first")
+		})
 		t.Run("repeats", func(t *testing.T) {
 			settings := ladder("keep_open")
 			settings.Escalation[0].Repeat = 1

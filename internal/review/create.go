@@ -56,7 +56,7 @@ func (s *Service) CreateReview(ctx context.Context, tx *store.Tx, in schemas.Cre
 	if !in.AllowDuplicate {
 		earlier, err := tx.OpenDuplicateOf(ctx, db.OpenDuplicateOfParams{AgentID: d.row.AgentID, ContentHash: d.row.ContentHash})
 		if !store.NotFound(err) {
-			return s.duplicate(ctx, tx, earlier, err)
+			return s.duplicate(ctx, tx, loop, earlier, err)
 		}
 	}
 	return s.open(ctx, tx, loop, d)
@@ -200,9 +200,9 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, loop db.Loop, d draft)
 		return schemas.ReviewCreated{}, err
 	}
 	if r.Mode == account.Test {
-		return s.openedInTest(ctx, tx, r)
+		return s.openedInTest(ctx, tx, loop, r)
 	}
-	out := s.created(r)
+	out := s.created(loop, r)
 	for _, g := range asked {
 		if r.Step > 0 && g.step != r.Step {
 			continue
@@ -217,8 +217,8 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, loop db.Loop, d draft)
 	return out, nil
 }
 
-func (s *Service) openedInTest(ctx context.Context, tx *store.Tx, r db.Review) (schemas.ReviewCreated, error) {
-	out := s.created(r)
+func (s *Service) openedInTest(ctx context.Context, tx *store.Tx, loop db.Loop, r db.Review) (schemas.ReviewCreated, error) {
+	out := s.created(loop, r)
 	out.Hint = testModeHint
 	out.MarkSandbox()
 	people, err := s.simulatedPeople(ctx, tx)
@@ -274,10 +274,10 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, r *db.Review, asked 
 }
 
 // created is the answer about a request that was made or opened again.
-func (s *Service) created(r db.Review) schemas.ReviewCreated {
+func (s *Service) created(loop db.Loop, r db.Review) schemas.ReviewCreated {
 	return schemas.ReviewCreated{
 		RequestID: r.ID, LoopID: r.LoopID, Status: status(r), Version: r.Version, Round: int(r.Round), ProcessingType: r.ProcessingType,
-		Type: r.Type, Priority: r.Priority, ResponseType: r.ResponseType, TimeoutAt: store.Time(r.TimeoutAt),
+		Type: r.Type, Priority: r.Priority, ResponseType: r.ResponseType, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.endsAt(loop, r),
 		PollingURL: schemas.Reviews.Prefix() + "/requests/" + r.ID, ReviewURL: s.page(r.ID), ActionDigest: r.ActionDigest,
 	}
 }
@@ -304,11 +304,11 @@ func (s *Service) sayWho(out *schemas.ReviewCreated, r db.Review, asked []group)
 }
 
 // duplicate answers with the request that asks the same.
-func (s *Service) duplicate(ctx context.Context, tx *store.Tx, r db.Review, err error) (schemas.ReviewCreated, error) {
+func (s *Service) duplicate(ctx context.Context, tx *store.Tx, loop db.Loop, r db.Review, err error) (schemas.ReviewCreated, error) {
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	out := s.created(r)
+	out := s.created(loop, r)
 	out.Duplicate, out.Hint = true, sameRequest
 	markTest(&out.Sandboxed, r.Mode)
 	asked, err := tx.CircleOfReview(ctx, r.ID)

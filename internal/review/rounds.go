@@ -52,7 +52,7 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	return s.reopened(ctx, tx, r)
+	return s.reopened(ctx, tx, l.loop, r)
 }
 
 // holdLoop keeps the loop from being deleted while a request in it is opened again.
@@ -191,8 +191,8 @@ func renew(r *db.Review, next db.Review, now int64) {
 func asksElse(r *db.Review) { r.ContentHash = "changed " + r.ID }
 
 // reopened is the answer about a new round: who is asked is who was asked before.
-func (s *Service) reopened(ctx context.Context, tx *store.Tx, r db.Review) (schemas.ReviewCreated, error) {
-	out := s.created(r)
+func (s *Service) reopened(ctx context.Context, tx *store.Tx, loop db.Loop, r db.Review) (schemas.ReviewCreated, error) {
+	out := s.created(loop, r)
 	markTest(&out.Sandboxed, r.Mode)
 	asked, err := tx.CircleOfReview(ctx, r.ID)
 	if err != nil {

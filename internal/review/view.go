@@ -142,7 +142,7 @@ func (s *Service) brief(r db.Review, a around) schemas.Review {
 		ProcessingType: r.ProcessingType, Type: r.Type, Priority: r.Priority, Title: r.Title, RequestText: r.RequestText,
 		Context: maybe(r.Context), Platform: r.Platform, PlatformVersion: r.PlatformVersion,
 		ResponseType: r.ResponseType, ResponseConfig: maybe(r.ResponseConfig), DefaultResponse: maybe(r.DefaultResponse),
-		OnTimeout: r.OnTimeout, TimeoutAt: store.Time(r.TimeoutAt), CallbackURL: r.CallbackUrl,
+		OnTimeout: r.OnTimeout, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.endsAt(a.loops[r.LoopID], r), CallbackURL: r.CallbackUrl,
 		Action: action(r.Action), ActionDigest: r.ActionDigest, TaskID: r.TaskID.String, ReviewMode: reviewMode(r.ReviewMode),
 		BroadcastedTo: a.recipients[r.ID], BroadcastedAt: store.Time(r.RoundAt),
 		Status: schemas.ReviewStatus(r.Status), Version: r.Version, New: r.Version > r.SeenVersion,
