@@ -13,9 +13,9 @@ import (
 func (p *program) keysCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:     "keys",
-		Short:   "Make keys for programs, and rotate the key that signs receipts",
-		Example: "  humanops-mcp keys create --audience executor --name deployer\n  humanops-mcp keys rotate-receipt-key",
-	}, p.keysCreateCommand(), p.rotateCommand())
+		Short:   "Make, list and revoke keys for programs, and rotate the key that signs receipts",
+		Example: "  humanops-mcp keys create --audience executor --name deployer\n  humanops-mcp keys list",
+	}, p.keysCreateCommand(), p.keysListCommand(), p.keysRevokeCommand(), p.rotateCommand())
 }
 
 func (p *program) keysCreateCommand() *cobra.Command {
@@ -54,6 +54,68 @@ keys of this installation's own agent, for reviews, for the marketplace, or for 
 		return nil
 	}
 	return p.jsonFlag(cmd)
+}
+
+func (p *program) keysListCommand() *cobra.Command {
+	var in schemas.PageRequest
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the keys that are in use: executors' and those of this installation's own agent",
+		Example: "  humanops-mcp keys list\n  humanops-mcp keys list --json",
+		Args:    noArguments,
+		RunE: p.withOwner(func(ctx context.Context, c *client.Client, _ []string) error {
+			keys, err := c.ListKeys(ctx, in)
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return p.printJSON(keys)
+			}
+			return p.printKeys(keys)
+		}),
+	}
+	cmd.Flags().IntVar(&in.Limit, "limit", 100, "How many, 1 to 100")
+	cmd.Flags().StringVar(&in.Cursor, "cursor", "", "Go on where the last page ended")
+	return p.jsonFlag(cmd)
+}
+
+func (p *program) printKeys(keys schemas.Page[schemas.Key]) error {
+	rows := [][]string{{"ID", "NAME", "AUDIENCE", "MODE", "BEGINS WITH", "MADE", "LAST USED"}}
+	for _, k := range keys.Data {
+		used := "-"
+		if k.LastUsedAt != nil {
+			used = when(*k.LastUsedAt)
+		}
+		rows = append(rows, []string{k.ID, plain(k.Name), k.Audience, k.Mode, k.KeyPrefix, when(k.CreatedAt), used})
+	}
+	if err := p.table(rows); err != nil {
+		return err
+	}
+	if next := keys.Pagination.NextCursor; next != "" {
+		p.say("\n%d of %d. More: --cursor %s", len(keys.Data), keys.Pagination.Total, next)
+	}
+	return nil
+}
+
+func (p *program) keysRevokeCommand() *cobra.Command {
+	return p.jsonFlag(&cobra.Command{
+		Use:     "revoke KEY_ID",
+		Short:   "End a key at once",
+		Long:    "End a key at once. Whatever comes with it from then on is refused.",
+		Example: "  humanops-mcp keys revoke key_4f9c2b7e1a",
+		Args:    arguments(cobra.ExactArgs(1), "one key id; see keys list"),
+		RunE: p.withOwner(func(ctx context.Context, c *client.Client, args []string) error {
+			out, err := c.RevokeKey(ctx, schemas.RevokeKeyRequest{KeyID: args[0]})
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return p.printJSON(out)
+			}
+			p.say("Key %s is revoked.", out.ID)
+			return nil
+		}),
+	})
 }
 
 func (p *program) rotateCommand() *cobra.Command {
