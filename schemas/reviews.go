@@ -1,7 +1,9 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -267,6 +269,25 @@ func (r Review) Deadline() time.Time {
 		return *r.EndsAt
 	}
 	return r.TimeoutAt
+}
+
+// Deciders are those of several answers that made the decision: a rejection is not the
+// work of those who approved. None where one person decides.
+func (r Review) Deciders() []ReviewVote {
+	var votes []ReviewVote
+	for _, v := range r.Answers {
+		counts := v.Decision == r.Decision && (r.Decision != Answered || r.IsMedian() || bytes.Equal(v.ResponseData, r.ResponseData))
+		known := slices.ContainsFunc(votes, func(other ReviewVote) bool { return other.User == v.User })
+		if counts && !known {
+			votes = append(votes, v)
+		}
+	}
+	return votes
+}
+
+// IsMedian tells an outcome that is the median of what several people answered.
+func (r Review) IsMedian() bool {
+	return r.ReviewMode != nil && r.ReviewMode.Mode == "all" && (r.ResponseType == "number" || r.ResponseType == "rating")
 }
 
 // ReviewerMay tells a person what they may do with a request.

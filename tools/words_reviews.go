@@ -135,16 +135,17 @@ func decidedNext(r schemas.Review) string {
 	case schemas.NeedsChanges:
 		return "CHANGES WANTED by " + who + ": revise it, then request_human_review with revises " + r.ID + "."
 	}
+	if len(r.Answers) > 1 && r.IsMedian() {
+		return "ANSWERED by " + who + ". The median of their answers counts; get_task_result has all of them."
+	}
 	return "ANSWERED by " + who + ". Use the answer; get_task_result has all of it."
 }
 
 // agreed names those of several people whose answer counts, and not only who was last.
 func agreed(r schemas.Review) string {
 	var names []string
-	for _, vote := range r.Answers {
-		if vote.Decision == r.Decision {
-			names = append(names, person(vote.User.Name))
-		}
+	for _, vote := range r.Deciders() {
+		names = append(names, person(vote.User.Name))
 	}
 	count := fmt.Sprintf("%d of the %d who answered", len(names), len(r.Answers))
 	if len(names) == 0 || len(names) > maxNamed {

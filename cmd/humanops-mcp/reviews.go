@@ -152,8 +152,8 @@ func answerRows(r schemas.Review) [][]string {
 	if r.Status.Final() {
 		rows = append(rows, []string{"outcome", strings.TrimSpace(r.Decision + " " + string(r.EffectiveResponse) + " (" + r.ResponseSource + ")")})
 	}
-	if r.ResponseByUser != nil {
-		rows = append(rows, []string{"decided by", plain(r.ResponseByUser.Name) + " via " + r.DecidedVia})
+	if who := decidedBy(r); who != "" {
+		rows = append(rows, []string{"decided by", who})
 	}
 	if r.Comment != "" {
 		rows = append(rows, []string{"comment", plain(r.Comment)})
@@ -165,6 +165,23 @@ func answerRows(r schemas.Review) [][]string {
 		rows = append(rows, []string{"answer", plain(v.User.Name) + ": " + v.Decision + either(v.Comment == "", "", ", "+plain(v.Comment))})
 	}
 	return rows
+}
+
+// decidedBy names whoever decided: of several people all whose answers made the decision.
+func decidedBy(r schemas.Review) string {
+	var names []string
+	for _, vote := range r.Deciders() {
+		names = append(names, plain(vote.User.Name))
+	}
+	switch {
+	case r.ResponseByUser == nil:
+		return ""
+	case len(names) > 0 && r.IsMedian():
+		return strings.Join(names, ", ") + "; the median of their answers counts"
+	case len(names) > 1:
+		return strings.Join(names, ", ")
+	}
+	return plain(r.ResponseByUser.Name) + " via " + r.DecidedVia
 }
 
 // decideCommand makes approve and reject, which pick the answer that means it.

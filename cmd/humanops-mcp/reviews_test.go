@@ -108,6 +108,19 @@ func TestUntilIsWhenARequestReallyEnds(t *testing.T) {
 	require.Equal(t, when(ends)+", when the escalation of its loop ends it", until(r))
 }
 
+func TestAllWhoDecidedAreNamed(t *testing.T) {
+	ada, bob := schemas.ReviewPerson{UserID: "1", Name: "Ada"}, schemas.ReviewPerson{UserID: "2", Name: "Bob"}
+	eve := schemas.ReviewPerson{UserID: "3", Name: "Eve"}
+	r := schemas.Review{Decision: "approved", DecidedVia: "page", ResponseByUser: &bob}
+	require.Equal(t, "Bob via page", decidedBy(r))
+	r.Answers = []schemas.ReviewVote{{User: ada, Decision: "approved"}, {User: eve, Decision: "rejected"}, {User: bob, Decision: "approved"}, {User: bob, Step: 2, Decision: "approved"}}
+	require.Equal(t, "Ada, Bob", decidedBy(r))
+	r.Decision, r.ResponseType, r.ReviewMode = "answered", "rating", &schemas.ReviewMode{Mode: "all"}
+	r.Answers = []schemas.ReviewVote{{User: ada, Decision: "answered"}, {User: bob, Decision: "answered"}}
+	require.Equal(t, "Ada, Bob; the median of their answers counts", decidedBy(r))
+	require.Empty(t, decidedBy(schemas.Review{Answers: r.Answers}))
+}
+
 func TestTypedAnswers(t *testing.T) {
 	for name, c := range map[string]struct{ kind, config, text, want string }{
 		"a word is an option":            {"single_select", `{"options":["Tuesday","3"]}`, "Tuesday", `"Tuesday"`},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -40,7 +41,7 @@ func (s *Service) ending(ctx context.Context, tx *store.Tx, r db.Review) (string
 	switch schemas.ReviewStatus(r.Status) {
 	case schemas.ReviewCompleted:
 		who, err := s.decider(ctx, tx, r)
-		return fmt.Sprintf("The request is completed: %s %s at %s. Nothing more can be decided on it.", who, verb(r.Decision), at), err
+		return fmt.Sprintf("The request is completed: %s %s at %s. Nothing more can be decided on it.", who, verb(r), at), err
 	case schemas.ReviewTimeout:
 		return fmt.Sprintf("Nobody decided in time, so the request ended with its default (timeout) at %s. Nothing more can be decided on it.", at), nil
 	case schemas.ReviewCancelled:
@@ -54,18 +55,55 @@ func (s *Service) decider(ctx context.Context, tx *store.Tx, r db.Review) (strin
 	if !r.DecidedBy.Valid {
 		return "the answers of several people together", nil
 	}
+	if several(modeOf(r)) {
+		if who, err := s.deciders(ctx, tx, r); who != "" || err != nil {
+			return who, err
+		}
+	}
 	p, err := tx.PersonByID(ctx, r.DecidedBy.String)
 	return p.Name, err
 }
 
-func verb(decision string) string {
-	switch decision {
+// deciders are those of several people whose answers made the decision, and not only who
+// was last.
+func (s *Service) deciders(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+	v := decided(r)
+	v.AnswersIn = 1
+	err := s.addAnswers(ctx, tx, &v, r)
+	var names []string
+	for _, vote := range v.Deciders() {
+		names = append(names, vote.User.Name)
+	}
+	switch n := len(names); {
+	case n > maxDeciders:
+		return fmt.Sprintf("%d people", n), err
+	case n > 1:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1], err
+	}
+	return strings.Join(names, ""), err
+}
+
+// maxDeciders are named; more are counted.
+const maxDeciders = 3
+
+// decided is the little of a request that says whose answers made the decision.
+func decided(r db.Review) schemas.Review {
+	return schemas.Review{
+		Status: status(r), ReviewMode: reviewMode(r.ReviewMode), ResponseType: r.ResponseType, Decision: r.Decision, ResponseData: orNull(r.Response),
+	}
+}
+
+func verb(r db.Review) string {
+	switch r.Decision {
 	case schemas.Approved:
 		return "approved it"
 	case schemas.Rejected:
 		return "rejected it"
 	case schemas.NeedsChanges:
 		return "asked for changes"
+	}
+	if decided(r).IsMedian() && r.DecidedBy.Valid {
+		return "answered it, and the median of the answers counts,"
 	}
 	return "answered it"
 }

@@ -45,6 +45,30 @@ func TestSeveralPeople(t *testing.T) {
 			require.Equal(t, "approved", v.Decision)
 			require.Equal(t, "Ada: fine", v.Comment)
 		})
+		t.Run("are all named to who comes too late, and nobody who was against it", func(t *testing.T) {
+			sc.set(schemas.LoopSettings{})
+			eve := sc.person("Eve")
+			do(sc, sc.owner, sc.AddMember, schemas.AddMemberRequest{LoopID: sc.loop.ID, UserID: idOf(eve)})
+			late := func(id, value string) string {
+				_, err := sc.answer(sc.ada, id, value)
+				return denied(t, err, schemas.CodeConflict, "The request is completed").Message
+			}
+			id := sc.asked(quorumOf(2, 0))
+			sc.decided(sc.ada, id, "true")
+			sc.decided(eve, id, "false")
+			sc.clock.Advance(time.Second)
+			sc.decided(sc.bob, id, "true")
+			require.Contains(t, late(id, "true"), "completed: Ada and Bob approved it at ")
+			id = sc.asked(func(r *schemas.NewReview) {
+				r.ResponseType, r.DefaultResponse, r.ReviewMode = "number", json.RawMessage("1"), &schemas.ReviewMode{Mode: "all"}
+			})
+			sc.decided(sc.ada, id, "2")
+			sc.clock.Advance(time.Second)
+			sc.decided(sc.bob, id, "3")
+			sc.clock.Advance(time.Second)
+			require.Equal(t, "3", string(sc.decided(eve, id, "9").ResponseValue))
+			require.Contains(t, late(id, "2"), "Ada, Bob and Eve answered it, and the median of the answers counts, at ")
+		})
 		t.Run("decide step by step, each circle in its turn", func(t *testing.T) {
 			id := sc.asked(func(r *schemas.NewReview) {
 				*r = wire()
