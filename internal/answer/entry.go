@@ -20,6 +20,7 @@ import (
 type words struct {
 	kind      string // string, date or file
 	low, high int
+	unbounded bool // high is everybody's limit, and none of the agent's
 	pattern   *regexp.Regexp
 }
 
@@ -29,7 +30,7 @@ func parseWords(in *config, kind string) entry {
 		return words{kind: kind, high: maxText}
 	}
 	in.only("a string", "type", "minLength", "maxLength", "pattern", "format", "title", "description", "default")
-	w := words{kind: "string", low: in.whole("minLength", 0, maxText, 0), high: in.whole("maxLength", 1, maxText, maxText)}
+	w := words{kind: "string", low: in.whole("minLength", 0, maxText, 0), high: in.whole("maxLength", 1, maxText, maxText), unbounded: in.find("maxLength") == nil}
 	if w.low > w.high {
 		in.add("minLength", "must not be above maxLength")
 	}
@@ -101,6 +102,8 @@ func (w words) show(f Field) Field {
 	switch {
 	case w.kind != "string":
 		f.Kind, f.MinLength, f.MaxLength = w.kind, 0, 0
+	case w.unbounded && w.low <= long:
+		f.Kind, f.MaxLength = "text", 0
 	case w.high > long:
 		f.Kind = "textarea"
 	default:

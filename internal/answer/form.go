@@ -205,6 +205,9 @@ func (f form) fields() []Field {
 	for i, p := range f.properties {
 		out[i] = p.entry.show(Field{Name: fieldName + "." + p.name, Label: p.title, Help: p.help, Required: p.required})
 		out[i].prefill(p.preset)
+		if out[i].Kind == "text" && strings.Contains(out[i].Value, "\n") {
+			out[i].Kind = "textarea" // one line would lose the others
+		}
 	}
 	return out
 }

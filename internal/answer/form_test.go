@@ -89,13 +89,23 @@ func TestAPageAsksForEveryProperty(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{
 		"answer.name": "text", "answer.stars": "number", "answer.price": "number", "answer.ok": "radio", "answer.when": "date", "answer.where": "radio",
-		"answer.size": "select", "answer.tags": "checkbox", "answer.photo": "file", "answer.notes": "textarea",
+		"answer.size": "select", "answer.tags": "checkbox", "answer.photo": "file", "answer.notes": "text",
 	}, kinds)
 	require.Equal(t, "Who", fields[0].Label)
 	require.True(t, fields[0].Required)
 	require.Equal(t, "2.5", fields[2].Value)
 	require.Equal(t, []string{"b"}, fields[7].Values)
 	require.Equal(t, "Is it open?", fields[3].Help)
+}
+
+func TestAShortTextHasOneLine(t *testing.T) {
+	for property, want := range map[string]string{
+		`{"type":"string"}`: "text", `{"type":"string","maxLength":200}`: "text", `{"type":"string","maxLength":201}`: "textarea",
+		`{"type":"string","minLength":300}`: "textarea", `{"type":"string","default":"a\nb"}`: "textarea",
+	} {
+		f := spec(t, "form", `{"type":"object","properties":{"a":`+property+`}}`).Fields()[0]
+		require.Equal(t, want, f.Kind, property)
+	}
 }
 
 func TestAPagesFieldsBecomeAnAnswer(t *testing.T) {
