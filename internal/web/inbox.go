@@ -70,5 +70,5 @@ func isAsked(r schemas.Review, person string) bool {
 }
 
 func (s *server) reviewRow(r schemas.Review) page.ReviewRow {
-	return page.ReviewRow{Review: r, Until: page.Stamp{At: r.TimeoutAt, Now: s.Clock.Now()}}
+	return page.ReviewRow{Review: r, Until: page.Stamp{At: r.Deadline(), Now: s.Clock.Now()}}
 }

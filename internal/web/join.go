@@ -43,6 +43,18 @@ func (s *server) qrCode(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// findInvitation leads on from a code that was typed, or from a whole link.
+func (s *server) findInvitation(w http.ResponseWriter, r *http.Request) error {
+	code := strings.TrimRight(strings.TrimSpace(r.URL.Query().Get("code")), "/")
+	code = code[strings.LastIndexByte(code, '/')+1:]
+	to := "/"
+	if code != "" {
+		to = "/join/" + url.PathEscape(code)
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
 func (s *server) showJoin(w http.ResponseWriter, r *http.Request) error {
 	return s.renderJoin(w, r, http.StatusOK, page.Form{})
 }

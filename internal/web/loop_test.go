@@ -104,6 +104,18 @@ func TestJoin(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, owner.post("/loops/"+made.Loop.ID+"/members", url.Values{"user_id": {"Linus"}}).Status)
 		require.NotContains(t, b.get("/").Body, "You wait to be admitted to")
 	})
+	t.Run("a code is typed on the start page, or its whole link", func(t *testing.T) {
+		link := owner.invitation(loop)
+		code := strings.TrimPrefix(link, "/join/")
+		for _, b := range []*browser{h.browser(), owner} {
+			require.Contains(t, b.get("/").Body, `action="/join"`)
+			for _, typed := range []string{code, " " + code + " ", publicURL + link, publicURL + link + "/"} {
+				require.Equal(t, link, b.get("/join?code="+url.QueryEscape(typed)).Header.Get("Location"), typed)
+			}
+		}
+		require.Equal(t, "/", owner.get("/join").Header.Get("Location"))
+		require.Equal(t, "/join/a%3Fb", owner.get("/join?code=a%3Fb").Header.Get("Location"))
+	})
 	t.Run("an ended code opens nothing, and reading changes nothing", func(t *testing.T) {
 		link := owner.invitation(loop)
 		for range 20 {

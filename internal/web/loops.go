@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
@@ -117,11 +118,70 @@ func (s *server) saveLoop(w http.ResponseWriter, r *http.Request) error {
 	read := readSettings(f, r.PathValue("loop"))
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
+			if err := s.unchanged(tx, r, f); err != nil {
+				return err
+			}
 			_, err := s.Reviews.UpdateLoop(r.Context(), tx, read.in)
 			return err
 		})
 	}
+	if errors.Is(err, errChanged) {
+		delete(f.Values, "updated_at") // they are told now, so the next time it is meant
+	}
 	return s.settleLoop(w, r, f, "saved", read.placed(err))
+}
+
+var errChanged = schemas.NewError(schemas.CodeConflict, "Somebody else changed this loop after you had opened this page, so nothing was saved. "+
+	"What you typed still stands here. Open the loop anew to see their change, or save again to put yours in its place.")
+
+// unchanged makes sure that a loop is still what the form was filled in over, and that it
+// stays so until the form is saved.
+func (s *server) unchanged(tx *store.Tx, r *http.Request, f *form) error {
+	seen := f.Values["updated_at"]
+	if seen == "" {
+		return nil
+	}
+	got, err := s.Reviews.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+	if err != nil {
+		return err
+	}
+	loop, err := tx.LockLoop(r.Context(), got.Loop.ID)
+	if err == nil && page.Instant(store.Time(loop.UpdatedAt)) != seen {
+		err = errChanged
+	}
+	return err
+}
+
+func (s *server) deleteLoop(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(w, r, "deletion")
+	if err != nil {
+		return err
+	}
+	in := schemas.DeleteLoopRequest{LoopID: r.PathValue("loop"), Assertion: readAssertion(f)}
+	err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
+		if err := s.named(tx, r, f); err != nil {
+			return err
+		}
+		_, err := s.Reviews.DeleteLoop(r.Context(), tx, in)
+		return err
+	})
+	if err == nil {
+		s.done(w, r, "loop-gone", "/loops")
+		return nil
+	}
+	return s.settleLoop(w, r, f, "", err)
+}
+
+// named makes sure that whoever deletes a loop has written which one.
+func (s *server) named(tx *store.Tx, r *http.Request, f *form) error {
+	got, err := s.Reviews.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(f.Values["typed_name"]) != got.Loop.Name {
+		f.mark("typed_name", "Type the loop's name as it stands above, to confirm that this one is meant.")
+	}
+	return f.wrong()
 }
 
 func addition(f *form, loop string) schemas.AddMemberRequest {
@@ -194,6 +254,7 @@ const (
 	changeSettings = "settings"
 	changeAdd      = "add"
 	changeRemove   = "remove"
+	changeDelete   = "delete"
 )
 
 // beginGovern begins the assertion of exactly the change that the form holds; where none
@@ -234,6 +295,11 @@ func (s *server) confirmation(tx *store.Tx, r *http.Request, f *form) (review.Co
 		if f.Wrong() {
 			return review.Confirmation{}, errMendFirst
 		}
+		if err := s.unchanged(tx, r, f); errors.Is(err, errChanged) {
+			return review.Confirmation{}, errMendFirst
+		} else if err != nil {
+			return review.Confirmation{}, err
+		}
 		return s.Reviews.ConfirmUpdateLoop(ctx, tx, in)
 	case changeAdd:
 		in := addition(f, loop)
@@ -243,6 +309,14 @@ func (s *server) confirmation(tx *store.Tx, r *http.Request, f *form) (review.Co
 		return s.Reviews.ConfirmAddMember(ctx, tx, in)
 	case changeRemove:
 		return s.Reviews.ConfirmRemoveMember(ctx, tx, schemas.MemberRequest{LoopID: loop, UserID: f.Values["user_id"]})
+	case changeDelete:
+		if err := s.named(tx, r, f); err != nil {
+			if f.Wrong() {
+				err = errMendFirst
+			}
+			return review.Confirmation{}, err
+		}
+		return s.Reviews.ConfirmDeleteLoop(ctx, tx, schemas.DeleteLoopRequest{LoopID: loop})
 	}
 	return review.Confirmation{}, errMendFirst
 }

@@ -113,6 +113,9 @@ func (s *server) reviewView(at visit) (v page.ReviewPage, spec answer.Spec, err 
 		return v, spec, err
 	}
 	v.Fields, v.Means, v.Fixed = spec.Fields(), meanings(spec), !spec.AllowsEdits()
+	if v.Review.ResponseType == "boolean" {
+		v.Fields[0].Options = page.Choices(v.Review, v.Fields[0].Options)
+	}
 	if v.Review.TaskID != "" {
 		v.Means = proofMeans
 	}

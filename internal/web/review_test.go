@@ -99,6 +99,9 @@ func TestInbox(t *testing.T) {
 		require.Contains(t, page, "Default")
 		require.Regexp(t, `Decide by\s*<time datetime="2030-`, page)
 	})
+	t.Run("a row has a status only where it tells something", func(t *testing.T) {
+		require.NotContains(t, ada.get("/").Body, "Waiting for a decision")
+	})
 	t.Run("what somebody has claimed says who", func(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, grace.post("/reviews/"+low+"/claim", nil).Status)
 		require.Contains(t, ada.get("/").Body, "claimed by Grace")
@@ -135,6 +138,23 @@ func TestReviewPage(t *testing.T) {
 		after := grace.get("/reviews/" + id)
 		require.Contains(t, after.Body, "Approved by Ada, on the page.")
 		require.NotContains(t, after.Body, "data-answer")
+	})
+	t.Run("a question without labels is answered by yes or no, an action is approved or rejected", func(t *testing.T) {
+		id := h.asked(func(in *schemas.NewReview) { in.ResponseConfig = nil })
+		page := ada.get("/reviews/" + id)
+		require.Regexp(t, `(?s)value="true"><strong dir="auto">Yes</strong>.*value="false"><strong dir="auto">No</strong>`, page.Body)
+		require.NotContains(t, page.Body, "Approves it")
+		require.NotContains(t, page.Body, "when you do not approve")
+		require.Contains(t, page.Body, "this counts: No")
+		require.Equal(t, http.StatusSeeOther, ada.post("/reviews/"+id, filled(t, page, url.Values{"answer": {"true"}})).Status)
+		require.Contains(t, ada.get("/reviews/"+id).Body, "Answer: Yes")
+		require.JSONEq(t, `{"boolean":true,"boolean_label":"True"}`, string(h.review(id).ResponseData))
+		id = h.asked(func(in *schemas.NewReview) {
+			in.ResponseConfig, in.Action = nil, &schemas.Action{Tool: "pay", Arguments: json.RawMessage(`{}`)}
+		})
+		page = ada.get("/reviews/" + id)
+		require.Regexp(t, `(?s)value="true"><strong dir="auto">Approve</strong>.*value="false"><strong dir="auto">Reject</strong>`, page.Body)
+		require.Contains(t, page.Body, "when you do not approve")
 	})
 	t.Run("who comes too late sees how it ended", func(t *testing.T) {
 		id := h.asked(nil)
@@ -289,7 +309,9 @@ func TestClaims(t *testing.T) {
 		require.Contains(t, ada.get("/reviews/"+id).Body, `data-claim="mine"`)
 	})
 	t.Run("the others are told whose it is", func(t *testing.T) {
-		require.Contains(t, grace.get("/reviews/"+id).Body, "has claimed this until")
+		page := grace.get("/reviews/" + id).Body
+		require.Contains(t, page, "has claimed this until")
+		require.NotContains(t, page, "It is claimed by", "once is enough")
 		got := grace.post("/reviews/"+id+"/claim", nil, "Accept", "application/json")
 		require.Equal(t, http.StatusConflict, got.Status)
 		require.Contains(t, got.Body, "Ada")

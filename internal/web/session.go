@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"humanops-mcp/internal/account"
@@ -81,7 +82,7 @@ func (s *server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.deadLink(w, r, err)
 	}
-	v := page.SignInView{Person: person.Name, Action: r.URL.EscapedPath()}
+	v := page.SignInView{Person: person.Name, Tasks: slices.Contains(person.Roles, "operator"), Action: r.URL.EscapedPath()}
 	v.Title = "Sign in as " + person.Name
 	return s.render(w, r, http.StatusOK, page.SignIn(v))
 }
@@ -152,13 +153,14 @@ var flashes = map[string]string{
 	"request_changes": "Changes requested. The operator was told.",
 
 	"answered":   "Your answer was sent.",
-	"claimed":    "It is yours now; the others see that.",
+	"claimed":    "Claimed.",
 	"unclaimed":  "You gave the claim back.",
 	"escalated":  "It was escalated: the next people are told.",
 	"joined":     "You are in the loop.",
 	"waiting":    "You are known here now. An owner has to admit you to the loop.",
 	"saved":      "Saved.",
 	"loop-made":  "The loop is there. Invite people into it.",
+	"loop-gone":  "The loop and everything in it were deleted.",
 	"admitted":   "The person is in the loop.",
 	"removed":    "The person is out of the loop.",
 	"ended":      "All invitations of the loop ended.",

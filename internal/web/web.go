@@ -119,6 +119,7 @@ func (s *server) reviewRoutes(mux *http.ServeMux) {
 // houseRoutes are the pages about loops and people.
 func (s *server) houseRoutes(mux *http.ServeMux) {
 	limit := s.limited()
+	mux.HandleFunc("GET /join", s.open(s.findInvitation))
 	mux.HandleFunc("GET /join/{code}", s.open(s.showJoin))
 	mux.HandleFunc("POST /join/{code}", limit(s.open(s.join)))
 	mux.HandleFunc("GET /qr/{file}", s.open(s.qrCode))
@@ -127,6 +128,7 @@ func (s *server) houseRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /loops", s.owned(s.createLoop))
 	mux.HandleFunc("GET /loops/{loop}", s.owned(s.showLoop))
 	mux.HandleFunc("POST /loops/{loop}", s.owned(s.saveLoop))
+	mux.HandleFunc("POST /loops/{loop}/delete", s.owned(s.deleteLoop))
 	mux.HandleFunc("POST /loops/{loop}/passkey", s.owned(s.beginGovern))
 	mux.HandleFunc("POST /loops/{loop}/members", s.owned(s.addMember))
 	mux.HandleFunc("POST /loops/{loop}/members/{person}/remove", s.owned(s.removeMember))

@@ -107,6 +107,7 @@ var fieldsOf = map[string][]string{
 	"member":     {"user_id"},
 	"settings":   {"name", "description", "lease", "claim", "decide", "warn", "mode", "threshold", "of", "escalation"},
 	"hours":      {"time_zone", "hours", "absent_from", "absent_until"},
+	"deletion":   {"typed_name"},
 	"group":      {"group", "members"},
 	"invitation": {},
 	"passkey":    {},

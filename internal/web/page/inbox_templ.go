@@ -214,7 +214,7 @@ func reviewRows(list []ReviewRow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = chipped(reviewChip(row.Review)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = chipped(rowChip(row.Review)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

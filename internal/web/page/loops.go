@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"humanops-mcp/schemas"
 )
@@ -48,6 +49,12 @@ func (v LoopPage) members(status string) []schemas.Member {
 	}
 	return out
 }
+
+// ofTheHouse tells whether the loop is one of the two that are always there.
+func (v LoopPage) ofTheHouse() bool { return v.Loop.Slug == "default" || v.Loop.Slug == "proof" }
+
+// Instant is a time as a form carries it unseen.
+func Instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 func (v LoopPage) path() string { return loopPath(v.Loop.ID) }
 

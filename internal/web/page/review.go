@@ -73,6 +73,12 @@ func (v ReviewPage) state() string {
 	return ""
 }
 
+// toldWhose tells whether all that keeps the reader from deciding is another's claim, which
+// has a notice of its own.
+func (v ReviewPage) toldWhose() bool {
+	return !v.byLink() && !v.claimed() && v.Review.ClaimEndsAt != nil && strings.HasPrefix(v.may().Why, "It is claimed by ")
+}
+
 func (v ReviewPage) heading() string { return reviewHeading(v.Review) }
 
 // reviewHeading is the title, or how the text begins.
@@ -166,6 +172,14 @@ func (v ReviewPage) otherwise() string {
 	}
 }
 
+// answered is what counts: of a boolean by its label, of others whole.
+func (v ReviewPage) answered() string {
+	if v.Review.ResponseType == "boolean" {
+		return v.shortAnswer(v.Review.EffectiveResponse)
+	}
+	return value(v.Review.EffectiveResponse)
+}
+
 // shortAnswer is an answer by its label, where it is one of the options.
 func (v ReviewPage) shortAnswer(raw json.RawMessage) string {
 	text := value(raw)
@@ -248,6 +262,17 @@ func reviewChip(r schemas.Review) chip {
 	return chip{decided[r.Decision], class}
 }
 
+// rowChip is the status in a list, where it says more than the list's heading.
+func rowChip(r schemas.Review) chip {
+	switch {
+	case r.Status == schemas.ReviewPending && r.AnswersIn > 0:
+		return chip{plural(r.AnswersIn, "answer", "answers") + " in", "info"}
+	case r.Status == schemas.ReviewPending:
+		return chip{}
+	}
+	return reviewChip(r)
+}
+
 func priorityChip(priority string) chip {
 	switch priority {
 	case "critical":
@@ -258,6 +283,39 @@ func priorityChip(priority string) chip {
 		return chip{"Low priority", ""}
 	}
 	return chip{}
+}
+
+// Choices are the two options of a boolean with words for people, where the agent gave none.
+func Choices(r schemas.Review, options []answer.Option) []answer.Option {
+	var given struct {
+		Yes string `json:"true_label"`
+		No  string `json:"false_label"`
+	}
+	_ = json.Unmarshal(r.ResponseConfig, &given) // it was read once already
+	yes, no := "Yes", "No"
+	if r.Action != nil {
+		yes, no = "Approve", "Reject"
+	}
+	out := slices.Clone(options)
+	for i := range out {
+		switch {
+		case out[i].Value == "true" && given.Yes == "":
+			out[i].Label = yes
+		case out[i].Value == "false" && given.No == "":
+			out[i].Label = no
+		}
+	}
+	return out
+}
+
+// effectOf is what a press on an option does, where neither its words nor the question
+// say so.
+func (v ReviewPage) effectOf(o answer.Option) string {
+	plainWord := map[string]string{schemas.Approved: "Yes", schemas.Rejected: "No"}[v.Means[o.Value]]
+	if v.Review.TaskID != "" || v.Review.Action == nil && plainWord != "" && o.Label == plainWord {
+		return ""
+	}
+	return effect(o.Label, v.Means[o.Value])
 }
 
 // effect is what a deciding answer does, where its own words do not say so.
@@ -388,6 +446,9 @@ func EditableArguments(raw json.RawMessage) string { return prettyJSON(raw) }
 func (v ReviewPage) commentHelp() string {
 	if v.Review.TaskID != "" {
 		return "Needed unless you approve, one reason on each line; the operator and the agent read them."
+	}
+	if len(v.Means) == 0 || v.Review.Action == nil && v.Review.ResponseType == "boolean" {
+		return "The agent reads it together with your answer."
 	}
 	return "The agent reads it. Say what is wrong when you do not approve."
 }

@@ -237,6 +237,35 @@ func TestTheHeadSaysWhatFollowsWhenNobodyDecides(t *testing.T) {
 	require.NotContains(t, render(t, Review(final)), "If nobody does")
 }
 
+func TestARowSaysHowManyHaveAnswered(t *testing.T) {
+	require.Empty(t, rowChip(reviewOf(nil)).word)
+	require.Equal(t, "2 answers in", rowChip(reviewOf(func(r *schemas.Review) { r.AnswersIn = 2 })).word)
+	require.Equal(t, "Claimed", rowChip(reviewOf(func(r *schemas.Review) { r.Status = schemas.ReviewClaimed })).word)
+}
+
+func TestTheHeadNamesTheEndThatComesFirst(t *testing.T) {
+	v := reviewPage("boolean", `{}`, nil)
+	early := now.Add(20 * time.Minute)
+	v.Review.EndsAt = &early
+	require.Contains(t, render(t, Review(v)), `<time datetime="`+v.Now.to(early).machine()+`"`)
+	require.NotContains(t, render(t, Review(v)), v.Now.to(v.Review.TimeoutAt).machine())
+}
+
+func TestOnlyThoseWhoTakeTasksHearOfPhotos(t *testing.T) {
+	require.Contains(t, render(t, SignIn(SignInView{Person: "Ada", Tasks: true})), "photograph")
+	require.NotContains(t, render(t, SignIn(SignInView{Person: "Ada"})), "photograph")
+}
+
+func TestPasskeyHelpStandsWhereItIsNeeded(t *testing.T) {
+	v := LoopPage{Loop: schemas.Loop{ID: "l", Name: "Payments"}, Localhost: "http://localhost:1/loops/l", Now: at(0), Settings: Form{Name: "settings"}}
+	shown := render(t, Loop(v))
+	require.Less(t, strings.Index(shown, "Demand passkeys"), strings.Index(shown, "an address made of numbers"))
+	v.Loop.Settings.Passkey = true
+	shown = render(t, Loop(v))
+	require.Less(t, strings.Index(shown, "an address made of numbers"), strings.Index(shown, "Demand passkeys"))
+	require.Equal(t, 1, strings.Count(shown, "an address made of numbers"))
+}
+
 func TestTheLimitsOfATextAreOneSentence(t *testing.T) {
 	v := reviewPage("text", `{"min_length":5,"max_length":200}`, nil)
 	require.Equal(t, "At least 5 characters, up to 200 characters.", bounds(v.Fields[0]))

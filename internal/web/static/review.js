@@ -57,6 +57,7 @@ function keepClaim(fields) {
       const result = await answer.json();
       mine = answer.ok;
       said.textContent = answer.ok ? "You have claimed this; the others see it." : (result.error ?? "");
+      if (answer.ok) document.querySelector("[data-claim-note]")?.remove(); // its time has moved on
       if (answer.ok) again(result.lease_seconds);
     } catch {
       said.textContent = "The connection is gone; what you typed stays here.";
