@@ -22,6 +22,9 @@ const (
 	toolMember      = `,"tool":"`
 	wordEdge        = '\x00'
 	lettersTogether = 3
+	// leastAlike keeps out what has only common words and endings in common with what was
+	// searched for.
+	leastAlike = 0.3
 )
 
 // FindPrecedents searches what the people of the house decided for this agent before, the
@@ -61,7 +64,7 @@ func mostSimilar(rows []db.ListPrecedentsRow, query, tool string, limit int) []s
 		if p.Similarity = 1; len(wanted) > 0 {
 			p.Similarity = alike(wanted, pieces(row.Title+" "+row.RequestText+" "+p.Tool))
 		}
-		if p.Similarity > 0 {
+		if p.Similarity >= leastAlike {
 			list = append(list, p)
 		}
 	}
