@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -299,4 +300,29 @@ func TestADeletedLoopsClocksRingInVain(t *testing.T) {
 		require.Zero(t, failed)
 		return err
 	})
+}
+
+func TestTheReviewerHearsOfFeedbackByMailOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		config Config
+		email  string
+		told   bool
+	}{
+		"mail and an address":     {Config{Mail: true}, "ada@example.com", true},
+		"mail without an address": {Config{Mail: true, Chat: true}, "", false},
+		"a chat room":             {Config{Chat: true}, "ada@example.com", false},
+		"nothing":                 {Config{}, "ada@example.com", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, c.config, func(t *testing.T, sc *scene) {
+				id := sc.asked(nil)
+				sc.decided(sc.ada, id, "true")
+				sc.exec("UPDATE people SET email = $1 WHERE id = $2", c.email, idOf(sc.ada))
+				in := schemas.AddFeedbackRequest{RequestID: id, Feedback: json.RawMessage(`{"rating":5}`)}
+				require.Equal(t, c.told, do(sc, sc.agent, sc.AddFeedback, in).ReviewerNotified)
+				sc.pass(time.Second)
+				require.Equal(t, c.told, slices.Contains(sc.letters(id), "feedback:Ada"))
+			})
+		})
+	}
 }

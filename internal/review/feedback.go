@@ -11,6 +11,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -37,7 +38,11 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 		return schemas.FeedbackAnswer{}, &schemas.Error{Code: schemas.CodeInvalid, Message: "Feedback can only be added to completed requests", State: r.Status}
 	}
 	f := db.ReviewFeedback{ReviewID: r.ID, ID: ident.Hex(), AgentID: r.AgentID, Body: body, CreatedAt: store.Micros(tx.Now())}
-	f.Notified = r.DecidedBy.Valid && r.Mode == account.Live
+	reviewer, err := s.reviewerInReach(ctx, tx, r)
+	if err != nil {
+		return schemas.FeedbackAnswer{}, err
+	}
+	f.Notified = reviewer != ""
 	n, err := tx.InsertFeedback(ctx, db.InsertFeedbackParams(f))
 	if err != nil {
 		return schemas.FeedbackAnswer{}, err
@@ -45,7 +50,7 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 	if n == 0 {
 		return schemas.FeedbackAnswer{}, conflict(r, "Feedback was given on this request already, and it is given once. GET the feedback to read it.")
 	}
-	if err := s.tellReviewer(ctx, tx, r, f); err != nil {
+	if err := s.tellReviewer(ctx, tx, r, reviewer); err != nil {
 		return schemas.FeedbackAnswer{}, err
 	}
 	c := account.From(ctx)
@@ -53,16 +58,24 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 	return feedbackView(r, f), err
 }
 
-func (s *Service) tellReviewer(ctx context.Context, tx *store.Tx, r db.Review, f db.ReviewFeedback) error {
-	if !f.Notified {
-		return nil
+// reviewerInReach is whoever decided, when a notice can reach them; else "".
+func (s *Service) reviewerInReach(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+	if !r.DecidedBy.Valid || r.Mode != account.Live {
+		return "", nil
 	}
 	p, err := tx.PersonByID(ctx, r.DecidedBy.String)
-	if err != nil || p.RemovedAt != 0 {
-		return err
+	if err != nil || p.RemovedAt != 0 || s.unreached(member{Person: p}, []string{notify.Mail}) != "" {
+		return "", err
+	}
+	return p.ID, nil
+}
+
+func (s *Service) tellReviewer(ctx context.Context, tx *store.Tx, r db.Review, personID string) error {
+	if personID == "" {
+		return nil
 	}
 	return s.notice(ctx, tx, notice{
-		ReviewID: r.ID, PersonID: p.ID, Kind: noticeFeedback, Subject: "Feedback on your answer",
+		ReviewID: r.ID, PersonID: personID, Kind: noticeFeedback, Subject: "Feedback on your answer",
 		Body: "The agent has told how your answer to a request served. It is on the request's page.",
 	})
 }
