@@ -160,6 +160,12 @@ func TestReviewsAnswerInTheirEnvelopeUnderBothPrefixes(t *testing.T) {
 				require.Equal(t, true, res.body["sandbox"])
 				require.Equal(t, true, res.body["data"].(map[string]any)["sandbox"])
 			})
+			t.Run("a query parameter that is not known", func(t *testing.T) {
+				known := rg.bearer(live, "GET", prefix+"/requests/r", "")
+				require.NotContains(t, known.body, "warnings")
+				res := rg.bearer(live, "GET", prefix+"/requests/r?staus=open", "")
+				require.Equal(t, []any{`The query parameter "staus" is not known and was ignored`}, res.body["warnings"])
+			})
 			t.Run("a body that the spelling refuses", func(t *testing.T) {
 				res := rg.bearer(live, "POST", prefix+"/loops/default/requests", `{"refuse":1}`)
 				require.Equal(t, 400, res.StatusCode)
