@@ -265,7 +265,7 @@ func (s *server) claimReview(w http.ResponseWriter, r *http.Request, at visit) e
 		}
 		return writeJSON(w, http.StatusOK, map[string]any{"lease_seconds": left})
 	}
-	return s.settleReview(w, r, at, f, "claimed", err)
+	return s.settleReview(w, r, at, f, "", err) // the page says that it is claimed
 }
 
 func (s *server) releaseReview(w http.ResponseWriter, r *http.Request, at visit) error {

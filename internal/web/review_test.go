@@ -104,7 +104,7 @@ func TestInbox(t *testing.T) {
 	})
 	t.Run("what somebody has claimed says who", func(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, grace.post("/reviews/"+low+"/claim", nil).Status)
-		require.Contains(t, ada.get("/").Body, "claimed by Grace")
+		require.Contains(t, ada.get("/").Body, "Claimed by Grace")
 	})
 	t.Run("what one decided stands there for a while", func(t *testing.T) {
 		page := ada.get("/reviews/" + critical)
@@ -310,6 +310,7 @@ func TestClaims(t *testing.T) {
 	})
 	t.Run("the others are told whose it is", func(t *testing.T) {
 		page := grace.get("/reviews/" + id).Body
+		require.Equal(t, 1, strings.Count(ada.get("/reviews/"+id).Body, "Claimed by you"))
 		require.Contains(t, page, "has claimed this until")
 		require.NotContains(t, page, "It is claimed by", "once is enough")
 		got := grace.post("/reviews/"+id+"/claim", nil, "Accept", "application/json")

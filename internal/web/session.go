@@ -153,7 +153,6 @@ var flashes = map[string]string{
 	"request_changes": "Changes requested. The operator was told.",
 
 	"answered":   "Your answer was sent.",
-	"claimed":    "Claimed.",
 	"unclaimed":  "You gave the claim back.",
 	"escalated":  "It was escalated: the next people are told.",
 	"joined":     "You are in the loop.",
@@ -170,9 +169,11 @@ var flashes = map[string]string{
 	"hours-kept": "Your hours were saved.",
 }
 
-// done sends the browser on after a POST, with a word about what was done.
+// done sends the browser on after a POST, with a word about what was done, if there is one.
 func (s *server) done(w http.ResponseWriter, r *http.Request, what, to string) {
-	http.SetCookie(w, s.cookie(flashCookie, what, time.Minute))
+	if what != "" {
+		http.SetCookie(w, s.cookie(flashCookie, what, time.Minute))
+	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 

@@ -246,6 +246,14 @@ func (v ReviewPage) end() Stamp {
 	return v.Now.to(v.Review.UpdatedAt)
 }
 
+// chip is the status at the head of the page.
+func (v ReviewPage) chip() chip {
+	if v.claimed() && !v.Review.Status.Final() {
+		return chip{"Claimed by you", "info"}
+	}
+	return reviewChip(v.Review)
+}
+
 func reviewChip(r schemas.Review) chip {
 	switch r.Status {
 	case schemas.ReviewPending:
@@ -269,6 +277,8 @@ func rowChip(r schemas.Review) chip {
 		return chip{plural(r.AnswersIn, "answer", "answers") + " in", "info"}
 	case r.Status == schemas.ReviewPending:
 		return chip{}
+	case r.Status == schemas.ReviewClaimed && r.ClaimedByName != "":
+		return chip{"Claimed by " + r.ClaimedByName, "info"}
 	}
 	return reviewChip(r)
 }

@@ -66,7 +66,7 @@ func Review(v ReviewPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = chipped(reviewChip(v.Review)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = chipped(v.chip()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

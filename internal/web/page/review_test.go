@@ -241,6 +241,7 @@ func TestARowSaysHowManyHaveAnswered(t *testing.T) {
 	require.Empty(t, rowChip(reviewOf(nil)).word)
 	require.Equal(t, "2 answers in", rowChip(reviewOf(func(r *schemas.Review) { r.AnswersIn = 2 })).word)
 	require.Equal(t, "Claimed", rowChip(reviewOf(func(r *schemas.Review) { r.Status = schemas.ReviewClaimed })).word)
+	require.Equal(t, "Claimed by Grace", rowChip(reviewOf(func(r *schemas.Review) { r.Status, r.ClaimedByName = schemas.ReviewClaimed, "Grace" })).word)
 }
 
 func TestTheHeadNamesTheEndThatComesFirst(t *testing.T) {
