@@ -162,11 +162,29 @@ var GetReview = Endpoint[ReviewRequest, ReviewAnswer]{Reviews, "GET", "/requests
 // ReviewAnswer is a request as the contract wraps it.
 type ReviewAnswer struct {
 	Request Review `json:"request"`
+	Done    string `json:"-"` // what was done to the request, for the message; "" is a look at it
 	Sandboxed
 }
 
 // Said is the message.
-func (ReviewAnswer) Said() string { return "Request retrieved successfully" }
+func (r ReviewAnswer) Said() string {
+	switch r.Done {
+	case "":
+		return "Request retrieved successfully"
+	case Responded:
+		return "Response submitted successfully"
+	}
+	return "Request " + r.Done + " successfully"
+}
+
+// What is done to a request that is answered with the whole of it.
+const (
+	Responded = "responded"
+	Claimed   = "claimed"
+	Released  = "released"
+	Escalated = "escalated"
+	Updated   = "updated"
+)
 
 // Flat is what clients of other spellings read at the top.
 func (r ReviewAnswer) Flat() map[string]any { return r.Request.Flat() }

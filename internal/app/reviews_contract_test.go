@@ -215,7 +215,7 @@ func (h *house) askAndAnswer(t *testing.T, prefix string, c documented) {
 		require.JSONEq(t, string(sent), string(got), "the configuration comes back as it was sent")
 	}
 
-	says(t, h.send(h.owner(), "POST", prefix+"/requests/"+id+"/respond", `{"response_data":`+c.answer+`,"comment":"Seen"}`), 200, "Request retrieved successfully")
+	says(t, h.send(h.owner(), "POST", prefix+"/requests/"+id+"/respond", `{"response_data":`+c.answer+`,"comment":"Seen"}`), 200, "Response submitted successfully")
 	h.answered(t, prefix, id, c)
 }
 

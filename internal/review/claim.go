@@ -83,7 +83,7 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	return s.answerWith(ctx, tx, r)
+	return s.answerWith(ctx, tx, r, schemas.Claimed)
 }
 
 // mayClaim tells whether it is a claim or the renewal of one, or refuses it.
@@ -125,7 +125,7 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	return s.answerWith(ctx, tx, r)
+	return s.answerWith(ctx, tx, r, schemas.Released)
 }
 
 // leaseEnd takes a request back whose claim ended by itself. When the time to decide is
@@ -169,8 +169,9 @@ func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID strin
 	return err
 }
 
-// answerWith is the request as the caller sees it after a change.
-func (s *Service) answerWith(ctx context.Context, tx *store.Tx, r db.Review) (out schemas.ReviewAnswer, err error) {
+// answerWith is the request as the caller sees it after what was done to it.
+func (s *Service) answerWith(ctx context.Context, tx *store.Tx, r db.Review, done string) (out schemas.ReviewAnswer, err error) {
+	out.Done = done
 	out.Request, err = s.view(ctx, tx, r)
 	out.Sandboxed = out.Request.Sandboxed
 	return out, err

@@ -59,7 +59,7 @@ func (s *Service) DecideReview(ctx context.Context, tx *store.Tx, in schemas.Dec
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	return s.answerWith(ctx, tx, r)
+	return s.answerWith(ctx, tx, r, schemas.Responded)
 }
 
 // BeginDecision checks a decision and begins the passkey ceremony that it needs: the

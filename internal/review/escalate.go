@@ -41,7 +41,7 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	return s.answerWith(ctx, tx, r)
+	return s.answerWith(ctx, tx, r, schemas.Escalated)
 }
 
 func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error {

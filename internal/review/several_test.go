@@ -106,6 +106,20 @@ func TestSeveralPeople(t *testing.T) {
 	})
 }
 
+func TestWhatWasDoneIsSaid(t *testing.T) {
+	onBoth(t, Config{}, func(t *testing.T, sc *scene) {
+		sc.set(ladder("keep_open"))
+		id := sc.asked(nil)
+		one, urgent := schemas.ReviewRequest{RequestID: id}, "high"
+		require.Equal(t, "Request retrieved successfully", do(sc, sc.agent, sc.GetReview, one).Said())
+		require.Equal(t, "Request claimed successfully", do(sc, sc.ada, sc.ClaimReview, one).Said())
+		require.Equal(t, "Request released successfully", do(sc, sc.ada, sc.ReleaseReview, one).Said())
+		require.Equal(t, "Request escalated successfully", do(sc, sc.agent, sc.EscalateReview, schemas.EscalateReviewRequest{RequestID: id}).Said())
+		require.Equal(t, "Request updated successfully", do(sc, sc.agent, sc.UpdateReview, schemas.UpdateReviewRequest{RequestID: id, Priority: &urgent}).Said())
+		require.Equal(t, "Response submitted successfully", do(sc, sc.ada, sc.DecideReview, sc.reply(id, "true")).Said())
+	})
+}
+
 func TestRounds(t *testing.T) {
 	onBoth(t, Config{Mail: true}, func(t *testing.T, sc *scene) {
 		seed := func(r *schemas.NewReview) { r.ResponseType, r.DefaultResponse = "", nil }

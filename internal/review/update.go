@@ -39,7 +39,7 @@ func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.Upd
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	return s.answerWith(ctx, tx, r)
+	return s.answerWith(ctx, tx, r, schemas.Updated)
 }
 
 func changedFields(in schemas.UpdateReviewRequest) []string {
