@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,12 +19,20 @@ func (a *asking) findLoop(ctx context.Context, wanted string) (string, error) {
 	if wanted == "" && len(list.Loops) == 1 {
 		return list.Loops[0].ID, nil
 	}
-	var known []string
+	known, names := make([]string, 0, len(list.Loops)), map[string]int{}
 	for _, l := range list.Loops {
-		if wanted != "" && (strings.EqualFold(l.Name, wanted) || l.Slug == wanted || strings.EqualFold(l.ID, wanted)) {
+		names[strings.ToLower(name(l.Name))]++
+	}
+	for _, l := range list.Loops {
+		alone := names[strings.ToLower(name(l.Name))] == 1
+		if wanted != "" && (alone && strings.EqualFold(l.Name, wanted) || l.Slug == wanted || strings.EqualFold(l.ID, wanted)) {
 			return l.ID, nil
 		}
-		known = append(known, name(l.Name))
+		one := name(l.Name)
+		if names[strings.ToLower(one)] > 1 {
+			one += " (" + name(cmp.Or(l.Slug, l.ID)) + ")"
+		}
+		known = append(known, one)
 	}
 	if len(known) == 0 {
 		return "", schemas.NewError(schemas.CodeNotFound, "There is no loop to ask in. Tell the user to make one and to invite people into it.")

@@ -84,9 +84,20 @@ func reviewNext(r schemas.Review) string {
 	case schemas.ReviewTimeout:
 		return timedOut(r)
 	case schemas.ReviewCancelled:
-		return "CANCELLED: nobody decided, so nothing is approved. Ask again if it is still wanted."
+		return cancelledNext(r)
 	}
 	return "Look with get_task_result."
+}
+
+// cancelledNext tells a request that was withdrawn from one that nobody decided in time.
+func cancelledNext(r schemas.Review) string {
+	switch r.DecidedVia {
+	case "api":
+		return "CANCELLED, as you asked: nothing is approved."
+	case "timeout", "":
+		return "CANCELLED: nobody decided, so nothing is approved. Ask again if it is still wanted."
+	}
+	return "CANCELLED by somebody who may: nothing is approved. Do not ask the same again unless the user wants it."
 }
 
 func waitsFor(r schemas.Review) string {
