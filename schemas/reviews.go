@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -189,8 +190,11 @@ const (
 // Flat is what clients of other spellings read at the top.
 func (r ReviewAnswer) Flat() map[string]any { return r.Request.Flat() }
 
-// Revision makes the answer's ETag.
-func (r ReviewAnswer) Revision() int64 { return r.Request.Version }
+// Revision makes the answer's ETag. Feedback and a receipt that is used up change the
+// answer, and the trail, but no version.
+func (r ReviewAnswer) Revision() string {
+	return strconv.FormatInt(r.Request.Version, 10) + "-" + r.Request.AuditHead[:min(8, len(r.Request.AuditHead))]
+}
 
 // Standing is how the request stands and since when, for the pace of pollers.
 func (r ReviewAnswer) Standing() (ReviewStatus, time.Time) {
@@ -392,7 +396,7 @@ type ReviewFeedback struct {
 func (ReviewResponse) Said() string { return "Response retrieved successfully" }
 
 // Revision makes the answer's ETag.
-func (r ReviewResponse) Revision() int64 { return r.Version }
+func (r ReviewResponse) Revision() string { return strconv.FormatInt(r.Version, 10) }
 
 // Standing is how the request stands and since when.
 func (r ReviewResponse) Standing() (ReviewStatus, time.Time) { return r.Status, r.UpdatedAt }
@@ -419,7 +423,7 @@ type ReviewState struct {
 func (ReviewState) Said() string { return "Status retrieved successfully" }
 
 // Revision makes the answer's ETag.
-func (r ReviewState) Revision() int64 { return r.Version }
+func (r ReviewState) Revision() string { return strconv.FormatInt(r.Version, 10) }
 
 // Standing is how the request stands and since when.
 func (r ReviewState) Standing() (ReviewStatus, time.Time) { return r.Status, r.UpdatedAt }

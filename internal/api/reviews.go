@@ -158,11 +158,11 @@ func (a *api) polled(w http.ResponseWriter, r *http.Request, out any) (unchanged
 			w.Header().Set("Retry-After", strconv.Itoa(pace(a.Clock.Now().Sub(since))))
 		}
 	}
-	revised, ok := out.(interface{ Revision() int64 })
+	revised, ok := out.(interface{ Revision() string })
 	if !ok {
 		return false
 	}
-	tag := `"` + strconv.FormatInt(revised.Revision(), 10) + `"`
+	tag := `"` + revised.Revision() + `"`
 	w.Header().Set("ETag", tag)
 	for _, known := range strings.Split(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
 		known = strings.TrimPrefix(strings.TrimSpace(known), "W/")

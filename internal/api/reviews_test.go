@@ -37,7 +37,7 @@ func (c counted) Flat() map[string]any {
 	return map[string]any{"id": c.ID, "status": c.Status, "error": "never", "data": 1}
 }
 
-func (c counted) Revision() int64 { return c.Version }
+func (c counted) Revision() string { return strconv.FormatInt(c.Version, 10) + "-" }
 
 func (c counted) Standing() (schemas.ReviewStatus, time.Time) { return c.Status, c.Since }
 
@@ -277,12 +277,12 @@ func TestPollersAreToldWhenToComeAgain(t *testing.T) {
 		return rg.bearer(rg.creds.LiveKey, "GET", "/v1/requests/r", "", headers...)
 	}
 	first := poll()
-	require.Equal(t, `"3"`, first.Header.Get("ETag"))
+	require.Equal(t, `"3-"`, first.Header.Get("ETag"), "the version, and the head of the trail where there is one")
 	require.Equal(t, "5", first.Header.Get("Retry-After"))
 	require.Equal(t, "4", first.Header.Get("X-RateLimit-Remaining"))
 
 	t.Run("nothing new is 304, and is not counted", func(t *testing.T) {
-		for _, known := range []string{`"3"`, `"2", W/"3"`, "*"} {
+		for _, known := range []string{`"3-"`, `"2", W/"3-"`, "*"} {
 			res := poll("If-None-Match", known)
 			require.Equal(t, 304, res.StatusCode)
 			require.Empty(t, res.raw)
