@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"humanops-mcp/schemas"
@@ -119,8 +121,7 @@ func (w *watch) add(p part, err error) error {
 // loadLately fetches what is open and what ended in the last 24 hours. One service that
 // cannot be asked does not hide the other.
 func (w *watch) loadLately(ctx context.Context) error {
-	errTasks := w.add(taskPart(ctx, w.call, nil))
-	errReviews := w.add(reviewPart(ctx, w.call, nil))
+	errTasks, errReviews := w.loadBoth(ctx)
 	switch {
 	case len(w.parts) == 0, ctx.Err() != nil:
 		return errTasks
@@ -132,6 +133,27 @@ func (w *watch) loadLately(ctx context.Context) error {
 		w.silent = "Reviews could not be read: " + errReviews.Error()
 	}
 	return nil
+}
+
+// loadBoth asks for tasks and reviews at the same time, once it is known where: the two
+// lists are most of what looking costs.
+func (w *watch) loadBoth(ctx context.Context) (errTasks, errReviews error) {
+	if err := w.call.market(ctx); err != nil {
+		return err, w.add(reviewPart(ctx, w.call, nil))
+	}
+	var tasks, reviews part
+	var other sync.WaitGroup
+	other.Go(func() {
+		defer func() {
+			if p := recover(); p != nil { // the handler's own recovery does not reach here
+				errReviews = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		reviews, errReviews = reviewPart(ctx, w.call, nil)
+	})
+	tasks, errTasks = taskPart(ctx, w.call, nil)
+	other.Wait()
+	return w.add(tasks, errTasks), w.add(reviews, errReviews)
 }
 
 // notServed tells whether the caller's key is for other things.

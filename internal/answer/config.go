@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -153,11 +154,13 @@ func (c *config) number(names ...string) *big.Rat {
 	return found
 }
 
-var plainColor = regexp.MustCompile(`^(#[0-9a-fA-F]{3,8}|[a-zA-Z]{1,30})$`)
+var plainColor = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(#[0-9a-fA-F]{3,8}|[a-zA-Z]{1,30})$`)
+})
 
 // color is a colour that a page can show; anything else is left out there.
 func (c *config) color(name, fallback string) string {
-	if color := c.text(name, maxValue); plainColor.MatchString(color) {
+	if color := c.text(name, maxValue); plainColor().MatchString(color) {
 		return color
 	}
 	return fallback

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -83,11 +84,13 @@ func isDate(text string) bool {
 	return err == nil
 }
 
-var uploadID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var uploadID = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+})
 
 // isFile takes an upload's id and the address of a file, ours or another.
 func isFile(text string) bool {
-	if uploadID.MatchString(text) {
+	if uploadID().MatchString(text) {
 		return true
 	}
 	u, err := url.Parse(text)

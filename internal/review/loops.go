@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	"humanops-mcp/internal/account"
@@ -29,7 +30,9 @@ var (
 	errLoopDenied = schemas.NewError(schemas.CodeForbidden, "Access denied to this loop")
 )
 
-var slugPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,49}$`)
+var slugPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,49}$`)
+})
 
 // reservedSlugs are paths, or the house's own.
 var reservedSlugs = map[string]bool{"join": true, defaultLoop: true, proofLoop: true}
@@ -110,7 +113,7 @@ func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop
 	switch {
 	case ident.IsHex(idOrSlug):
 		loop, err = tx.LoopByID(ctx, strings.ToLower(idOrSlug))
-	case slugPattern.MatchString(idOrSlug):
+	case slugPattern().MatchString(idOrSlug):
 		loop, err = tx.LoopBySlug(ctx, idOrSlug)
 	default:
 		return loop, schemas.NewError(schemas.CodeInvalid, "Invalid loop ID format")
@@ -232,7 +235,7 @@ func (s *Service) setUp(ctx context.Context, tx *store.Tx, loop db.Loop, setting
 // the name.
 func insertLoop(ctx context.Context, tx *store.Tx, row db.InsertLoopParams, slug string) error {
 	if slug != "" {
-		if !slugPattern.MatchString(slug) || ident.IsHex(slug) {
+		if !slugPattern().MatchString(slug) || ident.IsHex(slug) {
 			return schemas.Invalid("slug", fmt.Sprintf("must have 1 to 50 of a-z, 0-9, _ and -, begin with a letter or digit, and not look like an id; got %.60q. Example: content_moderation", slug))
 		}
 		taken, err := tryInsert(ctx, tx, row, slug)

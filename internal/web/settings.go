@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"humanops-mcp/internal/web/page"
 	"humanops-mcp/schemas"
@@ -109,7 +110,9 @@ func names(text string) []string {
 	return out
 }
 
-var spanPattern = regexp.MustCompile(`^(\d{1,7}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)$`)
+var spanPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{1,7}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)$`)
+})
 
 // span reads a length of time, such as 10 min, in seconds; an empty field is 0.
 func (f *form) span(field string) int {
@@ -117,7 +120,7 @@ func (f *form) span(field string) int {
 	if text == "" {
 		return 0
 	}
-	parts := spanPattern.FindStringSubmatch(text)
+	parts := spanPattern().FindStringSubmatch(text)
 	if parts == nil {
 		f.mark(field, "Write a length of time, such as 90 s, 10 min, 2 h or 1 d.")
 		return 0

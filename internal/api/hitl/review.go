@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"humanops-mcp/schemas"
@@ -104,7 +105,9 @@ func (b *body) kind() (string, error) {
 	return kind, nil
 }
 
-var link = regexp.MustCompile(`https?://[^\s<>"'()\[\]]+`)
+var link = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`https?://[^\s<>"'()\[\]]+`)
+})
 
 // address finds where an image, a video or a file lies: in its own member, or in the text.
 func (b *body) address(kind, text string) error {
@@ -112,7 +115,7 @@ func (b *body) address(kind, text string) error {
 	if name == "" || b.get(name) != nil {
 		return nil
 	}
-	found := strings.TrimRight(link.FindString(text), ".,;:!?")
+	found := strings.TrimRight(link().FindString(text), ".,;:!?")
 	if found == "" {
 		return schemas.Invalid(name, "is required; send it beside content, or put the address into content")
 	}

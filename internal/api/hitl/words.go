@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"humanops-mcp/internal/answer"
 	"humanops-mcp/schemas"
@@ -50,10 +51,12 @@ func isPage(f schemas.FieldError) bool {
 }
 
 // shapes are problems with what kind of JSON it is, and not with what it says.
-var shapes = regexp.MustCompile(`^(The JSON )?must be (a string|a number|a whole number|true or false|an array|a JSON object|a time in RFC 3339)\b|^is given more than once|^must be spelt `)
+var shapes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(The JSON )?must be (a string|a number|a whole number|true or false|an array|a JSON object|a time in RFC 3339)\b|^is given more than once|^must be spelt `)
+})
 
 func isShape(f schemas.FieldError) bool {
-	return shapes.MatchString(f.Message) && !isAnswer(f.Field) // any JSON may be an answer
+	return shapes().MatchString(f.Message) && !isAnswer(f.Field) // any JSON may be an answer
 }
 
 func isAnswer(field string) bool {
