@@ -138,7 +138,7 @@ func (w *watch) loadLately(ctx context.Context) error {
 // loadBoth asks for tasks and reviews at the same time, once it is known where: the two
 // lists are most of what looking costs.
 func (w *watch) loadBoth(ctx context.Context) (errTasks, errReviews error) {
-	if err := w.call.market(ctx); err != nil {
+	if err := w.market(ctx); err != nil {
 		return err, w.add(reviewPart(ctx, w.call, nil))
 	}
 	var tasks, reviews part
