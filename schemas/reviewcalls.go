@@ -291,6 +291,7 @@ func (ReviewAudit) Said() string { return "Audit trail retrieved successfully" }
 // entry without hash.
 type AuditEntry struct {
 	N        int             `json:"n"`
+	EventID  string          `json:"event_id,omitempty" doc:"The id of the event, the same in webhooks; entries from before events had one id have none"`
 	Kind     string          `json:"kind"`
 	Actor    string          `json:"actor"`
 	Via      string          `json:"via"`

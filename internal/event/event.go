@@ -1,45 +1,34 @@
-// Package event keeps what happened, in an order that readers can follow: rows are
-// recorded by the transaction that causes them, and numbered once they are committed.
+// Package event keeps what happened: each subject's trail, an entry at a time, written by
+// the transaction that causes it; and the order of all entries, which readers follow once
+// they are committed.
 package event
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/trail"
+	"humanops-mcp/schemas"
 )
 
 // The topics signalled through the store.
 const (
-	recorded = "event.recorded" // to the sequencers: rows without a number
-	numbered = "event.numbered" // to the feeds: rows to be read
+	recorded = "event.recorded" // to the sequencers: entries without a number
+	numbered = "event.numbered" // to the feeds: entries to be read
 )
 
-// Event is one thing that happened.
-type Event struct {
-	Kind      string // task.accept
-	SubjectID string // what it happened to
-	AgentID   string // whose it is; may be empty
-	Actor     string // who: ag_…, op_…, system
-	Via       string // how: api, page, cli, guardian, timeout, system
-	Data      any    // kept as JSON; nil is {}
-}
+// NewID makes the id of an event: the same in the trail, the feed, webhooks and streams.
+func NewID() string { return ident.New("ev_") }
 
-// Record writes an event that exists once tx is committed.
-func Record(ctx context.Context, tx *store.Tx, e Event) error {
-	data := []byte("{}")
-	if e.Data != nil {
-		var err error
-		if data, err = json.Marshal(e.Data); err != nil {
-			return fmt.Errorf("data of event %s: %w", e.Kind, err)
-		}
-	}
-	err := tx.InsertEvent(ctx, db.InsertEventParams{
-		ID: ident.New("ev_"), Kind: e.Kind, SubjectID: e.SubjectID, AgentID: e.AgentID,
-		Actor: e.Actor, Via: e.Via, Data: string(data), CreatedAt: store.Micros(tx.Now()),
+// Append writes an entry that trail.Link made. It exists once tx is committed, and wakes
+// whoever waits for its subject.
+func Append(ctx context.Context, tx *store.Tx, subjectID string, e schemas.AuditEntry) error {
+	err := tx.AppendTrail(ctx, db.AppendTrailParams{
+		SubjectID: subjectID, N: int64(e.N), EventID: e.EventID, Kind: e.Kind, Actor: e.Actor, Via: e.Via, Data: string(e.Data),
+		Previous: e.Previous, Hash: e.Hash, CreatedAt: store.Micros(e.At),
 	})
 	if err != nil {
 		return err
@@ -47,9 +36,54 @@ func Record(ctx context.Context, tx *store.Tx, e Event) error {
 	return tx.Signal(ctx, recorded)
 }
 
+// List reads a subject's trail behind the entry numbered after: at most limit entries.
+func List(ctx context.Context, tx *store.Tx, subjectID string, after, limit int64) ([]schemas.AuditEntry, error) {
+	rows, err := tx.ListTrail(ctx, db.ListTrailParams{SubjectID: subjectID, After: after, RowLimit: limit})
+	list := make([]schemas.AuditEntry, 0, len(rows))
+	for _, row := range rows {
+		list = append(list, entryOf(row))
+	}
+	return list, err
+}
+
+func entryOf(row db.Trail) schemas.AuditEntry {
+	return schemas.AuditEntry{
+		N: int(row.N), EventID: row.EventID, Kind: row.Kind, Actor: row.Actor, Via: row.Via, At: store.Time(row.CreatedAt),
+		Data: json.RawMessage(row.Data), Previous: row.Previous, Hash: row.Hash,
+	}
+}
+
 // Reclaim ends the sequencer's lease of a process that died. It is for the start of a
 // process that owns its database alone.
 func Reclaim(ctx context.Context, tx *store.Tx) error {
 	_, err := tx.ClearLeases(ctx)
 	return err
+}
+
+// Check walks a subject's trail from its beginning and compares it with the number of
+// entries and the hash that its line has.
+func Check(ctx context.Context, tx *store.Tx, line db.Subject) error {
+	const slice = 500
+	n, head := int64(0), ""
+	for {
+		entries, err := List(ctx, tx, line.ID, n, slice)
+		if err != nil {
+			return err
+		}
+		if head, err = trail.Verify(int(n), head, entries); err != nil {
+			return broken(line.ID, err.Error())
+		}
+		n += int64(len(entries))
+		if len(entries) < slice {
+			break
+		}
+	}
+	if n != line.Entries || head != line.Head {
+		return broken(line.ID, "entries at its end are missing, or were added")
+	}
+	return nil
+}
+
+func broken(subjectID, why string) error {
+	return schemas.NewError(schemas.CodeConflict, "the trail of "+subjectID+" is not as it was written: "+why)
 }

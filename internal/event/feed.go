@@ -123,7 +123,7 @@ func (f *Feed) Sequence(ctx context.Context) error {
 // for may be before that.
 func (f *Feed) start(ctx context.Context) error {
 	err := f.store.Read(ctx, func(tx *store.Tx) (err error) {
-		f.seen, err = tx.LastEventSeq(ctx)
+		f.seen, err = tx.LastSeq(ctx)
 		return err
 	})
 	if err != nil {
@@ -143,7 +143,7 @@ func (f *Feed) number(ctx context.Context) error {
 	for {
 		var waiting bool
 		err := f.store.Read(ctx, func(tx *store.Tx) (err error) {
-			waiting, err = tx.HasUnnumberedEvents(ctx)
+			waiting, err = tx.HasUnnumbered(ctx)
 			return err
 		})
 		if err != nil || !waiting {
@@ -170,11 +170,11 @@ func (f *Feed) numberBatch(ctx context.Context, tx *store.Tx) (int64, error) {
 	if err != nil || mine == 0 {
 		return 0, err
 	}
-	last, err := tx.LastEventSeq(ctx)
+	last, err := tx.LastSeq(ctx)
 	if err != nil {
 		return 0, err
 	}
-	count, err := tx.NumberEvents(ctx, db.NumberEventsParams{Base: last, Count: batch})
+	count, err := tx.NumberTrail(ctx, db.NumberTrailParams{Base: last, Count: batch})
 	if err != nil || count == 0 {
 		return 0, err
 	}
@@ -184,23 +184,23 @@ func (f *Feed) numberBatch(ctx context.Context, tx *store.Tx) (int64, error) {
 // wakeNew wakes the subscribers of the events that became readable.
 func (f *Feed) wakeNew(ctx context.Context) error {
 	for {
-		var events []db.Event
+		var fresh []db.FreshAfterRow
 		err := f.store.Read(ctx, func(tx *store.Tx) (err error) {
-			events, err = tx.ListEventsAfter(ctx, db.ListEventsAfterParams{After: f.seen, Count: batch})
+			fresh, err = tx.FreshAfter(ctx, db.FreshAfterParams{After: f.seen, Count: batch})
 			return err
 		})
-		if err != nil || len(events) == 0 {
+		if err != nil || len(fresh) == 0 {
 			return err
 		}
-		f.wake(events)
-		f.seen = events[len(events)-1].Seq.Int64
+		f.wake(fresh)
+		f.seen = fresh[len(fresh)-1].Seq.Int64
 	}
 }
 
-func (f *Feed) wake(events []db.Event) {
+func (f *Feed) wake(fresh []db.FreshAfterRow) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, e := range events {
+	for _, e := range fresh {
 		for _, id := range []string{e.SubjectID, ""} {
 			wakeAll(f.subscribers[id])
 		}

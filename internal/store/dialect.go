@@ -36,6 +36,7 @@ func sqliteText(text string) string {
 		"FOR UPDATE", "",
 		"FOR KEY SHARE", "",
 		"FOR SHARE", "",
+		"json_array_elements_text(", "json_each(",
 	).Replace(strings.TrimSpace(text))
 	rewritten.Store(text, out)
 	return out

@@ -1,0 +1,41 @@
+package change
+
+import (
+	"context"
+	"time"
+
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+)
+
+// Claim gives a subject into somebody's hands, in the Edit of the move that does: until
+// the lease ends, or for as long as the state lasts when until is zero. It ends by itself
+// with the last of the states that Kind.Claimed names.
+func Claim(l *Line, holder string, at, until time.Time) {
+	l.ClaimedBy, l.ClaimedAt, l.LeaseUntil = holder, store.Micros(at), store.Micros(until)
+}
+
+// Renew lengthens the lease of whoever has the subject. That wakes nobody and makes no
+// entry: they are still at it. It tells whether the claim was still theirs.
+func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until time.Time) (renewed R, ok bool, err error) {
+	renewed = r
+	line := l.kind.Line(&renewed)
+	line.LeaseUntil = store.Micros(until)
+	next, err := l.nextClock(ctx, tx, renewed)
+	if err != nil {
+		return r, false, err
+	}
+	line.ClockAt = next.At
+	n, err := tx.RenewClaim(ctx, db.RenewClaimParams{
+		ID: line.ID, ClaimedBy: line.ClaimedBy, Version: line.Version, LeaseUntil: line.LeaseUntil, ClockAt: line.ClockAt,
+	})
+	if err != nil || n == 0 {
+		return r, false, err
+	}
+	return renewed, true, l.setClock(ctx, tx, *l.kind.Line(&r), renewed)
+}
+
+// Claims are the subjects of this kind that somebody has in hand.
+func (l *Life[R, S, E, F]) Claims(ctx context.Context, tx *store.Tx, holder string) ([]string, error) {
+	return tx.ClaimsOf(ctx, db.ClaimsOfParams{ClaimedBy: holder, Kind: l.kind.Name})
+}

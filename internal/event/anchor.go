@@ -1,0 +1,117 @@
+package event
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// Each trail is a chain of its own, so that no change waits for another. Anchors tie them
+// together afterwards: each covers the entries numbered since the one before, and holds its
+// hash. Who keeps one anchor's hash elsewhere can tell later whether anything before it was
+// changed, and whether a whole trail, or its end, is gone.
+
+const (
+	anchorSlice = 1000    // hashes read at once
+	anchorMost  = 100_000 // entries under one anchor
+)
+
+// Anchor covers the entries that were numbered since the last anchor. Without any it
+// writes nothing. It is for a periodic job.
+func Anchor(ctx context.Context, tx *store.Tx) error {
+	last, err := lastAnchor(ctx, tx)
+	if err != nil {
+		return err
+	}
+	end, err := tx.LastSeq(ctx)
+	if err != nil || end <= last.Seq {
+		return err
+	}
+	next := db.InsertAnchorParams{N: last.N + 1, Seq: min(end, last.Seq+anchorMost), Previous: last.Hash, CreatedAt: store.Micros(tx.Now())}
+	if next.Digest, next.Entries, err = digest(ctx, tx, last.Seq, next.Seq); err != nil {
+		return err
+	}
+	next.Hash = anchorHash(next)
+	_, err = tx.InsertAnchor(ctx, next)
+	return err
+}
+
+func lastAnchor(ctx context.Context, tx *store.Tx) (db.Anchor, error) {
+	last, err := tx.LastAnchor(ctx)
+	if store.NotFound(err) {
+		return db.Anchor{}, nil
+	}
+	return last, err
+}
+
+// digest is over the hashes of the entries between two places, in their order.
+func digest(ctx context.Context, tx *store.Tx, after, until int64) (text string, entries int64, err error) {
+	sum := sha256.New()
+	for {
+		rows, err := tx.HashesAfter(ctx, db.HashesAfterParams{After: after, Until: until, Count: anchorSlice})
+		if err != nil {
+			return "", 0, err
+		}
+		for _, row := range rows {
+			writeLine(sum, row.Hash)
+			after = row.Seq.Int64
+		}
+		entries += int64(len(rows))
+		if len(rows) < anchorSlice {
+			return hex.EncodeToString(sum.Sum(nil)), entries, nil
+		}
+	}
+}
+
+func writeLine(sum hash.Hash, text string) { sum.Write([]byte(text + "\n")) }
+
+func anchorHash(a db.InsertAnchorParams) string {
+	sum := sha256.New()
+	writeLine(sum, fmt.Sprintf("%d %d %d %d", a.N, a.Seq, a.Entries, a.CreatedAt))
+	writeLine(sum, a.Digest)
+	writeLine(sum, a.Previous)
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// CheckAnchors recomputes every anchor from the trails as they are, each in a read of its
+// own, so that it holds nobody up.
+func CheckAnchors(ctx context.Context, s *store.Store) error {
+	var last db.Anchor
+	for {
+		done := false
+		err := s.Read(ctx, func(tx *store.Tx) error {
+			list, err := tx.ListAnchors(ctx, db.ListAnchorsParams{After: last.N, RowLimit: 1})
+			if err != nil || len(list) == 0 {
+				done = true
+				return err
+			}
+			if err := checkAnchor(ctx, tx, last, list[0]); err != nil {
+				return err
+			}
+			last = list[0]
+			return nil
+		})
+		if err != nil || done {
+			return err
+		}
+	}
+}
+
+func checkAnchor(ctx context.Context, tx *store.Tx, before, a db.Anchor) error {
+	found := db.InsertAnchorParams{N: before.N + 1, Seq: a.Seq, Previous: before.Hash, CreatedAt: a.CreatedAt}
+	var err error
+	if found.Digest, found.Entries, err = digest(ctx, tx, before.Seq, a.Seq); err != nil {
+		return err
+	}
+	if found.Hash = anchorHash(found); db.Anchor(found) != a {
+		return schemas.NewError(schemas.CodeConflict, fmt.Sprintf("anchor %d does not fit the trails: entries from before %s were changed or taken away",
+			a.N, store.Time(a.CreatedAt).Format("2006-01-02 15:04:05 UTC")))
+	}
+	return nil
+}
