@@ -89,7 +89,7 @@ var loopPages = keyset.List{From: keyset.Newest, Usual: 50, Lenient: true}
 
 // ListLoops lists the loops that the caller may see, newest first, without their members.
 func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLoopsRequest) (schemas.LoopList, error) {
-	p, err := loopPages.Window(schemas.PageRequest{Limit: in.Limit, Offset: in.Offset, Cursor: in.Cursor})
+	p, err := loopPages.Window(schemas.PageRequest(in))
 	if err != nil {
 		return schemas.LoopList{}, err
 	}
