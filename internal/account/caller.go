@@ -3,6 +3,8 @@ package account
 import (
 	"context"
 	"slices"
+
+	"humanops-mcp/internal/change"
 )
 
 // The modes of a key.
@@ -81,3 +83,6 @@ func From(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
 }
+
+// Actor is the caller as the trail has it.
+func (c Caller) Actor() change.Actor { return change.Actor{ID: c.ID(), Via: c.Via} }

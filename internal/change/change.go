@@ -197,3 +197,19 @@ func (l *Life[R, S, E, F]) ended(s S) bool {
 	}
 	return l.kind.Ended(s)
 }
+
+// Lines reads the lines of subjects of any kind, by id.
+func Lines(ctx context.Context, tx *store.Tx, ids []string) (map[string]Line, error) {
+	lines := make(map[string]Line, len(ids))
+	rows, err := tx.FindSubjects(ctx, store.IDs(ids))
+	for _, row := range rows {
+		lines[row.ID] = row
+	}
+	return lines, err
+}
+
+// May tells whether an event can happen to a subject as it is, or refuses as Move would.
+func (l *Life[R, S, E, F]) May(r R, e E) error {
+	_, err := l.kind.Life.Next(l.state(r), e, l.facts(r, nil))
+	return l.worded(err)
+}

@@ -9,10 +9,10 @@ import (
 )
 
 // Claim gives a subject into somebody's hands, in the Edit of the move that does: until
-// the lease ends, or for as long as the state lasts when until is zero. It ends by itself
-// with the last of the states that Kind.Claimed names.
-func Claim(l *Line, holder string, at, until time.Time) {
-	l.ClaimedBy, l.ClaimedAt, l.LeaseUntil = holder, store.Micros(at), store.Micros(until)
+// the lease ends, or for as long as the states last that Kind.Claimed names when until is
+// zero. Times are microseconds.
+func Claim(l *Line, holder string, at, until int64) {
+	l.ClaimedBy, l.ClaimedAt, l.LeaseUntil = holder, at, until
 }
 
 // Renew lengthens the lease of whoever has the subject. That wakes nobody and makes no

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/store"
@@ -293,12 +294,26 @@ func (l *Life[R, S, E, F]) refusal(ctx context.Context, tx *store.Tx, r R, table
 			return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: word}
 		}
 	}
-	var refused *schemas.Error
-	if errors.As(table, &refused) {
-		return l.worded(refused)
+	if table != nil {
+		return l.worded(table)
 	}
 	return &schemas.Error{Code: schemas.CodeConflict, State: word,
 		Message: fmt.Sprintf("Somebody else was faster: the %s is %s now. Look at it again before you go on.", l.kind.Life.Noun(), word)}
+}
+
+// worded puts a refusal by the table into the kind's own words for its states.
+func (l *Life[R, S, E, F]) worded(err error) error {
+	var e *schemas.Error
+	if l.kind.Word == nil || !errors.As(err, &e) {
+		return err
+	}
+	var pairs []string
+	for _, s := range l.kind.Life.States() {
+		pairs = append(pairs, string(s), l.word(s))
+	}
+	out := *e
+	out.State, out.Message = l.word(S(e.State)), strings.NewReplacer(pairs...).Replace(e.Message)
+	return &out
 }
 
 func (l *Life[R, S, E, F]) word(s S) string {

@@ -68,6 +68,9 @@ func add[T comparable](list []T, item T) []T {
 	return append(list, item)
 }
 
+// Noun is what the life is of.
+func (t *Table[S, E, G]) Noun() string { return t.noun }
+
 // States lists every state.
 func (t *Table[S, E, G]) States() []S { return slices.Clone(t.states) }
 

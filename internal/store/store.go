@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"humanops-mcp/internal/clock"
@@ -188,4 +190,20 @@ func wrap(doing string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// NoIDs is the list of ids without any.
+const NoIDs = "[]"
+
+// IDs writes a list of ids as queries take it: as JSON, each once, in order, without "".
+func IDs(list []string) string {
+	list = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(list))), func(id string) bool { return id == "" })
+	if len(list) == 0 {
+		return NoIDs
+	}
+	raw, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // strings: cannot fail
+	}
+	return string(raw)
 }

@@ -37,7 +37,7 @@ func (s *Service) GetBalance(ctx context.Context, tx *store.Tx, _ schemas.Empty)
 
 // balanceLimits are today's; in test mode only the bound of a single reward counts.
 func (s *Service) balanceLimits(ctx context.Context, tx *store.Tx, c account.Caller) (out schemas.BalanceLimits, err error) {
-	agent, err := tx.AgentByID(ctx, c.AgentID)
+	agent, err := account.Agent(ctx, tx, c.AgentID)
 	if err != nil {
 		return out, fmt.Errorf("find the agent: %w", err)
 	}

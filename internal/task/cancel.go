@@ -17,7 +17,7 @@ func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.Cance
 	if err := p.Err(); err != nil {
 		return schemas.CancelTaskResponse{}, err
 	}
-	t, c, err := lockOwn(ctx, tx, in.TaskID)
+	t, c, err := s.lockOwn(ctx, tx, in.TaskID)
 	if err != nil {
 		return schemas.CancelTaskResponse{}, err
 	}
@@ -28,7 +28,7 @@ func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.Cance
 	default:
 		return schemas.CancelTaskResponse{}, s.conflict(t, "The task is "+s.word(t.Status)+", so it can no longer be cancelled.")
 	}
-	t, err = s.advance(ctx, tx, t, move{event: Cancel, by: actorOf(c), data: withReason(in.Reason)})
+	t, err = s.life.Move(ctx, tx, t, move{Event: Cancel, By: c.Actor(), With: Withdrawn{in.Reason}})
 	if err != nil {
 		return schemas.CancelTaskResponse{}, err
 	}
@@ -37,14 +37,7 @@ func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.Cance
 	return out, nil
 }
 
-func withReason(reason string) map[string]any {
-	if reason == "" {
-		return nil
-	}
-	return map[string]any{"reason": reason}
-}
-
-func markIfTest(s *schemas.Sandboxed, t db.Task) {
+func markIfTest(s *schemas.Sandboxed, t task) {
 	if t.Mode == account.Test {
 		s.MarkSandbox()
 	}

@@ -21,7 +21,7 @@ func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.Decid
 	if err := checkDecision(&in); err != nil {
 		return schemas.TaskView{}, err
 	}
-	t, c, err := lockOwn(ctx, tx, in.TaskID)
+	t, c, err := s.lockOwn(ctx, tx, in.TaskID)
 	if err != nil {
 		return schemas.TaskView{}, err
 	}
@@ -60,7 +60,7 @@ func checkDecision(in *schemas.DecideTaskRequest) error {
 
 // mayDecide says who decides what: an agent or the owner a review, the owner alone a
 // dispute, and always the latest submission.
-func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller, t db.Task, in schemas.DecideTaskRequest) error {
+func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller, t task, in schemas.DecideTaskRequest) error {
 	state := schemas.TaskStatus(t.Status)
 	switch {
 	case state != schemas.ManualReview && state != schemas.Disputed:
@@ -82,7 +82,7 @@ func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller,
 }
 
 // stillHere refuses to send a task back to somebody who has left.
-func (s *Service) stillHere(ctx context.Context, tx *store.Tx, t db.Task) error {
+func (s *Service) stillHere(ctx context.Context, tx *store.Tx, t task) error {
 	left, err := hasLeft(ctx, tx, t)
 	if left {
 		return s.conflict(t, "The operator has left, so nobody can make the changes. Approve or reject the submission.")
@@ -91,18 +91,18 @@ func (s *Service) stillHere(ctx context.Context, tx *store.Tx, t db.Task) error 
 }
 
 // hasLeft tells whether the operator of the task was removed.
-func hasLeft(ctx context.Context, tx *store.Tx, t db.Task) (bool, error) {
-	p, err := tx.PersonByID(ctx, t.OperatorID.String)
+func hasLeft(ctx context.Context, tx *store.Tx, t task) (bool, error) {
+	p, err := account.Person(ctx, tx, t.OperatorID.String)
 	return err == nil && p.RemovedAt != 0, err
 }
 
 // decide records the decision on the latest submission and moves the task on; what is
 // approved is paid in the same transaction.
-func (s *Service) decide(ctx context.Context, tx *store.Tx, t db.Task, d schemas.Decision, by actor) error {
+func (s *Service) decide(ctx context.Context, tx *store.Tx, t task, d schemas.Decision, by change.Actor) error {
 	event := decisions[d.Decision]
-	moved, err := s.advance(ctx, tx, t, move{
-		event: event, by: by, data: map[string]any{"submission": t.Submission, "reasons": d.Reasons},
-		edit: func(t *db.Task) {
+	moved, err := s.life.Move(ctx, tx, t, move{
+		Event: event, By: by, With: Decided{t.Submission, d.Reasons},
+		Edit: func(t *task) {
 			if event == RequestChanges {
 				t.ChangesRequested++
 				t.Deadline = extended(t.Deadline, tx.Now())
@@ -114,7 +114,8 @@ func (s *Service) decide(ctx context.Context, tx *store.Tx, t db.Task, d schemas
 	if err := s.keepDecision(ctx, tx, t, d); err != nil {
 		return err
 	}
-	return s.settle(ctx, tx, moved, by)
+	_, err = s.settle(ctx, tx, moved, by)
+	return err
 }
 
 // extended is the deadline after changes were requested: a day more than there was left.
@@ -122,7 +123,7 @@ func extended(deadline int64, now time.Time) int64 {
 	return max(deadline, store.Micros(now)) + changesExtend.Microseconds()
 }
 
-func (s *Service) keepDecision(ctx context.Context, tx *store.Tx, t db.Task, d schemas.Decision) error {
+func (s *Service) keepDecision(ctx context.Context, tx *store.Tx, t task, d schemas.Decision) error {
 	raw, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("write down the decision: %w", err)
@@ -131,10 +132,9 @@ func (s *Service) keepDecision(ctx context.Context, tx *store.Tx, t db.Task, d s
 }
 
 // settle pays what is verified.
-func (s *Service) settle(ctx context.Context, tx *store.Tx, t db.Task, by actor) error {
+func (s *Service) settle(ctx context.Context, tx *store.Tx, t task, by change.Actor) (task, error) {
 	if schemas.TaskStatus(t.Status) != schemas.Verified {
-		return nil
+		return t, nil
 	}
-	_, err := s.advance(ctx, tx, t, move{event: Settle, by: by})
-	return err
+	return s.life.Move(ctx, tx, t, move{Event: Settle, By: by})
 }

@@ -11,7 +11,7 @@ import (
 
 // ApproveEstimate accepts the operator's estimate: the task is theirs.
 func (s *Service) ApproveEstimate(ctx context.Context, tx *store.Tx, in schemas.ApproveEstimateRequest) (schemas.EstimateResponse, error) {
-	t, c, err := lockOwn(ctx, tx, in.TaskID)
+	t, c, err := s.lockOwn(ctx, tx, in.TaskID)
 	if err == nil {
 		err = s.namesEstimate(t, in.EstimateID)
 	}
@@ -19,7 +19,7 @@ func (s *Service) ApproveEstimate(ctx context.Context, tx *store.Tx, in schemas.
 		return schemas.EstimateResponse{}, err
 	}
 	now := tx.Now()
-	t, err = s.advance(ctx, tx, t, move{event: ApproveEstimate, by: actorOf(c), edit: func(t *db.Task) {
+	t, err = s.life.Move(ctx, tx, t, move{Event: ApproveEstimate, By: c.Actor(), Edit: func(t *task) {
 		t.EstimateState = "approved"
 		t.StartBy = store.Micros(startBy(t.EstimateMinutes, now, store.Time(t.Deadline)))
 	}})
@@ -42,24 +42,24 @@ func (s *Service) RejectEstimate(ctx context.Context, tx *store.Tx, in schemas.R
 	if err := p.Err(); err != nil {
 		return schemas.EstimateResponse{}, err
 	}
-	t, c, err := lockOwn(ctx, tx, in.TaskID)
+	t, c, err := s.lockOwn(ctx, tx, in.TaskID)
 	if err == nil {
 		err = s.namesEstimate(t, in.EstimateID)
 	}
 	if err != nil {
 		return schemas.EstimateResponse{}, err
 	}
-	former := t.OperatorID.String
-	t, err = s.advance(ctx, tx, t, move{event: RejectEstimate, by: actorOf(c), data: map[string]any{
-		"reason": in.Reason, "operator_id": former, "estimate_minutes": t.EstimateMinutes,
-	}, former: former, edit: func(t *db.Task) { t.EstimateState = "rejected" }})
+	t, err = s.life.Move(ctx, tx, t, move{
+		Event: RejectEstimate, By: c.Actor(), With: Refused{t.OperatorID.String, t.EstimateMinutes, in.Reason},
+		Edit: func(t *task) { t.EstimateState = "rejected" },
+	})
 	out := schemas.EstimateResponse{TaskID: t.ID, Status: s.word(t.Status), Message: "The estimate was rejected, and the task is open to operators again."}
 	markIfTest(&out.Sandboxed, t)
 	return out, err
 }
 
 // namesEstimate refuses an answer to an estimate that is not the one that waits.
-func (s *Service) namesEstimate(t db.Task, id string) error {
+func (s *Service) namesEstimate(t task, id string) error {
 	if id == "" || schemas.TaskStatus(t.Status) != schemas.EstimatePending || id == t.EstimateID {
 		return nil
 	}

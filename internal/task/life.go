@@ -2,7 +2,6 @@ package task
 
 import (
 	"humanops-mcp/internal/lifecycle"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -11,6 +10,7 @@ type Event string
 
 // The events of a task's life.
 const (
+	Post            Event = "posted"           // it is there; no event leads to the first state
 	Accept          Event = "accept"           // an operator takes it
 	ApproveEstimate Event = "approve_estimate" // the agent agrees to the estimate
 	RejectEstimate  Event = "reject_estimate"  // the agent does not
@@ -40,9 +40,9 @@ type Facts struct {
 	Changes       int  // requested before this
 }
 
-// factsOf are a task's facts; Fits concerns only an accept.
-func factsOf(t db.Task, fits bool) Facts {
-	return Facts{Fits: fits, EverSubmitted: t.Submission > 0, Rejections: int(t.GuardianRejections), Changes: int(t.ChangesRequested)}
+// factsOf are a task's facts. Whether an estimate fits, only an accept knows.
+func factsOf(t task) Facts {
+	return Facts{EverSubmitted: t.Submission > 0, Rejections: int(t.GuardianRejections), Changes: int(t.ChangesRequested)}
 }
 
 type rule = lifecycle.Rule[schemas.TaskStatus, Event, Facts]
@@ -105,8 +105,3 @@ var Life = lifecycle.New("task", []rule{
 	on(schemas.Disputed, Refund, schemas.Cancelled),
 	on(schemas.Disputed, DisputeSilent, schemas.Paid),
 })
-
-// mayMove tells what an event would lead to, or refuses it as the table does.
-func mayMove(t db.Task, e Event) (schemas.TaskStatus, error) {
-	return Life.Next(schemas.TaskStatus(t.Status), e, factsOf(t, false))
-}

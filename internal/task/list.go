@@ -133,12 +133,9 @@ func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) (
 	if err != nil {
 		return nil, 0, err
 	}
-	rows := make([]row, len(found))
-	for i, r := range found {
-		rows[i] = row(r)
-	}
-	if f.Whole(len(rows)) {
-		return rows, int64(len(rows)), nil
+	rows, err := named(ctx, tx, found)
+	if err != nil || f.Whole(len(rows)) {
+		return rows, int64(len(rows)), err
 	}
 	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
 	return rows, total, err
@@ -152,12 +149,9 @@ func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) (
 	if err != nil {
 		return nil, 0, err
 	}
-	rows := make([]row, len(found))
-	for i, r := range found {
-		rows[i] = row(r)
-	}
-	if f.Whole(len(rows)) {
-		return rows, int64(len(rows)), nil
+	rows, err := named(ctx, tx, found)
+	if err != nil || f.Whole(len(rows)) {
+		return rows, int64(len(rows)), err
 	}
 	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
 	return rows, total, err
@@ -178,17 +172,19 @@ func (s *Service) ListOpenTasks(ctx context.Context, tx *store.Tx, in schemas.Li
 		list = heldTasks
 	}
 	c := account.From(ctx)
-	rows, total, err := list(ctx, tx, c.PersonID, taskType, w)
+	found, total, err := list(ctx, tx, c.PersonID, taskType, w)
 	if err != nil {
 		return schemas.Page[schemas.OperatorTask]{}, err
 	}
-	at := func(r poolRow) keyset.Position { return keyset.At(r.Task.CreatedAt, r.Task.ID) }
-	return keyset.Page(w, total, rows, at, func(r poolRow) schemas.OperatorTask { return s.operatorView(r.Task, r.AgentName, c) }), nil
+	rows, err := named(ctx, tx, found)
+	if err != nil {
+		return schemas.Page[schemas.OperatorTask]{}, err
+	}
+	at := func(r row) keyset.Position { return keyset.At(r.Task.CreatedAt, r.Task.ID) }
+	return keyset.Page(w, total, rows, at, func(r row) schemas.OperatorTask { return s.operatorView(r.Task, r.AgentName, c) }), nil
 }
 
-type poolRow = db.ListPoolTasksRow
-
-func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]poolRow, int64, error) {
+func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]db.Task, int64, error) {
 	now := store.Micros(tx.Now())
 	total, err := tx.CountPoolTasks(ctx, db.CountPoolTasksParams{Now: now, OperatorID: operatorID, TaskType: taskType})
 	if err != nil {
@@ -200,17 +196,13 @@ func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w
 	return rows, total, err
 }
 
-func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]poolRow, int64, error) {
+func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]db.Task, int64, error) {
 	total, err := tx.CountOperatorTasks(ctx, db.CountOperatorTasksParams{OperatorID: operatorID, TaskType: taskType})
 	if err != nil {
 		return nil, 0, err
 	}
-	found, err := tx.ListOperatorTasks(ctx, db.ListOperatorTasksParams{
+	rows, err := tx.ListOperatorTasks(ctx, db.ListOperatorTasksParams{
 		OperatorID: operatorID, TaskType: taskType, Before: w.At.Time, BeforeID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset,
 	})
-	rows := make([]poolRow, len(found))
-	for i, r := range found {
-		rows[i] = poolRow(r)
-	}
 	return rows, total, err
 }

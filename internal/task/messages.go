@@ -19,14 +19,14 @@ func (s *Service) PostMessage(ctx context.Context, tx *store.Tx, in schemas.Post
 	if err := checkMessage(&in); err != nil {
 		return schemas.Message{}, err
 	}
-	t, c, err := lockOwn(ctx, tx, in.TaskID)
+	t, c, err := s.lockOwn(ctx, tx, in.TaskID)
 	if err != nil {
 		return schemas.Message{}, err
 	}
 	if !t.OperatorID.Valid {
 		return schemas.Message{}, s.conflict(t, "No operator has the task (it is "+s.word(t.Status)+"), so nobody would read the message. Write once somebody has accepted it.")
 	}
-	return s.write(ctx, tx, t, message{in, "agent", actorOf(c)})
+	return s.write(ctx, tx, t, message{in, "agent", c.Actor()})
 }
 
 // PostOperatorMessage asks the agent something, or answers it.
@@ -38,13 +38,21 @@ func (s *Service) PostOperatorMessage(ctx context.Context, tx *store.Tx, in sche
 	if err != nil {
 		return schemas.Message{}, err
 	}
-	return s.write(ctx, tx, t, message{in, "operator", actorOf(c)})
+	return s.write(ctx, tx, t, message{in, "operator", c.Actor()})
 }
 
 type message struct {
 	schemas.PostMessageRequest
 	sender string
-	by     actor
+	by     change.Actor
+}
+
+// count is how many messages its side has written.
+func (m message) count(t *task) *int64 {
+	if m.sender == "operator" {
+		return &t.OperatorMessages
+	}
+	return &t.AgentMessages
 }
 
 func checkMessage(in *schemas.PostMessageRequest) error {
@@ -54,31 +62,23 @@ func checkMessage(in *schemas.PostMessageRequest) error {
 }
 
 // write adds the message and moves the task's version on, so that whoever waits hears of it.
-func (s *Service) write(ctx context.Context, tx *store.Tx, t db.Task, m message) (schemas.Message, error) {
+func (s *Service) write(ctx context.Context, tx *store.Tx, t task, m message) (schemas.Message, error) {
 	if schemas.TaskStatus(t.Status).Final() {
 		return schemas.Message{}, s.conflict(t, "The task is over ("+s.word(t.Status)+"), so no more messages can be written.")
 	}
-	moved := t
-	count := &moved.AgentMessages
-	if m.sender == "operator" {
-		count = &moved.OperatorMessages
-	}
-	if *count++; *count > maxMessages {
+	if *m.count(&t) >= maxMessages {
 		return schemas.Message{}, s.conflict(t, fmt.Sprintf("Each side may write %d messages on a task, and these are used up.", maxMessages))
 	}
 	if err := s.checkReply(ctx, tx, t, m.ReplyTo); err != nil {
 		return schemas.Message{}, err
 	}
-	written := db.Message{ID: ident.New("msg_"), TaskID: t.ID, Sender: m.sender, AuthorID: m.by.id, Body: m.Text, ReplyTo: nullText(m.ReplyTo), CreatedAt: store.Micros(tx.Now())}
+	written := db.Message{ID: ident.New("msg_"), TaskID: t.ID, Sender: m.sender, AuthorID: m.by.ID, Body: m.Text, ReplyTo: nullText(m.ReplyTo), CreatedAt: store.Micros(tx.Now())}
 	if err := tx.InsertMessage(ctx, db.InsertMessageParams(written)); err != nil {
 		return schemas.Message{}, err
 	}
-	moved, err := s.save(ctx, tx, t, moved, m.by)
-	if err != nil {
-		return schemas.Message{}, err
-	}
-	err = event.Record(ctx, tx, event.Event{Kind: "task.message", SubjectID: t.ID, AgentID: t.AgentID, Actor: m.by.id, Via: m.by.via,
-		Data: map[string]any{"message_id": written.ID, "from": m.sender, "version": moved.Version}})
+	moved, err := s.life.Note(ctx, tx, t, change.Note[task]{
+		Kind: "message", By: m.by, With: Wrote{written.ID, m.sender}, News: true, Edit: func(t *task) { *m.count(t)++ },
+	})
 	if err != nil {
 		return schemas.Message{}, err
 	}
@@ -87,7 +87,7 @@ func (s *Service) write(ctx context.Context, tx *store.Tx, t db.Task, m message)
 	return view, s.tellMessage(ctx, tx, moved, m.sender)
 }
 
-func (s *Service) checkReply(ctx context.Context, tx *store.Tx, t db.Task, id string) error {
+func (s *Service) checkReply(ctx context.Context, tx *store.Tx, t task, id string) error {
 	if id == "" {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (s *Service) checkReply(ctx context.Context, tx *store.Tx, t db.Task, id st
 // ListMessages lists a task's messages, oldest first.
 func (s *Service) ListMessages(ctx context.Context, tx *store.Tx, in schemas.ListMessagesRequest) (schemas.Page[schemas.Message], error) {
 	c := account.From(ctx)
-	t, err := tx.FindTask(ctx, in.TaskID)
+	t, err := s.life.Find(ctx, tx, in.TaskID)
 	if store.NotFound(err) || err == nil && !c.SeesTasksOf(t.AgentID, t.Mode) && !holds(c, t) {
 		return schemas.Page[schemas.Message]{}, noTask(in.TaskID)
 	}

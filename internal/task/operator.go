@@ -14,7 +14,7 @@ import (
 
 // GetOpenTask gives one task that the operator may see.
 func (s *Service) GetOpenTask(ctx context.Context, tx *store.Tx, in schemas.TaskRequest) (schemas.OperatorTask, error) {
-	t, err := tx.FindTask(ctx, in.TaskID)
+	t, err := s.life.Find(ctx, tx, in.TaskID)
 	if store.NotFound(err) || err == nil && !sees(account.From(ctx), t) {
 		return schemas.OperatorTask{}, noTask(in.TaskID)
 	}
@@ -36,7 +36,7 @@ func (s *Service) AcceptTask(ctx context.Context, tx *store.Tx, in schemas.Accep
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
-	t, err = s.accept(ctx, tx, t, c.PersonID, actorOf(c), minutes, in.EstimateNote)
+	t, err = s.accept(ctx, tx, t, c.PersonID, c.Actor(), minutes, in.EstimateNote)
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
@@ -45,15 +45,15 @@ func (s *Service) AcceptTask(ctx context.Context, tx *store.Tx, in schemas.Accep
 
 // lockForAccept locks the person and then the task, so that the count of active tasks
 // and the task itself stay as they were found.
-func (s *Service) lockForAccept(ctx context.Context, tx *store.Tx, taskID string, c account.Caller) (db.Task, error) {
-	person, err := tx.LockPerson(ctx, c.PersonID)
+func (s *Service) lockForAccept(ctx context.Context, tx *store.Tx, taskID string, c account.Caller) (task, error) {
+	person, err := account.LockPerson(ctx, tx, c.PersonID)
 	if err != nil {
-		return db.Task{}, fmt.Errorf("find the operator: %w", err)
+		return task{}, fmt.Errorf("find the operator: %w", err)
 	}
 	if person.RemovedAt != 0 || person.Simulated {
-		return db.Task{}, noTask(taskID) // removed since they signed in
+		return task{}, noTask(taskID) // removed since they signed in
 	}
-	t, err := tx.LockTask(ctx, taskID)
+	t, err := s.life.Lock(ctx, tx, taskID)
 	if store.NotFound(err) || err == nil && (!c.Operator || t.Mode != account.Live || !openTo(c, t) && !holds(c, t)) {
 		return t, noTask(taskID)
 	}
@@ -74,12 +74,12 @@ func (s *Service) lockForAccept(ctx context.Context, tx *store.Tx, taskID string
 }
 
 // accept is the rule of accepting, for real and for simulated operators.
-func (s *Service) accept(ctx context.Context, tx *store.Tx, t db.Task, operatorID string, by actor, minutes int64, note string) (db.Task, error) {
+func (s *Service) accept(ctx context.Context, tx *store.Tx, t task, operatorID string, by change.Actor, minutes int64, note string) (task, error) {
 	now, deadline := tx.Now(), store.Time(t.Deadline)
 	fit := fits(minutes, t.EstimateApproval, now, deadline)
-	return s.advance(ctx, tx, t, move{event: Accept, by: by, fits: fit,
-		data: map[string]any{"operator_id": operatorID, "estimate_minutes": minutes},
-		edit: func(t *db.Task) {
+	return s.life.Move(ctx, tx, t, move{Event: Accept, By: by, Given: func(f *Facts) { f.Fits = fit },
+		With: Accepted{operatorID, minutes},
+		Edit: func(t *task) {
 			t.OperatorID = nullText(operatorID)
 			if fit {
 				t.StartBy = store.Micros(startBy(minutes, now, deadline))
@@ -104,7 +104,7 @@ func (s *Service) StartTask(ctx context.Context, tx *store.Tx, in schemas.TaskRe
 	if schemas.TaskStatus(t.Status) == schemas.Accepted && store.Micros(tx.Now()) >= t.Deadline {
 		return schemas.OperatorTask{}, schemas.NewError(schemas.CodeGone, "The deadline of this task has passed, so work can no longer begin.")
 	}
-	t, err = s.advance(ctx, tx, t, move{event: Start, by: actorOf(c)})
+	t, err = s.life.Move(ctx, tx, t, move{Event: Start, By: c.Actor()})
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
@@ -123,33 +123,33 @@ func (s *Service) ReleaseTask(ctx context.Context, tx *store.Tx, in schemas.Rele
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
-	t, err = s.release(ctx, tx, t, actorOf(c), in.Reason)
+	t, err = s.release(ctx, tx, t, c.Actor(), in.Reason)
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
 	return s.operatorAnswer(ctx, tx, t)
 }
 
-func (s *Service) release(ctx context.Context, tx *store.Tx, t db.Task, by actor, reason string) (db.Task, error) {
-	return s.advance(ctx, tx, t, move{event: Release, by: by, former: t.OperatorID.String, data: map[string]any{"operator_id": t.OperatorID.String, "reason": reason}})
+func (s *Service) release(ctx context.Context, tx *store.Tx, t task, by change.Actor, reason string) (task, error) {
+	return s.life.Move(ctx, tx, t, move{Event: Release, By: by, With: Released{t.OperatorID.String, reason}})
 }
 
 // giveBack releases what a person has who leaves the house.
 func (s *Service) giveBack(ctx context.Context, tx *store.Tx, personID string) error {
-	ids, err := tx.HeldTasks(ctx, personID)
+	ids, err := s.life.Claims(ctx, tx, personID)
 	if err != nil {
 		return err
 	}
-	by := system
+	by := change.System
 	if c := account.From(ctx); c.ID() != "" {
-		by = actorOf(c)
+		by = c.Actor()
 	}
 	for _, id := range ids {
-		t, err := tx.LockTask(ctx, id)
+		t, err := s.life.Lock(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if _, err := mayMove(t, Release); err != nil || t.OperatorID.String != personID {
+		if t.line.ClaimedBy != personID {
 			continue // it moved on before the lock
 		}
 		if _, err := s.release(ctx, tx, t, by, "The operator left."); err != nil {

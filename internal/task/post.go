@@ -64,7 +64,7 @@ func (s *Service) PostTask(ctx context.Context, tx *store.Tx, in schemas.PostTas
 	if earlier != "" {
 		return s.duplicate(ctx, tx, earlier)
 	}
-	if err := s.insert(ctx, tx, &t, in.CallbackSecret); err != nil {
+	if t, err = s.open(ctx, tx, t, in); err != nil {
 		return schemas.PostTaskResponse{}, err
 	}
 	return s.announce(ctx, tx, t, assignee)
@@ -90,7 +90,7 @@ func (s *Service) assignee(ctx context.Context, tx *store.Tx, idOrName string) (
 	return p, nil
 }
 
-func newTask(c account.Caller, in schemas.PostTaskRequest, assignee db.Person, tx *store.Tx) db.Task {
+func newTask(c account.Caller, in schemas.PostTaskRequest, assignee db.Person, tx *store.Tx) task {
 	requirements, err := json.Marshal(in.ProofRequirements)
 	if err != nil {
 		panic(err) // strings: cannot fail
@@ -100,22 +100,22 @@ func newTask(c account.Caller, in schemas.PostTaskRequest, assignee db.Person, t
 		asked = in.AssignTo // one may stand in for several
 	}
 	t := db.Task{
-		ID: ident.New("task_"), AgentID: c.AgentID, Mode: c.Mode, Status: string(schemas.Posted), Version: 1, SeenVersion: 1,
+		ID: ident.New(idPrefix), AgentID: c.AgentID, Mode: c.Mode, Status: string(schemas.Posted),
 		Title: in.Title, Description: in.Description, TaskType: string(in.TaskType), Reward: int64(in.RewardUSD), Asset: ledger.Asset(c.Mode),
 		Deadline: store.Micros(in.Deadline), ProofRequirements: string(requirements), DigitalInstructions: in.DigitalInstructions,
-		AgentPublicKey: in.AgentPublicKey, CallbackUrl: in.CallbackURL, AssignTo: nullText(assignee.ID),
+		AgentPublicKey: in.AgentPublicKey, AssignTo: nullText(assignee.ID),
 		EstimateApproval: in.EstimateApproval, ContentHash: contentHash(c.Mode, &in, asked), CreatedAt: now, UpdatedAt: now,
 	}
 	if l := in.Location; l != nil {
 		t.Lat, t.Lng, t.Address = nullFloat(l.Lat), nullFloat(l.Lng), l.Address
 	}
-	return t
+	return task{t, change.Line{ID: t.ID, AgentID: t.AgentID, Mode: t.Mode, CreatedAt: now}}
 }
 
 // mayPost takes the agent's lock and then looks for an equal task and at the day's
 // limits. It gives the id of the earlier task when this one repeats it.
-func (s *Service) mayPost(ctx context.Context, tx *store.Tx, t db.Task, allowDuplicate bool) (earlier string, err error) {
-	agent, err := tx.LockAgent(ctx, t.AgentID)
+func (s *Service) mayPost(ctx context.Context, tx *store.Tx, t task, allowDuplicate bool) (earlier string, err error) {
+	agent, err := account.LockAgent(ctx, tx, t.AgentID)
 	if err != nil {
 		return "", fmt.Errorf("find the agent that posts: %w", err)
 	}
@@ -136,38 +136,23 @@ func (s *Service) mayPost(ctx context.Context, tx *store.Tx, t db.Task, allowDup
 	return "", limit.check(schemas.Money(t.Reward), schemas.Money(facts.Spent), facts.Posted, now)
 }
 
-// insert takes the escrow and writes the task with its event and its first clock.
-func (s *Service) insert(ctx context.Context, tx *store.Tx, t *db.Task, secret string) (err error) {
-	if secret != "" {
-		if t.CallbackSecret, err = s.Sealer.Seal(webhook.Purpose, t.ID, secret); err != nil {
-			return fmt.Errorf("seal the callback secret: %w", err)
-		}
-	}
+// open takes the escrow, makes the task and keeps its callback.
+func (s *Service) open(ctx context.Context, tx *store.Tx, t task, in schemas.PostTaskRequest) (task, error) {
 	if err := ledger.Hold(ctx, tx, t.AgentID, t.ID, t.Asset, schemas.Money(t.Reward)); err != nil {
-		return err
+		return t, err
 	}
-	err = tx.InsertTask(ctx, db.InsertTaskParams{
-		ID: t.ID, AgentID: t.AgentID, Mode: t.Mode, Title: t.Title, Description: t.Description, TaskType: t.TaskType,
-		Lat: t.Lat, Lng: t.Lng, Address: t.Address, Reward: t.Reward, Asset: t.Asset, Deadline: t.Deadline,
-		ProofRequirements: t.ProofRequirements, DigitalInstructions: t.DigitalInstructions, AgentPublicKey: t.AgentPublicKey,
-		CallbackUrl: t.CallbackUrl, CallbackSecret: t.CallbackSecret, AssignTo: t.AssignTo,
-		EstimateApproval: t.EstimateApproval, ContentHash: t.ContentHash, CreatedAt: t.CreatedAt,
-	})
+	by := change.Actor{ID: t.AgentID, Via: account.From(ctx).Via}
+	t, err := s.life.Open(ctx, tx, t, Post, by, Posted{schemas.Money(t.Reward), t.Title})
 	if err != nil {
-		return err
+		return t, err
 	}
-	err = event.Record(ctx, tx, event.Event{
-		Kind: "task.posted", SubjectID: t.ID, AgentID: t.AgentID, Actor: t.AgentID, Via: account.From(ctx).Via,
-		Data: map[string]any{"to": t.Status, "version": t.Version, "reward_usd": schemas.Money(t.Reward), "title": t.Title},
+	return t, s.Webhooks.Subscribe(ctx, tx, webhook.Callback{
+		SubjectID: t.ID, AgentID: t.AgentID, Mode: t.Mode, URL: in.CallbackURL, Secret: in.CallbackSecret, Style: webhook.Marketplace,
 	})
-	if err != nil {
-		return err
-	}
-	return s.schedule(ctx, tx, *t)
 }
 
 // announce tells the people who could take the task, and builds the answer from what is at hand.
-func (s *Service) announce(ctx context.Context, tx *store.Tx, t db.Task, assignee db.Person) (schemas.PostTaskResponse, error) {
+func (s *Service) announce(ctx context.Context, tx *store.Tx, t task, assignee db.Person) (schemas.PostTaskResponse, error) {
 	out := schemas.PostTaskResponse{TaskView: s.brief(row{Task: t, AssignedName: assignee.Name})}
 	people, err := s.Accounts.InReach(ctx, tx, t.Mode)
 	if err != nil {

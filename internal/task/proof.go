@@ -46,7 +46,7 @@ func (s *Service) SubmitProof(ctx context.Context, in schemas.SubmitProofRequest
 		if err != nil {
 			return err
 		}
-		if t, err = s.submit(ctx, tx, t, in, files, actorOf(account.From(ctx))); err != nil {
+		if t, err = s.submit(ctx, tx, t, in, files, account.From(ctx).Actor()); err != nil {
 			return err
 		}
 		out, err = s.operatorAnswer(ctx, tx, t)
@@ -97,7 +97,7 @@ func tooLarge(field, message string) error {
 // maySubmit looks before anything is stored; the same is looked at again under the lock.
 func (s *Service) maySubmit(ctx context.Context, tx *store.Tx, taskID string) error {
 	c := account.From(ctx)
-	t, err := tx.FindTask(ctx, taskID)
+	t, err := s.life.Find(ctx, tx, taskID)
 	switch {
 	case store.NotFound(err), err == nil && !holds(c, t) && !sees(c, t):
 		return noTask(taskID)
@@ -106,8 +106,7 @@ func (s *Service) maySubmit(ctx context.Context, tx *store.Tx, taskID string) er
 	case !holds(c, t):
 		return s.conflict(t, "Nobody has this task yet; accept and start it, then submit.")
 	}
-	_, err = mayMove(t, Submit)
-	return s.inWords(err)
+	return s.life.May(t, Submit)
 }
 
 // stage stores the files and looks at each. A refusal names the file.
@@ -164,10 +163,10 @@ func naming(err error, field string) error {
 }
 
 // lockForSubmit locks the person, whose quota it is, and then the task.
-func (s *Service) lockForSubmit(ctx context.Context, tx *store.Tx, taskID string, files []staged) (db.Task, error) {
+func (s *Service) lockForSubmit(ctx context.Context, tx *store.Tx, taskID string, files []staged) (task, error) {
 	c := account.From(ctx)
-	if _, err := tx.LockPerson(ctx, c.PersonID); err != nil {
-		return db.Task{}, fmt.Errorf("find the operator: %w", err)
+	if _, err := account.LockPerson(ctx, tx, c.PersonID); err != nil {
+		return task{}, fmt.Errorf("find the operator: %w", err)
 	}
 	t, _, err := s.lockHeld(ctx, tx, taskID)
 	if err != nil {
@@ -188,11 +187,11 @@ func (s *Service) lockForSubmit(ctx context.Context, tx *store.Tx, taskID string
 
 // submit makes the numbered submission, for real and for simulated operators. A missing
 // place or time in a photo is no reason to refuse it.
-func (s *Service) submit(ctx context.Context, tx *store.Tx, t db.Task, in schemas.SubmitProofRequest, files []staged, by actor) (db.Task, error) {
+func (s *Service) submit(ctx context.Context, tx *store.Tx, t task, in schemas.SubmitProofRequest, files []staged, by change.Actor) (task, error) {
 	before := t.FileCount
-	moved, err := s.advance(ctx, tx, t, move{
-		event: Submit, by: by, data: map[string]any{"submission": t.Submission + 1, "files": len(files)},
-		edit: func(t *db.Task) {
+	moved, err := s.life.Move(ctx, tx, t, move{
+		Event: Submit, By: by, With: HandedIn{t.Submission + 1, len(files)},
+		Edit: func(t *task) {
 			t.Submission++
 			t.FileCount += int64(len(files))
 		}})
@@ -272,7 +271,7 @@ func (s *Service) allowedFile(ctx context.Context, tx *store.Tx, in schemas.GetP
 			return f, err
 		}
 	}
-	t, err := tx.FindTask(ctx, in.TaskID)
+	t, err := s.life.Find(ctx, tx, in.TaskID)
 	if store.NotFound(err) {
 		return f, noTask(in.TaskID)
 	}
@@ -299,7 +298,7 @@ func (s *Service) allowedFile(ctx context.Context, tx *store.Tx, in schemas.GetP
 
 // linkCaller is whom a link was made for, as they are now.
 func linkCaller(ctx context.Context, tx *store.Tx, id string) (account.Caller, error) {
-	p, err := tx.PersonByID(ctx, id)
+	p, err := account.Person(ctx, tx, id)
 	switch {
 	case store.NotFound(err):
 		return account.Caller{AgentID: id}, nil

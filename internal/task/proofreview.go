@@ -25,12 +25,13 @@ func awaitsPeople(status string) bool {
 
 // followReview ends the review of the status that a task has left, and opens that of the
 // one it has entered.
-func (s *Service) followReview(ctx context.Context, tx *store.Tx, was, t db.Task, m move) error {
-	if t.Mode != account.Live || was.Status == t.Status {
+func (s *Service) followReview(ctx context.Context, tx *store.Tx, h happened) error {
+	t := h.Now
+	if t.Mode != account.Live || h.Was.Status == t.Status {
 		return nil
 	}
-	if awaitsPeople(was.Status) {
-		if err := s.Reviews.CloseForTask(ctx, tx, t.ID, m.by.id, m.by.via, closedBecause(m), wordOf(m.event)); err != nil {
+	if awaitsPeople(h.Was.Status) {
+		if err := s.Reviews.CloseForTask(ctx, tx, t.ID, h.By, closedBecause(h), wordOf(h.Event)); err != nil {
 			return err
 		}
 	}
@@ -41,11 +42,11 @@ func (s *Service) followReview(ctx context.Context, tx *store.Tx, was, t db.Task
 }
 
 // closedBecause is what the review says of a decision that was made elsewhere.
-func closedBecause(m move) string {
-	switch {
-	case reasonsOf(m) != "":
-		return reasonsOf(m)
-	case m.by == timeout:
+func closedBecause(h happened) string {
+	switch reasons := oneLineOf(h.With); {
+	case reasons != "":
+		return reasons
+	case h.By == change.Timeout:
 		return "Nobody decided in time; the task went on by itself."
 	}
 	return "Decided on the task itself."
@@ -61,7 +62,7 @@ func wordOf(e Event) string {
 	return ""
 }
 
-func (s *Service) askPeople(ctx context.Context, tx *store.Tx, t db.Task) error {
+func (s *Service) askPeople(ctx context.Context, tx *store.Tx, t task) error {
 	text, err := s.question(ctx, tx, t)
 	if err != nil {
 		return err
@@ -74,7 +75,7 @@ func (s *Service) askPeople(ctx context.Context, tx *store.Tx, t db.Task) error 
 }
 
 // question is what the reviewers read beside the photos.
-func (s *Service) question(ctx context.Context, tx *store.Tx, t db.Task) (string, error) {
+func (s *Service) question(ctx context.Context, tx *store.Tx, t task) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", t.Description)
 	var wanted []string
@@ -96,7 +97,7 @@ func (s *Service) question(ctx context.Context, tx *store.Tx, t db.Task) (string
 
 // decideFromReview carries a person's decision of a review over to its task.
 func (s *Service) decideFromReview(ctx context.Context, tx *store.Tx, d review.TaskDecision) error {
-	t, err := tx.LockTask(ctx, d.TaskID)
+	t, err := s.life.Lock(ctx, tx, d.TaskID)
 	if err != nil {
 		return err
 	}
@@ -107,33 +108,43 @@ func (s *Service) decideFromReview(ctx context.Context, tx *store.Tx, d review.T
 	if err := s.mayDecide(ctx, tx, account.From(ctx), t, in); err != nil {
 		return err
 	}
-	made := schemas.Decision{Decision: in.Decision, Reasons: in.Reasons, DecidedBy: d.By, DecidedVia: d.Via, DecidedAt: tx.Now()}
-	return s.decide(ctx, tx, t, made, actor{d.By, d.Via})
+	made := schemas.Decision{Decision: in.Decision, Reasons: in.Reasons, DecidedBy: d.By.ID, DecidedVia: d.By.Via, DecidedAt: tx.Now()}
+	return s.decide(ctx, tx, t, made, d.By)
 }
 
 // AskForWaiting opens the reviews that are missing: of tasks that waited before there were
 // reviews, or whose review ended without a decision. It is for the start and for a
 // periodic job.
 func (s *Service) AskForWaiting(ctx context.Context, tx *store.Tx) error {
-	waiting, err := tx.TasksWithoutReview(ctx)
-	if err != nil {
-		return err
-	}
-	for _, id := range waiting {
-		t, err := tx.LockTask(ctx, id)
+	for after := ""; ; {
+		waiting, err := tx.TasksAwaitingPeople(ctx, after)
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		asked, err := s.Reviews.OpenAbout(ctx, tx, waiting)
 		if err != nil {
 			return err
 		}
-		_, err = tx.OpenReviewOfTask(ctx, id)
-		if err == nil || !awaitsPeople(t.Status) {
-			continue // somebody else was quicker
+		for _, id := range waiting {
+			if asked[id] {
+				continue
+			}
+			if err := s.askAnew(ctx, tx, id); err != nil {
+				return err
+			}
 		}
-		if !store.NotFound(err) {
-			return err
-		}
-		if err := s.askPeople(ctx, tx, t); err != nil {
-			return err
-		}
+		after = waiting[len(waiting)-1]
 	}
-	return nil
+}
+
+func (s *Service) askAnew(ctx context.Context, tx *store.Tx, id string) error {
+	t, err := s.life.Lock(ctx, tx, id)
+	if err != nil || !awaitsPeople(t.Status) {
+		return err
+	}
+	asked, err := s.Reviews.OpenAbout(ctx, tx, []string{id})
+	if err != nil || asked[id] {
+		return err // somebody else was quicker
+	}
+	return s.askPeople(ctx, tx, t)
 }

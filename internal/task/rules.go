@@ -270,7 +270,7 @@ type silences struct {
 }
 
 // nextClock says what time will do to a task, and when. A final state waits for nothing.
-func nextClock(t db.Task, s silences) (Event, int64) {
+func nextClock(t task, s silences) (Event, int64) {
 	switch schemas.TaskStatus(t.Status) {
 	case schemas.Posted, schemas.EstimatePending, schemas.InProgress:
 		return Deadline, t.Deadline
@@ -292,8 +292,9 @@ func nextClock(t db.Task, s silences) (Event, int64) {
 	}
 }
 
-// enter sets the clocks that belong to the state just entered.
-func enter(t *db.Task, now int64) {
+// enter sets the clocks that belong to the state just entered, and gives the task into the
+// hands of whoever does it.
+func enter(t *task, _ task, now int64) {
 	switch schemas.TaskStatus(t.Status) {
 	case schemas.Posted:
 		t.OperatorID.Valid, t.OperatorID.String = false, ""
@@ -320,6 +321,21 @@ func enter(t *db.Task, now int64) {
 		t.EndedAt = now
 	case schemas.EstimatePending: // has no clock but the deadline
 	}
+	if slices.Contains(inHand, schemas.TaskStatus(t.Status)) {
+		takeInHand(t, now)
+	}
+}
+
+// takeInHand notes who has the task, since when, and until when work has to begin.
+func takeInHand(t *task, now int64) {
+	since, until := t.AcceptedAt, int64(0)
+	if since == 0 {
+		since = now
+	}
+	if schemas.TaskStatus(t.Status) == schemas.Accepted {
+		until = t.StartBy
+	}
+	change.Claim(&t.line, t.OperatorID.String, since, until)
 }
 
 // guardianEvent is what a verdict does. Only something that looked at the pictures may
@@ -336,7 +352,7 @@ func guardianEvent(v schemas.Verdict, mode string) Event {
 }
 
 // escrow is what is still held for a task.
-func escrow(t db.Task) schemas.Money {
+func escrow(t task) schemas.Money {
 	if schemas.TaskStatus(t.Status).Final() {
 		return 0
 	}

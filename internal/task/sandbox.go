@@ -46,12 +46,12 @@ const (
 )
 
 // nextStep is the rule of the simulation.
-func nextStep(t db.Task) step {
+func nextStep(t task) step {
 	title := strings.ToLower(t.Title)
 	is := func(word string) bool { return strings.Contains(title, word) }
 	switch schemas.TaskStatus(t.Status) {
 	case schemas.Posted:
-		if is(simulateNobody) || is(simulateNoShow) && t.Version > 1 {
+		if is(simulateNobody) || is(simulateNoShow) && t.line.Version > 1 {
 			return stepNone
 		}
 		return stepAccept
@@ -71,7 +71,7 @@ func nextStep(t db.Task) step {
 	}
 }
 
-func workStep(t db.Task, is func(string) bool) step {
+func workStep(t task, is func(string) bool) step {
 	switch {
 	case is(simulateSilent):
 		return stepNone
@@ -90,19 +90,19 @@ type stepArgs struct {
 }
 
 // scheduleSimulation has the next step follow. A verdict waits for the photos' copies.
-func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, t db.Task) error {
+func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, t task) error {
 	if schemas.TaskStatus(t.Status) == schemas.Submitted {
 		return nil
 	}
 	return s.simulateNext(ctx, tx, t)
 }
 
-func (s *Service) simulateNext(ctx context.Context, tx *store.Tx, t db.Task) error {
+func (s *Service) simulateNext(ctx context.Context, tx *store.Tx, t task) error {
 	if nextStep(t) == stepNone {
 		return nil
 	}
 	return job.Enqueue(ctx, tx, "task.simulate", stepArgs{t.ID, t.Status}, job.Options{
-		RunAt: tx.Now().Add(s.cfg.SimulatedStep), UniqueKey: "task.simulate:" + t.ID + ":" + strconv.FormatInt(t.Version, 10),
+		RunAt: tx.Now().Add(s.cfg.SimulatedStep), UniqueKey: "task.simulate:" + t.ID + ":" + strconv.FormatInt(t.line.Version, 10),
 	})
 }
 
@@ -112,9 +112,9 @@ func (s *Service) simulate(ctx context.Context, j job.Job) (func(context.Context
 	if err := j.Decode(&args); err != nil {
 		return nil, err
 	}
-	var t db.Task
+	var t task
 	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		t, err = tx.FindTask(ctx, args.TaskID)
+		t, err = s.life.Find(ctx, tx, args.TaskID)
 		return err
 	})
 	if err != nil || t.Status != args.Status || t.Mode != account.Test {
@@ -127,7 +127,7 @@ func (s *Service) simulate(ctx context.Context, j job.Job) (func(context.Context
 		}
 	}
 	return func(ctx context.Context, tx *store.Tx) error {
-		t, err := tx.LockTask(ctx, args.TaskID)
+		t, err := s.life.Lock(ctx, tx, args.TaskID)
 		if err != nil || t.Status != args.Status {
 			return err
 		}
@@ -135,13 +135,13 @@ func (s *Service) simulate(ctx context.Context, j job.Job) (func(context.Context
 	}, nil
 }
 
-func (s *Service) take(ctx context.Context, tx *store.Tx, t db.Task, photos []staged) (err error) {
-	by := actor{t.OperatorID.String, "system"}
+func (s *Service) take(ctx context.Context, tx *store.Tx, t task, photos []staged) (err error) {
+	by := change.Actor{ID: t.OperatorID.String, Via: "system"}
 	switch nextStep(t) {
 	case stepAccept:
 		err = s.simulateAccept(ctx, tx, t)
 	case stepStart:
-		_, err = s.advance(ctx, tx, t, move{event: Start, by: by})
+		_, err = s.life.Move(ctx, tx, t, move{Event: Start, By: by})
 	case stepAsk:
 		question := schemas.PostMessageRequest{TaskID: t.ID, Text: "Simulated question: shall I also photograph the back?"}
 		_, err = s.write(ctx, tx, t, message{question, "operator", by})
@@ -149,48 +149,37 @@ func (s *Service) take(ctx context.Context, tx *store.Tx, t db.Task, photos []st
 		proof := schemas.SubmitProofRequest{TaskID: t.ID, Note: "Simulated: nobody was there. " + t.Address}
 		_, err = s.submit(ctx, tx, t, proof, photos, by)
 	case stepVerdict:
-		err = s.applyVerdict(ctx, tx, t, simulatedVerdict(t, tx.Now()))
+		_, err = s.applyVerdict(ctx, tx, t, simulatedVerdict(t, tx.Now()))
 	case stepRefund:
 		d := schemas.Decision{Decision: "refund", Reasons: []string{"Simulated: the owner refunds."}, DecidedBy: "simulated owner", DecidedVia: "page", DecidedAt: tx.Now()}
-		err = s.decide(ctx, tx, t, d, system)
+		err = s.decide(ctx, tx, t, d, change.System)
 	case stepNone:
 	}
 	return err
 }
 
-func (s *Service) simulateAccept(ctx context.Context, tx *store.Tx, t db.Task) error {
+func (s *Service) simulateAccept(ctx context.Context, tx *store.Tx, t task) error {
 	now, deadline := tx.Now(), store.Time(t.Deadline)
 	if !now.Before(deadline) {
 		return nil
 	}
-	people, err := s.simulatedPeople(ctx, tx)
+	people, err := s.Accounts.Simulated(ctx, tx)
 	if err != nil {
 		return err
 	}
-	who := people[(seed(t)+uint64(t.Version))%uint64(len(people))].ID
+	who := people[(seed(t)+uint64(t.line.Version))%uint64(len(people))].ID
 	if t.AssignTo.Valid {
 		who = t.AssignTo.String
 	}
-	_, err = s.accept(ctx, tx, t, who, actor{who, "system"}, simulatedEstimate(t, now), "Simulated estimate")
+	_, err = s.accept(ctx, tx, t, who, change.Actor{ID: who, Via: "system"}, simulatedEstimate(t, now), "Simulated estimate")
 	return err
-}
-
-func (s *Service) simulatedPeople(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {
-	people, err := tx.PeopleSimulated(ctx)
-	if err != nil || len(people) > 0 {
-		return people, err
-	}
-	if err := s.Accounts.EnsureSimulated(ctx, tx); err != nil {
-		return nil, err
-	}
-	return tx.PeopleSimulated(ctx)
 }
 
 // simulatedAssignee is the simulated person who was named, or the first of them standing
 // in for whoever was. Real people are not looked at: a test key, which anybody gets,
 // learns no names.
 func (s *Service) simulatedAssignee(ctx context.Context, tx *store.Tx, idOrName string) (db.Person, error) {
-	people, err := s.simulatedPeople(ctx, tx)
+	people, err := s.Accounts.Simulated(ctx, tx)
 	if err != nil {
 		return db.Person{}, err
 	}
@@ -205,7 +194,7 @@ func (s *Service) simulatedAssignee(ctx context.Context, tx *store.Tx, idOrName 
 
 // simulatedEstimate is between a quarter and three quarters of an hour, or none when
 // that would not fit and the agent has not asked to be asked.
-func simulatedEstimate(t db.Task, now time.Time) int64 {
+func simulatedEstimate(t task, now time.Time) int64 {
 	minutes := int64(15 + seed(t)%31)
 	switch {
 	case strings.Contains(strings.ToLower(t.Title), simulateEstimate):
@@ -217,7 +206,7 @@ func simulatedEstimate(t db.Task, now time.Time) int64 {
 }
 
 // seed makes the simulation the same each time for the same task.
-func seed(t db.Task) uint64 {
+func seed(t task) uint64 {
 	n, err := strconv.ParseUint(t.ContentHash[:min(len(t.ContentHash), 15)], 16, 64)
 	if err != nil {
 		return 1
@@ -226,7 +215,7 @@ func seed(t db.Task) uint64 {
 }
 
 // simulatedFiles draws a photo for each requirement when it is opened.
-func simulatedFiles(t db.Task) []schemas.File {
+func simulatedFiles(t task) []schemas.File {
 	wanted := requirements(t)
 	wanted = wanted[:min(len(wanted), simulatedPhotos)]
 	files := make([]schemas.File, len(wanted))
@@ -241,7 +230,7 @@ func simulatedFiles(t db.Task) []schemas.File {
 	return files
 }
 
-func simulatedVerdict(t db.Task, now time.Time) schemas.Verdict {
+func simulatedVerdict(t task, now time.Time) schemas.Verdict {
 	v := schemas.Verdict{Decision: "approved", Confidence: 97, Method: "simulated", CheckedAt: now, Reasons: []string{"Simulated: every requirement is met."}}
 	switch title := strings.ToLower(t.Title); {
 	case strings.Contains(title, simulateUnsure):

@@ -31,12 +31,13 @@ type Deps struct {
 	Accounts *account.Service
 	Blobs    *blob.Store
 	Guardian *guardian.Guardian
-	Feed     *event.Feed
+	Changes  *change.Changes
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	Links    *signedlink.Signer
 	Sealer   *seal.Sealer
-	Reviews  *review.Service // where people decide on proof, and which waits look at too
+	Webhooks *webhook.Service
+	Reviews  *review.Service // where people decide on proof
 }
 
 // Config is what an installation chooses. Zero values mean the defaults, except for
@@ -60,6 +61,7 @@ type Service struct {
 	Deps
 	cfg      Config
 	silences silences
+	life     *life
 }
 
 // NewService makes the service, has it take back the tasks of people who leave, and has it
@@ -75,6 +77,8 @@ func NewService(d Deps, c Config) *Service {
 	orElse(&c.OperatorQuota, 2<<30)
 	orElse(&c.SimulatedStep, time.Second)
 	s := &Service{Deps: d, cfg: c, silences: silences{c.GuardianSilence, c.ReviewSilence, c.DisputeSilence}}
+	s.life = change.Register(d.Changes, s.kind())
+	s.follow()
 	d.Accounts.OnRemove(s.giveBack)
 	d.Reviews.OnTaskDecision(s.decideFromReview)
 	return s
@@ -100,31 +104,20 @@ func (s *Service) link(taskID string) string {
 	return strings.TrimSuffix(s.cfg.PublicURL, "/") + "/tasks/" + taskID
 }
 
+// idPrefix begins every task's id.
+const idPrefix = "task_"
+
 func noTask(id string) error {
 	return schemas.NewError(schemas.CodeNotFound, "There is no task "+check.Quote(id, maxShown)+" among yours. list_tasks (GET /api/v1/tasks) shows them.")
 }
 
 // conflict refuses because of the state that the task is in, and names it.
-func (s *Service) conflict(t db.Task, sentence string) error {
+func (s *Service) conflict(t task, sentence string) error {
 	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: s.word(t.Status)}
 }
 
-// hostedWords are the two statuses that the hosted service calls something else.
-var hostedWords = strings.NewReplacer(string(schemas.Posted), schemas.Posted.Hosted(), string(schemas.Paid), schemas.Paid.Hosted())
-
-// inWords puts a refusal by the table into the configured vocabulary.
-func (s *Service) inWords(err error) error {
-	var e *schemas.Error
-	if s.cfg.StatusNames != "hosted" || !errors.As(err, &e) {
-		return err
-	}
-	worded := *e
-	worded.State, worded.Message = s.word(e.State), hostedWords.Replace(e.Message)
-	return &worded
-}
-
 // sees tells whether an operator may see the task: it is theirs, or open to them.
-func sees(c account.Caller, t db.Task) bool {
+func sees(c account.Caller, t task) bool {
 	if !c.Operator || t.Mode != "live" {
 		return false
 	}
@@ -132,19 +125,19 @@ func sees(c account.Caller, t db.Task) bool {
 }
 
 // openTo tells whether the task is in the pool, or meant for this operator.
-func openTo(c account.Caller, t db.Task) bool {
+func openTo(c account.Caller, t task) bool {
 	return !t.AssignTo.Valid || t.AssignTo.String == c.PersonID
 }
 
 // holds tells whether the operator has, or had, the task.
-func holds(c account.Caller, t db.Task) bool {
+func holds(c account.Caller, t task) bool {
 	return c.Operator && t.Mode == "live" && t.OperatorID.Valid && t.OperatorID.String == c.PersonID
 }
 
 // lockOwn reads one of the caller's own tasks, to change it in the same transaction.
-func lockOwn(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Caller, error) {
+func (s *Service) lockOwn(ctx context.Context, tx *store.Tx, id string) (task, account.Caller, error) {
 	c := account.From(ctx)
-	t, err := tx.LockTask(ctx, id)
+	t, err := s.life.Lock(ctx, tx, id)
 	if store.NotFound(err) || err == nil && !c.SeesTasksOf(t.AgentID, t.Mode) {
 		return t, c, noTask(id)
 	}
@@ -153,9 +146,9 @@ func lockOwn(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Cal
 
 // lockHeld reads a task that the calling operator has, to change it. Who needs the
 // person's lock too takes it before.
-func (s *Service) lockHeld(ctx context.Context, tx *store.Tx, id string) (db.Task, account.Caller, error) {
+func (s *Service) lockHeld(ctx context.Context, tx *store.Tx, id string) (task, account.Caller, error) {
 	c := account.From(ctx)
-	t, err := tx.LockTask(ctx, id)
+	t, err := s.life.Lock(ctx, tx, id)
 	switch {
 	case store.NotFound(err), err == nil && !holds(c, t) && !sees(c, t):
 		return t, c, noTask(id)

@@ -32,47 +32,15 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 	r.Every("task.reviews.hourly", time.Hour, s.AskForWaiting)
 }
 
-// windUp sets the clocks of overdue tasks again, so that no task stays where it is, and
-// no escrow with it, because a clock's job failed for good.
-func (s *Service) windUp(ctx context.Context, tx *store.Tx) error {
-	before := func(d time.Duration) int64 { return store.Micros(tx.Now().Add(-d)) }
-	overdue, err := tx.OverdueTasks(ctx, db.OverdueTasksParams{
-		Now: before(0), GuardianSince: before(s.silences.guardian), ReviewSince: before(s.silences.review), DisputeSince: before(s.silences.dispute),
-	})
-	if err != nil {
-		return err
-	}
-	for _, t := range overdue {
-		if err := s.schedule(ctx, tx, t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ring does what time does to a task. The clock may have moved since it was set, and
-// the task gone on, so everything is looked at again.
-func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var args timerArgs
-	if err := j.Decode(&args); err != nil {
-		return err
-	}
-	t, err := tx.LockTask(ctx, args.TaskID)
-	if err != nil {
-		return err
-	}
+// clocks is what time will do to a task.
+func (s *Service) clocks(_ context.Context, _ *store.Tx, t task) ([]ringing, error) {
 	event, at := nextClock(t, s.silences)
-	switch {
-	case event == "":
-		return nil
-	case store.Micros(tx.Now()) < at:
-		return s.schedule(ctx, tx, t)
-	}
-	return s.timeUp(ctx, tx, t, event)
+	return []ringing{{Name: string(event), At: at, Event: event}}, nil
 }
 
-func (s *Service) timeUp(ctx context.Context, tx *store.Tx, t db.Task, event Event) error {
-	switch event {
+// timeUp does what time does to a task.
+func (s *Service) timeUp(ctx context.Context, tx *store.Tx, t task, c ringing) (task, error) {
+	switch c.Event {
 	case GuardianUnsure:
 		return s.applyVerdict(ctx, tx, t, schemas.Verdict{
 			Decision: "unsure", Method: "timeout", CheckedAt: tx.Now(),
@@ -82,22 +50,20 @@ func (s *Service) timeUp(ctx context.Context, tx *store.Tx, t db.Task, event Eve
 		d := schemas.Decision{Decision: "approve", DecidedBy: "timeout", DecidedVia: "timeout", DecidedAt: tx.Now(),
 			Reasons: []string{"Nobody settled the dispute in time. Silence leaves no one who did the work unpaid; it is no approval."}}
 		if err := s.keepDecision(ctx, tx, t, d); err != nil {
-			return err
+			return t, err
 		}
 	default: // nothing to write down beside
 	}
-	_, err := s.advance(ctx, tx, t, move{event: event, by: timeout, former: t.OperatorID.String})
-	return err
+	return s.life.Move(ctx, tx, t, move{Event: c.Event, By: change.Timeout})
 }
 
-// ExtendDeadlines gives people back the time that the platform was away. The clocks
-// that were set ring early and are then set again.
-func (s *Service) ExtendDeadlines(ctx context.Context, tx *store.Tx, by time.Duration) error {
-	if by <= 0 {
-		return nil
+// shift gives people back the time that the platform was away.
+func shift(t *task, by int64) {
+	for _, clock := range []*int64{&t.Deadline, &t.StartBy, &t.ReviewSince} {
+		if *clock > 0 {
+			*clock += by
+		}
 	}
-	_, err := tx.ExtendTasks(ctx, by.Microseconds())
-	return err
 }
 
 // sweep removes files that no submission knows: uploads that were refused or cut off.

@@ -101,7 +101,7 @@ func (s *Service) copiesFailed(ctx context.Context, tx *store.Tx, j job.Job, cau
 
 // verify has Guardian look at the submission; in test mode a simulated one does.
 func (s *Service) verify(ctx context.Context, tx *store.Tx, args submissionArgs) error {
-	t, err := tx.FindTask(ctx, args.TaskID)
+	t, err := s.life.Find(ctx, tx, args.TaskID)
 	if err != nil || !awaitsVerdict(t, args.Number) {
 		return err
 	}
@@ -112,7 +112,7 @@ func (s *Service) verify(ctx context.Context, tx *store.Tx, args submissionArgs)
 }
 
 // awaitsVerdict tells whether a verdict on that submission is still of use.
-func awaitsVerdict(t db.Task, number int64) bool {
+func awaitsVerdict(t task, number int64) bool {
 	return schemas.TaskStatus(t.Status) == schemas.Submitted && t.Submission == number
 }
 
@@ -123,12 +123,12 @@ func (s *Service) askGuardian(ctx context.Context, j job.Job) (func(context.Cont
 		return nil, err
 	}
 	var (
-		t     db.Task
+		t     task
 		sub   db.Submission
 		files []db.ProofFile
 	)
 	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		if t, err = tx.FindTask(ctx, args.TaskID); err != nil || !awaitsVerdict(t, args.Number) {
+		if t, err = s.life.Find(ctx, tx, args.TaskID); err != nil || !awaitsVerdict(t, args.Number) {
 			return err
 		}
 		if sub, err = tx.FindSubmission(ctx, db.FindSubmissionParams{TaskID: args.TaskID, Number: args.Number}); err != nil {
@@ -147,7 +147,7 @@ func (s *Service) askGuardian(ctx context.Context, j job.Job) (func(context.Cont
 	return func(ctx context.Context, tx *store.Tx) error { return s.lockAndApply(ctx, tx, args, verdict) }, nil
 }
 
-func (s *Service) check(ctx context.Context, t db.Task, sub db.Submission, files []db.ProofFile) (schemas.Verdict, error) {
+func (s *Service) check(ctx context.Context, t task, sub db.Submission, files []db.ProofFile) (schemas.Verdict, error) {
 	in := guardian.Input{
 		Title: t.Title, Description: t.Description, TaskType: t.TaskType, Requirements: requirements(t), Note: sub.Note, Files: len(files),
 	}
@@ -186,30 +186,34 @@ func (s *Service) guardianFailed(ctx context.Context, tx *store.Tx, j job.Job, c
 }
 
 func (s *Service) lockAndApply(ctx context.Context, tx *store.Tx, args submissionArgs, v schemas.Verdict) error {
-	t, err := tx.LockTask(ctx, args.TaskID)
+	t, err := s.life.Lock(ctx, tx, args.TaskID)
 	if err != nil || !awaitsVerdict(t, args.Number) {
 		return err
 	}
-	return s.applyVerdict(ctx, tx, t, v)
+	_, err = s.applyVerdict(ctx, tx, t, v)
+	return err
 }
 
+// byItself is Guardian.
+var byItself = change.Actor{ID: "guardian", Via: "guardian"}
+
 // applyVerdict writes the verdict down and moves the task on; what is verified is paid.
-func (s *Service) applyVerdict(ctx context.Context, tx *store.Tx, t db.Task, v schemas.Verdict) error {
+func (s *Service) applyVerdict(ctx context.Context, tx *store.Tx, t task, v schemas.Verdict) (task, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("write down the verdict: %w", err)
+		return t, fmt.Errorf("write down the verdict: %w", err)
 	}
 	if err := tx.SetVerdict(ctx, db.SetVerdictParams{Verdict: string(raw), TaskID: t.ID, Number: t.Submission}); err != nil {
-		return err
+		return t, err
 	}
 	event, by := guardianEvent(v, t.Mode), byItself
 	if v.Method == "timeout" {
-		by = timeout
+		by = change.Timeout
 	}
 	if event == GuardianReject {
 		left, err := hasLeft(ctx, tx, t)
 		if err != nil {
-			return err
+			return t, err
 		}
 		if left {
 			event = GuardianUnsure // nobody is there to submit again
@@ -218,18 +222,18 @@ func (s *Service) applyVerdict(ctx context.Context, tx *store.Tx, t db.Task, v s
 	if event == GuardianApprove {
 		d := schemas.Decision{Decision: "approve", DecidedBy: "guardian", DecidedVia: "guardian", DecidedAt: tx.Now()}
 		if err := s.keepDecision(ctx, tx, t, d); err != nil {
-			return err
+			return t, err
 		}
 	}
-	moved, err := s.advance(ctx, tx, t, move{
-		event: event, by: by, data: map[string]any{"submission": t.Submission, "confidence": v.Confidence, "method": v.Method, "reasons": v.Reasons},
-		edit: func(t *db.Task) {
+	moved, err := s.life.Move(ctx, tx, t, move{
+		Event: event, By: by, With: Judged{t.Submission, v.Confidence, v.Method, v.Reasons},
+		Edit: func(t *task) {
 			if event == GuardianReject {
 				t.GuardianRejections++
 			}
 		}})
 	if err != nil {
-		return err
+		return t, err
 	}
 	return s.settle(ctx, tx, moved, by)
 }

@@ -13,11 +13,47 @@ import (
 
 // row is a task with the names that its views show.
 type row struct {
-	Task         db.Task
+	Task         task
 	OperatorName string
 	RatingSum    int64
 	RatingCount  int64
 	AssignedName string
+	AgentName    string
+}
+
+// named puts lines and names to tasks that were listed.
+func named(ctx context.Context, tx *store.Tx, list []db.Task) ([]row, error) {
+	ids := make([]string, len(list))
+	for i, t := range list {
+		ids[i] = t.ID
+	}
+	lines, err := change.Lines(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	tasks := make([]task, len(list))
+	for i, t := range list {
+		tasks[i] = task{t, lines[t.ID]}
+	}
+	return withNames(ctx, tx, tasks...)
+}
+
+func withNames(ctx context.Context, tx *store.Tx, tasks ...task) ([]row, error) {
+	var agents, people []string
+	for _, t := range tasks {
+		agents, people = append(agents, t.AgentID), append(people, t.OperatorID.String, t.AssignTo.String)
+	}
+	names, err := account.AgentNames(ctx, tx, agents)
+	if err != nil {
+		return nil, err
+	}
+	known, err := account.People(ctx, tx, people)
+	rows := make([]row, len(tasks))
+	for i, t := range tasks {
+		operator := known[t.OperatorID.String]
+		rows[i] = row{t, operator.Name, operator.RatingSum, operator.RatingCount, known[t.AssignTo.String].Name, names[t.AgentID]}
+	}
+	return rows, err
 }
 
 func (r row) performer() *schemas.Performer {
@@ -36,12 +72,12 @@ func (r row) performer() *schemas.Performer {
 func (s *Service) brief(r row) schemas.TaskView {
 	t := r.Task
 	v := schemas.TaskView{
-		TaskID: t.ID, Status: s.word(t.Status), HostedStatus: schemas.TaskStatus(t.Status).Hosted(), Version: t.Version,
+		TaskID: t.ID, Status: s.word(t.Status), HostedStatus: schemas.TaskStatus(t.Status).Hosted(), Version: t.line.Version,
 		Title: t.Title, Description: t.Description, TaskType: schemas.TaskType(t.TaskType), Domain: schemas.TaskType(t.TaskType).Domain(),
 		Location: location(t), RewardUSD: schemas.Money(t.Reward), Deadline: store.Time(t.Deadline), ProofRequirements: requirements(t),
 		DigitalInstructions: t.DigitalInstructions, AgentID: t.AgentID, Operator: r.performer(), AssignedTo: r.AssignedName,
 		Estimate: estimate(t), Submission: int(t.Submission), MessageCount: int(t.AgentMessages + t.OperatorMessages),
-		EscrowUSD: escrow(t), Timestamps: timestamps(t), New: t.Version > t.SeenVersion,
+		EscrowUSD: escrow(t), Timestamps: timestamps(t), New: t.line.Version > t.line.Seen,
 		CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt),
 	}
 	if t.OperatorID.Valid {
@@ -66,11 +102,18 @@ func (s *Service) fullView(ctx context.Context, tx *store.Tx, id string) (schema
 }
 
 func (s *Service) ownRow(ctx context.Context, tx *store.Tx, id string) (row, error) {
-	found, err := tx.FindTaskRow(ctx, id)
-	if store.NotFound(err) || err == nil && !account.From(ctx).SeesTasksOf(found.Task.AgentID, found.Task.Mode) {
+	t, err := s.life.Find(ctx, tx, id)
+	if store.NotFound(err) || err == nil && !account.From(ctx).SeesTasksOf(t.AgentID, t.Mode) {
 		return row{}, noTask(id)
 	}
-	return row{found.Task, found.OperatorName, found.RatingSum, found.RatingCount, found.AssignedName}, err
+	if err != nil {
+		return row{}, err
+	}
+	rows, err := withNames(ctx, tx, t)
+	if err != nil {
+		return row{}, err
+	}
+	return rows[0], nil
 }
 
 func (s *Service) full(ctx context.Context, tx *store.Tx, r row) (schemas.TaskView, error) {
@@ -96,7 +139,7 @@ func (s *Service) withQuestions(ctx context.Context, tx *store.Tx, r row) (schem
 }
 
 // submissions reads what was handed in, with links that only this caller can use.
-func (s *Service) submissions(ctx context.Context, tx *store.Tx, t db.Task) ([]schemas.Proof, error) {
+func (s *Service) submissions(ctx context.Context, tx *store.Tx, t task) ([]schemas.Proof, error) {
 	if t.Submission == 0 {
 		return nil, nil
 	}
@@ -158,9 +201,9 @@ func (s *Service) fileView(f db.ProofFile, caller string) schemas.ProofFile {
 }
 
 // operatorView is a task as the person who may do it sees it.
-func (s *Service) operatorView(t db.Task, agentName string, c account.Caller) schemas.OperatorTask {
+func (s *Service) operatorView(t task, agentName string, c account.Caller) schemas.OperatorTask {
 	v := schemas.OperatorTask{
-		TaskID: t.ID, Status: s.word(t.Status), HostedStatus: schemas.TaskStatus(t.Status).Hosted(), Version: t.Version,
+		TaskID: t.ID, Status: s.word(t.Status), HostedStatus: schemas.TaskStatus(t.Status).Hosted(), Version: t.line.Version,
 		Title: t.Title, Description: t.Description, TaskType: schemas.TaskType(t.TaskType), Location: location(t),
 		RewardUSD: schemas.Money(t.Reward), Deadline: store.Time(t.Deadline), ProofRequirements: requirements(t),
 		DigitalInstructions: t.DigitalInstructions, AgentName: agentName, Mine: holds(c, t),
@@ -176,8 +219,8 @@ func (s *Service) operatorView(t db.Task, agentName string, c account.Caller) sc
 }
 
 // operatorAnswer is the operator's view of a task that was just changed.
-func (s *Service) operatorAnswer(ctx context.Context, tx *store.Tx, t db.Task) (schemas.OperatorTask, error) {
-	agent, err := tx.AgentByID(ctx, t.AgentID)
+func (s *Service) operatorAnswer(ctx context.Context, tx *store.Tx, t task) (schemas.OperatorTask, error) {
+	agent, err := account.Agent(ctx, tx, t.AgentID)
 	if err != nil {
 		return schemas.OperatorTask{}, err
 	}
@@ -188,7 +231,7 @@ func (s *Service) operatorAnswer(ctx context.Context, tx *store.Tx, t db.Task) (
 	return v, err
 }
 
-func location(t db.Task) *schemas.Location {
+func location(t task) *schemas.Location {
 	if !t.Lat.Valid && t.Address == "" {
 		return nil
 	}
@@ -196,7 +239,7 @@ func location(t db.Task) *schemas.Location {
 }
 
 // requirements reads what newTask wrote.
-func requirements(t db.Task) []string {
+func requirements(t task) []string {
 	var list []string
 	if err := json.Unmarshal([]byte(t.ProofRequirements), &list); err != nil {
 		return []string{t.ProofRequirements}
@@ -204,14 +247,14 @@ func requirements(t db.Task) []string {
 	return list
 }
 
-func estimate(t db.Task) *schemas.Estimate {
+func estimate(t task) *schemas.Estimate {
 	if t.EstimateID == "" {
 		return nil
 	}
 	return &schemas.Estimate{EstimateID: t.EstimateID, Minutes: int(t.EstimateMinutes), Note: t.EstimateNote, State: t.EstimateState}
 }
 
-func timestamps(t db.Task) *schemas.Timestamps {
+func timestamps(t task) *schemas.Timestamps {
 	at := store.Time
 	return &schemas.Timestamps{
 		PostedAt: at(t.CreatedAt), AcceptedAt: at(t.AcceptedAt), StartedAt: at(t.StartedAt), SubmittedAt: at(t.SubmittedAt),

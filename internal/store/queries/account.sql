@@ -162,3 +162,21 @@ WHERE agent_id = @agent_id AND name = @name AND revoked_at = 0 AND (CAST(@audien
 
 -- name: TouchKey :exec
 UPDATE api_keys SET last_used_at = @now WHERE id = @id AND last_used_at <= @used_before;
+
+-- name: LockAgent :one
+-- Serialises the postings of one agent, so that duplicates and the daily cap are exact.
+SELECT name, tier FROM agents WHERE id = @id FOR UPDATE;
+
+-- name: LockPerson :one
+-- Taken before the task, so that one person's accepts and uploads go one after another.
+SELECT * FROM people WHERE id = @id FOR UPDATE;
+
+-- name: HoldPerson :one
+-- Keeps a person from being removed while they act. Others may still refer to them.
+SELECT removed_at FROM people WHERE id = @id FOR SHARE;
+
+-- name: PeopleByIDs :many
+SELECT * FROM people WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+
+-- name: AgentsByIDs :many
+SELECT id, name FROM agents WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);

@@ -126,6 +126,3 @@ WHERE status IN ('pending', 'claimed');
 -- Keeps a loop from being deleted while a request is made in it.
 SELECT id FROM loops WHERE id = @id FOR KEY SHARE;
 
--- name: HoldPerson :one
--- Keeps a person from being removed while they act. Others may still refer to them.
-SELECT removed_at FROM people WHERE id = @id FOR SHARE;

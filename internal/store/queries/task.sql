@@ -1,9 +1,5 @@
 -- Tasks, submissions, proof files and messages.
 
--- name: LockAgent :one
--- Serialises the postings of one agent, so that duplicates and the daily cap are exact.
-SELECT name, tier FROM agents WHERE id = @id FOR UPDATE;
-
 -- name: PostingFacts :one
 -- The newest equal task that is not over, and what was spent since the day began.
 SELECT
@@ -23,54 +19,30 @@ SELECT
 -- name: InsertTask :exec
 INSERT INTO tasks (
   id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline,
-  proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to,
+  proof_requirements, digital_instructions, agent_public_key, assign_to,
   estimate_approval, content_hash, created_at, updated_at)
 VALUES (
   @id, @agent_id, @mode, 'POSTED', @title, @description, @task_type, @lat, @lng, @address, @reward, @asset, @deadline,
-  @proof_requirements, @digital_instructions, @agent_public_key, @callback_url, @callback_secret, @assign_to,
+  @proof_requirements, @digital_instructions, @agent_public_key, @assign_to,
   @estimate_approval, @content_hash, @created_at, @created_at);
 
--- name: LockTask :one
-SELECT * FROM tasks WHERE id = @id FOR UPDATE;
-
 -- name: FindTask :one
-SELECT * FROM tasks WHERE id = @id;
-
--- name: FindTaskRow :one
-SELECT sqlc.embed(t),
-  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
-  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
-  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
-  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name,
-  g.name AS agent_name
-FROM tasks t
-JOIN agents g ON g.id = t.agent_id
-LEFT JOIN people o ON o.id = t.operator_id
-LEFT JOIN people a ON a.id = t.assign_to
-WHERE t.id = @id;
+SELECT sqlc.embed(tasks), sqlc.embed(subjects) FROM tasks JOIN subjects ON subjects.id = tasks.id WHERE tasks.id = @id;
 
 -- name: SaveTask :execrows
--- The one conditional update behind every change of a task: nobody else has moved it.
 UPDATE tasks SET
-  status = @status, version = @version, seen_version = @seen_version, updated_at = @updated_at, deadline = @deadline,
+  status = @status, updated_at = @updated_at, deadline = @deadline,
   operator_id = @operator_id, estimate_id = @estimate_id, estimate_minutes = @estimate_minutes,
   estimate_note = @estimate_note, estimate_state = @estimate_state, submission = @submission,
   changes_requested = @changes_requested, guardian_rejections = @guardian_rejections, file_count = @file_count,
   agent_messages = @agent_messages, operator_messages = @operator_messages, accepted_at = @accepted_at,
   start_by = @start_by, started_at = @started_at, submitted_at = @submitted_at, review_since = @review_since,
   verified_at = @verified_at, paid_at = @paid_at, ended_at = @ended_at
-WHERE id = @id AND status = @from_status AND version = @from_version;
+WHERE id = @id;
 
 -- name: ListAgentTasks :many
 -- A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
-SELECT sqlc.embed(t),
-  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
-  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
-  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
-  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name
-FROM tasks t
-LEFT JOIN people o ON o.id = t.operator_id
-LEFT JOIN people a ON a.id = t.assign_to
+SELECT * FROM tasks t
 WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
@@ -91,14 +63,7 @@ WHERE t.agent_id = @agent_id AND t.mode = @mode
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!');
 
 -- name: ListOwnerTasks :many
-SELECT sqlc.embed(t),
-  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
-  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
-  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
-  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name
-FROM tasks t
-LEFT JOIN people o ON o.id = t.operator_id
-LEFT JOIN people a ON a.id = t.assign_to
+SELECT * FROM tasks t
 WHERE t.mode = 'live'
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
@@ -120,8 +85,7 @@ WHERE t.mode = 'live'
 
 -- name: ListPoolTasks :many
 -- What an operator could take: the pool, and what was meant for them alone.
-SELECT sqlc.embed(t), g.name AS agent_name
-FROM tasks t JOIN agents g ON g.id = t.agent_id
+SELECT * FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
   AND (t.assign_to IS NULL OR t.assign_to = CAST(@operator_id AS TEXT))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
@@ -136,8 +100,7 @@ WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type);
 
 -- name: ListOperatorTasks :many
-SELECT sqlc.embed(t), g.name AS agent_name
-FROM tasks t JOIN agents g ON g.id = t.agent_id
+SELECT * FROM tasks t
 WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
@@ -149,10 +112,6 @@ SELECT COUNT(*) FROM tasks t
 WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type);
 
--- name: LockPerson :one
--- Taken before the task, so that one person's accepts and uploads go one after another.
-SELECT * FROM people WHERE id = @id FOR UPDATE;
-
 -- name: CountActiveTasks :one
 SELECT COUNT(*) FROM tasks
 WHERE operator_id = CAST(@operator_id AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS');
@@ -160,37 +119,6 @@ WHERE operator_id = CAST(@operator_id AS TEXT) AND status IN ('ESTIMATE_PENDING'
 -- name: CountOpenAgentTasks :one
 SELECT COUNT(*) FROM tasks
 WHERE agent_id = @agent_id AND mode = @mode AND status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
-
--- name: HeldTasks :many
--- The tasks that a person who leaves gives back.
-SELECT id FROM tasks
-WHERE operator_id = CAST(@operator_id AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
-ORDER BY id;
-
--- name: SeeTask :exec
-UPDATE tasks SET seen_version = @seen
-WHERE id = @id AND agent_id = @agent_id AND mode = @mode AND seen_version < @seen AND version >= @seen;
-
--- name: OverdueTasks :many
--- The tasks whose clock should have rung. Their jobs are due, unless one failed for good.
-SELECT * FROM tasks
-WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED') AND (
-  (status IN ('POSTED', 'ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS') AND deadline <= CAST(@now AS BIGINT))
-  OR (status = 'ACCEPTED' AND start_by <= CAST(@now AS BIGINT))
-  OR (status = 'SUBMITTED' AND submitted_at <= CAST(@guardian_since AS BIGINT))
-  OR (status = 'MANUAL_REVIEW' AND review_since <= CAST(@review_since AS BIGINT))
-  OR (status = 'DISPUTED' AND review_since <= CAST(@dispute_since AS BIGINT))
-  OR status = 'VERIFIED')
-ORDER BY id
-LIMIT 500;
-
--- name: ExtendTasks :execrows
--- Gives people back the time that the platform was away.
-UPDATE tasks SET
-  deadline = deadline + CAST(@by_micros AS BIGINT),
-  start_by = CASE WHEN start_by = 0 THEN 0 ELSE start_by + CAST(@by_micros AS BIGINT) END,
-  review_since = CASE WHEN review_since = 0 THEN 0 ELSE review_since + CAST(@by_micros AS BIGINT) END
-WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
 
 -- name: InsertSubmission :exec
 INSERT INTO submissions (task_id, number, operator_id, note, lat, lng, accuracy_m, created_at)
@@ -228,11 +156,10 @@ WHERE task_id = @task_id AND n = @n;
 -- name: OperatorBytes :one
 SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM proof_files WHERE operator_id = @operator_id;
 
--- name: BlobInUse :one
+-- name: ProofInUse :one
 SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = @sha)
   OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = @sha)
-  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = @sha)
-  OR EXISTS (SELECT 1 FROM uploads u WHERE u.sha256 = @sha) AS BOOLEAN);
+  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = @sha) AS BOOLEAN);
 
 -- name: InsertMessage :exec
 INSERT INTO messages (id, task_id, sender, author_id, body, reply_to, created_at)
@@ -268,9 +195,9 @@ WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status = 'P
 ORDER BY paid_at DESC, id DESC
 LIMIT 20;
 
--- name: TasksWithoutReview :many
--- Live tasks that wait for people whom nothing asks.
+
+-- name: TasksAwaitingPeople :many
+-- Live tasks that wait for a decision.
 SELECT t.id FROM tasks t
-WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED')
-  AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.task_id = t.id AND r.status IN ('pending', 'claimed'))
+WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED') AND t.id > @after
 ORDER BY t.id LIMIT 500;

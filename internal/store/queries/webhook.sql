@@ -1,8 +1,8 @@
--- Webhooks of the reviews contract ----------------------------------------------------
+-- Webhooks: subscriptions, and what was sent to them.
 
 -- name: InsertWebhook :exec
-INSERT INTO webhooks (id, agent_id, mode, loop_id, name, url, events, secret, enabled, created_at, updated_at)
-VALUES (@id, @agent_id, @mode, @loop_id, @name, @url, @events, @secret, @enabled, @created_at, @created_at);
+INSERT INTO webhooks (id, agent_id, mode, loop_id, subject_id, style, name, url, events, secret, enabled, created_at, updated_at)
+VALUES (@id, @agent_id, @mode, @loop_id, @subject_id, @style, @name, @url, @events, @secret, @enabled, @created_at, @created_at);
 
 -- name: FindWebhook :one
 SELECT * FROM webhooks WHERE id = @id;
@@ -11,10 +11,10 @@ SELECT * FROM webhooks WHERE id = @id;
 SELECT * FROM webhooks WHERE id = @id FOR UPDATE;
 
 -- name: CountWebhooks :one
-SELECT COUNT(*) FROM webhooks WHERE agent_id = @agent_id AND mode = @mode;
+SELECT COUNT(*) FROM webhooks WHERE agent_id = @agent_id AND mode = @mode AND subject_id = '';
 
 -- name: ListWebhooks :many
-SELECT * FROM webhooks WHERE agent_id = @agent_id AND mode = @mode ORDER BY created_at, id;
+SELECT * FROM webhooks WHERE agent_id = @agent_id AND mode = @mode AND subject_id = '' ORDER BY created_at, id;
 
 -- name: UpdateWebhook :exec
 UPDATE webhooks SET url = @url, events = @events, name = @name, enabled = @enabled, failures = @failures, secret = @secret,
@@ -31,14 +31,38 @@ DELETE FROM webhook_deliveries WHERE webhook_id = CAST(@webhook_id AS TEXT);
 -- Those of the agent and, of live events, the owner's. The lock keeps them from being
 -- deleted before their deliveries are written.
 SELECT * FROM webhooks
-WHERE (agent_id = @agent_id OR agent_id = '') AND mode = @mode AND enabled = TRUE AND (loop_id IS NULL OR loop_id = CAST(@loop_id AS TEXT))
+WHERE (agent_id = @agent_id OR agent_id = '') AND mode = @mode AND subject_id = '' AND enabled = TRUE
+  AND (loop_id IS NULL OR loop_id = CAST(@loop_id AS TEXT))
 ORDER BY id
 FOR KEY SHARE;
 
+-- name: WebhookOfSubject :one
+SELECT * FROM webhooks WHERE subject_id = CAST(@subject_id AS TEXT) AND subject_id <> '' FOR KEY SHARE;
+
+-- name: MoveCallback :execrows
+UPDATE webhooks SET url = @url, enabled = @enabled, updated_at = @updated_at WHERE subject_id = CAST(@subject_id AS TEXT) AND subject_id <> '';
+
+-- name: CallbackAddresses :many
+SELECT subject_id, url FROM webhooks
+WHERE subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND subject_id <> '' AND enabled = TRUE;
+
+-- name: DeleteCallbacks :exec
+DELETE FROM webhooks WHERE subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND subject_id <> '';
+
+-- name: DeleteDeliveriesAbout :exec
+DELETE FROM webhook_deliveries WHERE webhook_id IN (
+  SELECT w.id FROM webhooks w WHERE w.subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND w.subject_id <> '');
+
+-- name: DeleteEndedSubscriptions :exec
+-- A callback lasts as long as its log.
+DELETE FROM webhooks WHERE subject_id <> ''
+  AND EXISTS (SELECT 1 FROM subjects s WHERE s.id = webhooks.subject_id AND s.finished = TRUE AND s.ended_at <= @ended_before)
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id);
+
 -- name: InsertDelivery :execrows
 -- One row for each event and address.
-INSERT INTO webhook_deliveries (id, webhook_id, review_id, event_id, event, body, state, created_at)
-VALUES (@id, @webhook_id, @review_id, @event_id, @event, @body, 'waiting', @created_at)
+INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, created_at)
+VALUES (@id, @webhook_id, @subject_id, @event_id, @event, @body, 'waiting', @created_at)
 ON CONFLICT DO NOTHING;
 
 -- name: FindDelivery :one
@@ -76,45 +100,3 @@ UPDATE webhooks SET failures = 0 WHERE id = @id AND failures > 0;
 -- name: DeleteOldDeliveries :execrows
 DELETE FROM webhook_deliveries WHERE created_at <= @created_before;
 
--- Notices of review requests ------------------------------------------------------------
-
--- name: HastenJob :exec
--- A job that waits comes earlier, never later.
-UPDATE jobs SET run_at = @run_at WHERE unique_key = @unique_key AND state = 'ready' AND attempts = 0 AND run_at > CAST(@run_at AS BIGINT);
-
--- name: NoteNotified :exec
-UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
-WHERE review_id = @review_id AND person_id = @person_id;
-
--- name: NoteRoomTold :exec
--- The shared room was told; what a person's own mail said stays.
-UPDATE review_recipients SET notified = 'sent', notified_at = @notified_at
-WHERE review_id = @review_id AND notified = '';
-
--- name: TimeZoneOf :one
-SELECT time_zone FROM availability WHERE person_id = @person_id;
-
--- Uploaded files -----------------------------------------------------------------------
-
--- name: InsertUpload :exec
-INSERT INTO uploads (id, agent_id, mode, name, mime, bytes, sha256, created_at)
-VALUES (@id, @agent_id, @mode, @name, @mime, @bytes, @sha256, @created_at);
-
--- name: FindUpload :one
-SELECT * FROM uploads WHERE id = @id;
-
--- name: UploadedBytes :one
-SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM uploads WHERE agent_id = @agent_id;
-
--- name: UploadShownTo :one
--- Whether a request that the person may see, or one of its earlier rounds, names the
--- file. A request names it only after it was uploaded.
-SELECT EXISTS (
-  SELECT 1 FROM reviews r
-  WHERE r.agent_id = @agent_id AND r.mode = 'live' AND r.updated_at >= @uploaded_at
-    AND (EXISTS (SELECT 1 FROM loop_members m WHERE m.loop_id = r.loop_id AND m.person_id = @person_id AND m.status = 'active')
-      OR EXISTS (SELECT 1 FROM review_recipients p WHERE p.review_id = r.id AND p.person_id = @person_id))
-    AND (r.media LIKE CAST(@named AS TEXT) OR r.request_text LIKE CAST(@named AS TEXT) OR r.context LIKE CAST(@named AS TEXT)
-      OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
-        AND (e.media LIKE CAST(@named AS TEXT) OR e.request_text LIKE CAST(@named AS TEXT) OR e.context LIKE CAST(@named AS TEXT))))
-) AS shown;

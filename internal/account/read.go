@@ -1,0 +1,81 @@
+package account
+
+import (
+	"context"
+
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+)
+
+// People reads people by id, those too who are gone: what they did keeps their names.
+func People(ctx context.Context, tx *store.Tx, ids []string) (map[string]db.Person, error) {
+	people := map[string]db.Person{}
+	list := store.IDs(ids)
+	if list == store.NoIDs {
+		return people, nil
+	}
+	rows, err := tx.PeopleByIDs(ctx, list)
+	for _, p := range rows {
+		people[p.ID] = p
+	}
+	return people, err
+}
+
+// Person reads one person by id, also one who is gone; store.NotFound for an unknown id.
+func Person(ctx context.Context, tx *store.Tx, id string) (db.Person, error) {
+	return tx.PersonByID(ctx, id)
+}
+
+// AgentNames reads the names of agents by id.
+func AgentNames(ctx context.Context, tx *store.Tx, ids []string) (map[string]string, error) {
+	names := map[string]string{}
+	rows, err := tx.AgentsByIDs(ctx, store.IDs(ids))
+	for _, a := range rows {
+		names[a.ID] = a.Name
+	}
+	return names, err
+}
+
+// Agent reads an agent by id.
+func Agent(ctx context.Context, tx *store.Tx, id string) (db.Agent, error) {
+	return tx.AgentByID(ctx, id)
+}
+
+// LockAgent keeps everything that needs an agent's lock in one order: what it posts, asks
+// and uploads.
+func LockAgent(ctx context.Context, tx *store.Tx, id string) (db.LockAgentRow, error) {
+	return tx.LockAgent(ctx, id)
+}
+
+// LockPerson keeps what one person does in one order: it is taken before what they do it to.
+func LockPerson(ctx context.Context, tx *store.Tx, id string) (db.Person, error) {
+	return tx.LockPerson(ctx, id)
+}
+
+// HoldPerson keeps a person from being removed while they act, and tells whether they are
+// still there. Others may still refer to them.
+func HoldPerson(ctx context.Context, tx *store.Tx, id string) (here bool, err error) {
+	removed, err := tx.HoldPerson(ctx, id)
+	return removed == 0, err
+}
+
+// LockOwners keeps the house's owners as they are.
+func LockOwners(ctx context.Context, tx *store.Tx) error {
+	_, err := tx.LockOwners(ctx)
+	return err
+}
+
+// Owners are the owners of the house, the first one first.
+func Owners(ctx context.Context, tx *store.Tx) ([]db.Person, error) { return tx.Owners(ctx) }
+
+// Simulated are the people of test mode. They are made where there are none.
+func (s *Service) Simulated(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {
+	people, err := tx.PeopleSimulated(ctx)
+	if err != nil || len(people) > 0 {
+		return people, err
+	}
+	if err := s.EnsureSimulated(ctx, tx); err != nil {
+		return nil, err
+	}
+	return tx.PeopleSimulated(ctx)
+}
