@@ -18,11 +18,8 @@ import (
 var calls = strings.NewReplacer("@everyone", "@\u200beveryone", "@here", "@\u200bhere", "@channel", "@\u200bchannel", "@all", "@\u200ball", "<!", "<\u200b!")
 
 // deliverChat sends one notice to one chat address.
-func (n *Notifier) deliverChat(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var a chatArgs
-	if err := j.Decode(&a); err != nil {
-		return nil, err
-	}
+func (n *Notifier) deliverChat(ctx context.Context, j job.Job[chatArgs]) (job.Finish, error) {
+	a := j.Args
 	if over, err := n.overtaken(ctx, a.notice); err != nil || over {
 		return nil, err
 	}
@@ -33,6 +30,11 @@ func (n *Notifier) deliverChat(ctx context.Context, j job.Job) (func(context.Con
 		}
 	}
 	return nil, nil // taken out of the configuration since
+}
+
+func (n *Notifier) giveUpChat(_ context.Context, _ *store.Tx, j job.Job[chatArgs], cause error) error {
+	n.lost(string(chatKind), j.ID, j.Args.notice, cause)
+	return nil
 }
 
 // sendChat keeps the address out of its errors, because it holds a token.

@@ -10,7 +10,6 @@ import (
 	smtp "github.com/wneessen/go-mail"
 
 	"humanops-mcp/internal/job"
-	"humanops-mcp/internal/store"
 )
 
 const mailTimeout = 30 * time.Second
@@ -25,11 +24,8 @@ type SMTP struct {
 
 // deliverMail sends one mail. Its Message-ID comes from the job, so that a mail sent
 // twice is shown once.
-func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var a mailArgs
-	if err := j.Decode(&a); err != nil {
-		return nil, err
-	}
+func (n *Notifier) deliverMail(ctx context.Context, j job.Job[mailArgs]) (job.Finish, error) {
+	a := j.Args
 	if !n.mails() {
 		return n.noteMail(a, "mail was switched off before it was sent"), nil
 	}

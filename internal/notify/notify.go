@@ -21,9 +21,9 @@ import (
 
 // The kinds of job: a notice, and its deliveries.
 const (
-	Kind     = "notify"
-	mailKind = "notify.mail"
-	chatKind = "notify.chat"
+	Kind     job.Kind[Args]     = "notify"
+	mailKind job.Kind[mailArgs] = "notify.mail"
+	chatKind job.Kind[chatArgs] = "notify.chat"
 )
 
 const (
@@ -77,9 +77,9 @@ func tellable(p db.Person) bool { return p.RemovedAt == 0 && !p.Simulated }
 
 // RegisterJobs makes the runner send notices.
 func (n *Notifier) RegisterJobs(r *job.Runner) {
-	r.Handle(Kind, n.fanOut)
-	r.HandleEffect(mailKind, attempts, n.deliverMail, n.giveUpMail)
-	r.HandleEffect(chatKind, attempts, n.deliverChat, n.giveUp)
+	Kind.Handle(r, n.fanOut)
+	mailKind.HandleEffect(r, attempts, n.deliverMail, n.giveUpMail)
+	chatKind.HandleEffect(r, attempts, n.deliverChat, n.giveUpChat)
 }
 
 // notice is what a delivery carries. LinkID stands for an address that only the mail
@@ -109,34 +109,31 @@ type chatArgs struct {
 }
 
 // fanOut plans one delivery for each person and channel, in one transaction.
-func (n *Notifier) fanOut(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var a Args
-	if err := j.Decode(&a); err != nil {
-		return err
-	}
+func (n *Notifier) fanOut(ctx context.Context, tx *store.Tx, j job.Job[Args]) error {
+	a := j.Args
 	text := notice{Subject: oneLine(a.Subject, maxSubject), Body: shorten(a.Body, maxBody), Link: a.Link, Kind: a.Kind, At: tx.Now()}
 	if a.ReviewID != "" {
-		return n.fanOutReview(ctx, tx, a, text)
+		return n.fanOutReview(ctx, tx, j, text)
 	}
 	if n.mails() {
-		if err := n.planMail(ctx, tx, a, text); err != nil {
+		if err := n.planMail(ctx, tx, j, text); err != nil {
 			return err
 		}
 	}
-	return n.planChat(ctx, tx, text)
+	return n.planChat(ctx, tx, j, text)
 }
 
-func (n *Notifier) planChat(ctx context.Context, tx *store.Tx, text notice) error {
+func (n *Notifier) planChat(ctx context.Context, tx *store.Tx, j job.Job[Args], text notice) error {
 	for _, address := range n.config.ChatURLs {
-		if err := job.Enqueue(ctx, tx, chatKind, chatArgs{fingerprint(address), text}, job.Options{}); err != nil {
+		if err := chatKind.Enqueue(ctx, tx, chatArgs{fingerprint(address), text}, job.Options{Owner: j.Owner, Priority: j.Priority}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *Notifier) planMail(ctx context.Context, tx *store.Tx, a Args, text notice) error {
-	people, err := n.recipients(ctx, tx, a)
+func (n *Notifier) planMail(ctx context.Context, tx *store.Tx, j job.Job[Args], text notice) error {
+	people, err := n.recipients(ctx, tx, j.Args)
 	if err != nil {
 		return err
 	}
@@ -147,7 +144,8 @@ func (n *Notifier) planMail(ctx context.Context, tx *store.Tx, a Args, text noti
 			continue
 		}
 		told[key] = true
-		if err := job.Enqueue(ctx, tx, mailKind, mailArgs{To: p.Email, Name: p.Name, notice: text}, job.Options{}); err != nil {
+		err := mailKind.Enqueue(ctx, tx, mailArgs{To: p.Email, Name: p.Name, notice: text}, job.Options{Owner: j.Owner, Priority: j.Priority})
+		if err != nil {
 			return err
 		}
 	}
@@ -173,13 +171,9 @@ func (n *Notifier) recipients(ctx context.Context, tx *store.Tx, a Args) ([]db.P
 	return append(people, owners...), err
 }
 
-func (n *Notifier) giveUp(_ context.Context, _ *store.Tx, j job.Job, cause error) error {
-	var text notice
-	if err := j.Decode(&text); err != nil {
-		return err
-	}
-	n.log.Warn("A notice could not be delivered; check the smtp and notify_urls settings", "channel", j.Kind, "about", cmp.Or(text.Kind, "-"), "job", j.ID, "error", cause)
-	return nil
+// lost tells the log of a notice that reached nobody.
+func (n *Notifier) lost(channel, jobID string, text notice, cause error) {
+	n.log.Warn("A notice could not be delivered; check the smtp and notify_urls settings", "channel", channel, "about", cmp.Or(text.Kind, "-"), "job", jobID, "error", cause)
 }
 
 func fingerprint(address string) string {

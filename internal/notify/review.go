@@ -52,7 +52,8 @@ func (n *Notifier) overtaken(ctx context.Context, text notice) (over bool, err e
 
 // fanOutReview writes the notice as of now: a notice may have waited for somebody's
 // working hours.
-func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text notice) error {
+func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, j job.Job[Args], text notice) error {
+	a := j.Args
 	text.ReviewID = a.ReviewID
 	r, err := tx.FindReview(ctx, a.ReviewID)
 	if store.NotFound(err) {
@@ -77,7 +78,7 @@ func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text 
 		text.Body += "\n\n" + question(r, agent.Name)
 	}
 	if takes(a, Mail) && n.mails() {
-		if err := n.planReviewMail(ctx, tx, a, r, text, lasts); err != nil {
+		if err := n.planReviewMail(ctx, tx, j, r, text); err != nil {
 			return err
 		}
 	}
@@ -87,7 +88,7 @@ func (n *Notifier) fanOutReview(ctx context.Context, tx *store.Tx, a Args, text 
 	if !lasts {
 		text.Body += "\n\n" + terms(r, "")
 	}
-	return n.planChat(ctx, tx, text)
+	return n.planChat(ctx, tx, j, text)
 }
 
 func takes(a Args, channel string) bool {
@@ -95,7 +96,8 @@ func takes(a Args, channel string) bool {
 }
 
 // planReviewMail gives each person a mail with their own link and their own time.
-func (n *Notifier) planReviewMail(ctx context.Context, tx *store.Tx, a Args, r db.Review, text notice, lasts bool) error {
+func (n *Notifier) planReviewMail(ctx context.Context, tx *store.Tx, j job.Job[Args], r db.Review, text notice) error {
+	a, lasts := j.Args, slices.Contains(lasting, j.Args.Kind)
 	people, err := n.recipients(ctx, tx, a)
 	if err != nil {
 		return err
@@ -126,7 +128,8 @@ func (n *Notifier) planReviewMail(ctx context.Context, tx *store.Tx, a Args, r d
 			}
 			own.Body += "\n\n" + terms(r, zone)
 		}
-		if err := job.Enqueue(ctx, tx, mailKind, mailArgs{To: p.Email, Name: p.Name, PersonID: p.ID, notice: own}, job.Options{}); err != nil {
+		err := mailKind.Enqueue(ctx, tx, mailArgs{To: p.Email, Name: p.Name, PersonID: p.ID, notice: own}, job.Options{Owner: j.Owner, Priority: j.Priority})
+		if err != nil {
 			return err
 		}
 	}
@@ -210,13 +213,7 @@ func noteAll(ctx context.Context, tx *store.Tx, a Args, text notice, result stri
 	return nil
 }
 
-func (n *Notifier) giveUpMail(ctx context.Context, tx *store.Tx, j job.Job, cause error) error {
-	var a mailArgs
-	if err := j.Decode(&a); err != nil {
-		return err
-	}
-	if err := note(ctx, tx, a.notice, a.PersonID, "the mail could not be delivered"); err != nil {
-		return err
-	}
-	return n.giveUp(ctx, tx, j, cause)
+func (n *Notifier) giveUpMail(ctx context.Context, tx *store.Tx, j job.Job[mailArgs], cause error) error {
+	n.lost(string(mailKind), j.ID, j.Args.notice, cause)
+	return note(ctx, tx, j.Args.notice, j.Args.PersonID, "the mail could not be delivered")
 }

@@ -54,17 +54,17 @@ func (s *Service) notice(ctx context.Context, tx *store.Tx, n notice) error {
 		return err
 	}
 	if s.cfg.Mail && n.takes(notify.Mail) && p.Email != "" && p.RemovedAt == 0 && !p.Simulated {
-		if err := s.mailNotice(ctx, tx, n); err != nil {
+		if err := s.mailNotice(ctx, tx, r, n); err != nil {
 			return err
 		}
 	}
 	if s.cfg.Chat && n.takes(notify.Chat) && n.Kind != noticeFeedback {
-		return s.chatNotice(ctx, tx, n)
+		return s.chatNotice(ctx, tx, r, n)
 	}
 	return nil
 }
 
-func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, n notice) (err error) {
+func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, r db.Review, n notice) (err error) {
 	a := notify.Args{
 		PersonIDs: []string{n.PersonID}, ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Mail},
 	}
@@ -73,19 +73,19 @@ func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, n notice) (err e
 			return err
 		}
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, a, job.Options{RunAt: n.At})
+	return notify.Kind.Enqueue(ctx, tx, a, job.Options{Owner: r.AgentID, Priority: job.PriorityOf(r.Mode), RunAt: n.At})
 }
 
 // chatNotice has one job for each request and kind, at the earliest time of all.
-func (s *Service) chatNotice(ctx context.Context, tx *store.Tx, n notice) error {
+func (s *Service) chatNotice(ctx context.Context, tx *store.Tx, r db.Review, n notice) error {
 	key := "notice.chat:" + n.ReviewID + ":" + n.Kind
 	at := n.At
 	if at.IsZero() {
 		at = tx.Now()
 	}
-	err := job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	err := notify.Kind.Enqueue(ctx, tx, notify.Args{
 		ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Chat},
-	}, job.Options{RunAt: at, UniqueKey: key})
+	}, job.Options{Owner: r.AgentID, Priority: job.PriorityOf(r.Mode), RunAt: at, UniqueKey: key})
 	if err != nil {
 		return err
 	}

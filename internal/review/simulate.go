@@ -41,22 +41,19 @@ func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, r db.Rev
 	if steered(r, simulateSlow) {
 		after *= slowSteps
 	}
-	return job.Enqueue(ctx, tx, simulateKind, simulateArgs{r.ID, r.Round}, job.Options{
-		RunAt: tx.Now().Add(after), UniqueKey: simulateKind + ":" + r.ID + ":" + strconv.FormatInt(r.Round, 10),
+	return simulateKind.Enqueue(ctx, tx, simulateArgs{r.ID, r.Round}, job.Options{
+		Owner: r.AgentID, Priority: job.PriorityOf(r.Mode),
+		RunAt: tx.Now().Add(after), UniqueKey: string(simulateKind) + ":" + r.ID + ":" + strconv.FormatInt(r.Round, 10),
 	})
 }
 
 // simulate answers a round that is still open.
-func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var args simulateArgs
-	if err := j.Decode(&args); err != nil {
-		return err
-	}
-	r, err := tx.LockReview(ctx, args.ReviewID)
+func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job[simulateArgs]) error {
+	r, err := tx.LockReview(ctx, j.Args.ReviewID)
 	if store.NotFound(err) {
 		return nil // its loop was deleted
 	}
-	if err != nil || r.Round != args.Round || status(r).Final() || r.Mode != "test" {
+	if err != nil || r.Round != j.Args.Round || status(r).Final() || r.Mode != "test" {
 		return err
 	}
 	people, err := s.simulatedPeople(ctx, tx)

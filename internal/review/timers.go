@@ -14,12 +14,14 @@ import (
 	"humanops-mcp/schemas"
 )
 
+// The kinds of job.
 const (
-	timerKind    = "review.timer"
-	simulateKind = "review.simulate"
-	// ringsAtOnce bounds what one ring does; whatever is left rings again.
-	ringsAtOnce = 50
+	timerKind    job.Kind[timerArgs]    = "review.timer"
+	simulateKind job.Kind[simulateArgs] = "review.simulate"
 )
+
+// ringsAtOnce bounds what one ring does; whatever is left rings again.
+const ringsAtOnce = 50
 
 // The warnings that were given, as bits.
 const (
@@ -30,8 +32,8 @@ const (
 
 // RegisterJobs tells the runner how to do the jobs of reviews.
 func (s *Service) RegisterJobs(r *job.Runner) {
-	r.Handle(timerKind, s.ring)
-	r.Handle(simulateKind, s.simulate)
+	timerKind.Handle(r, s.ring)
+	simulateKind.Handle(r, s.simulate)
 	s.hooks.RegisterReviewJobs(r)
 	r.Every("review.clocks.hourly", time.Hour, s.windUp)
 }
@@ -104,8 +106,9 @@ func (s *Service) schedule(ctx context.Context, tx *store.Tx, r db.Review) error
 		return err
 	}
 	at := nextClock(r, warn).at
-	return job.Enqueue(ctx, tx, timerKind, timerArgs{r.ID}, job.Options{
-		RunAt: store.Time(at), UniqueKey: timerKind + ":" + r.ID + ":" + strconv.FormatInt(at, 10),
+	return timerKind.Enqueue(ctx, tx, timerArgs{r.ID}, job.Options{
+		Owner: r.AgentID, Priority: job.PriorityOf(r.Mode),
+		RunAt: store.Time(at), UniqueKey: string(timerKind) + ":" + r.ID + ":" + strconv.FormatInt(at, 10),
 	})
 }
 
@@ -127,12 +130,8 @@ func orDefault(seconds int, fallback time.Duration) time.Duration {
 
 // ring does what time does to a request. The clocks may have moved since this one was
 // set, and the request gone on or away, so everything is looked at again.
-func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var args timerArgs
-	if err := j.Decode(&args); err != nil {
-		return err
-	}
-	r, err := tx.LockReview(ctx, args.ReviewID)
+func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job[timerArgs]) error {
+	r, err := tx.LockReview(ctx, j.Args.ReviewID)
 	if store.NotFound(err) {
 		return nil // its loop was deleted
 	}

@@ -299,7 +299,7 @@ func (s *Service) Redeliver(ctx context.Context, tx *store.Tx, in schemas.Delive
 	case !w.Enabled:
 		return out, &schemas.Error{Code: schemas.CodeConflict, State: "disabled", Message: "The webhook is switched off. Switch it on with PATCH {\"enabled\": true}, then deliver again."}
 	}
-	if err := webhook.Again(ctx, tx, d.ID, w.Url); err != nil {
+	if err := webhook.Again(ctx, tx, d.ID, w); err != nil {
 		return out, err
 	}
 	d.State, d.LastError, d.DeliveredAt = "waiting", "", 0
@@ -338,9 +338,9 @@ func tellSwitchedOff(ctx context.Context, tx *store.Tx, w db.Webhook) error {
 		}
 		whose = "of the agent " + agent.Name
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	return notify.Kind.Enqueue(ctx, tx, notify.Args{
 		ToOwner: true, Kind: "webhook.off", Subject: "Webhook switched off: " + host,
 		Body: fmt.Sprintf("The webhook %s (%s, to %s) was switched off after %d deliveries in a row were given up. "+
 			"See its log for why, then switch it on again and deliver what was missed.", w.ID, whose, host, w.Failures),
-	}, job.Options{})
+	}, job.Options{Owner: w.AgentID, Priority: job.PriorityOf(w.Mode)})
 }

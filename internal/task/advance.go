@@ -134,7 +134,8 @@ func (s *Service) callBack(ctx context.Context, tx *store.Tx, was, t db.Task) er
 	if t.CallbackUrl == "" || was.Status == t.Status {
 		return nil
 	}
-	return job.Enqueue(ctx, tx, webhook.Kind, webhook.Args{TaskID: t.ID, Status: s.word(t.Status), PreviousStatus: s.word(was.Status)}, job.Options{})
+	change := webhook.Args{TaskID: t.ID, Status: s.word(t.Status), PreviousStatus: s.word(was.Status)}
+	return webhook.Kind.Enqueue(ctx, tx, change, job.Options{Owner: t.AgentID, Priority: job.PriorityOf(t.Mode)})
 }
 
 // timerArgs names the task whose clock has run out.
@@ -149,7 +150,8 @@ func (s *Service) schedule(ctx context.Context, tx *store.Tx, t db.Task) error {
 	if at == 0 {
 		return nil
 	}
-	return job.Enqueue(ctx, tx, "task.timer", timerArgs{t.ID}, job.Options{
+	return timerKind.Enqueue(ctx, tx, timerArgs{t.ID}, job.Options{
+		Owner: t.AgentID, Priority: job.PriorityOf(t.Mode),
 		RunAt: store.Time(at), UniqueKey: "task.timer:" + t.ID + ":" + strconv.FormatInt(at, 10),
 	})
 }

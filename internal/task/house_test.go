@@ -3,6 +3,7 @@ package task_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -100,7 +101,7 @@ func build(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config, eye g
 	h.RegisterJobs(h.runner)
 	reviews.RegisterJobs(h.runner)
 	for _, kind := range []string{"notify", "webhook"} {
-		h.runner.Handle(kind, func(_ context.Context, _ *store.Tx, j job.Job) error {
+		job.Kind[json.RawMessage](kind).Handle(h.runner, func(_ context.Context, _ *store.Tx, j job.Job[json.RawMessage]) error {
 			h.telling.Lock()
 			defer h.telling.Unlock()
 			h.told = append(h.told, string(j.Args))

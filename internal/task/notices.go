@@ -131,7 +131,7 @@ func (s *Service) send(ctx context.Context, tx *store.Tx, t db.Task, n notice) e
 	if len(to) == 0 && !n.owners {
 		return nil
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	return notify.Kind.Enqueue(ctx, tx, notify.Args{
 		PersonIDs: to, ToOwner: n.owners, Subject: n.subject, Body: n.body, Link: s.link(t.ID), Kind: "task." + strings.ToLower(t.Status),
-	}, job.Options{})
+	}, job.Options{Owner: t.AgentID, Priority: job.PriorityOf(t.Mode)})
 }

@@ -216,7 +216,7 @@ func (s *Service) submit(ctx context.Context, tx *store.Tx, t db.Task, in schema
 			return t, err
 		}
 	}
-	return moved, job.Enqueue(ctx, tx, "proof.copies", submissionArgs{t.ID, moved.Submission}, job.Options{})
+	return moved, copiesKind.Enqueue(ctx, tx, submissionArgs{t.ID, moved.Submission}, job.Options{Owner: t.AgentID, Priority: job.PriorityOf(t.Mode)})
 }
 
 // GetProof gives the large copy or the thumbnail of one file, never the original, which

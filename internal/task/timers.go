@@ -10,6 +10,15 @@ import (
 	"humanops-mcp/schemas"
 )
 
+// The kinds of job.
+const (
+	timerKind    job.Kind[timerArgs]      = "task.timer"
+	copiesKind   job.Kind[submissionArgs] = "proof.copies"
+	guardianKind job.Kind[submissionArgs] = "guardian.check"
+	simulateKind job.Kind[stepArgs]       = "task.simulate"
+	sweepKind    job.Kind[struct{}]       = "proof.sweep"
+)
+
 const (
 	copyAttempts     = 4
 	guardianAttempts = 5
@@ -20,13 +29,13 @@ const (
 
 // RegisterJobs tells the runner how to do the jobs of tasks.
 func (s *Service) RegisterJobs(r *job.Runner) {
-	r.Handle("task.timer", s.ring)
-	r.HandleEffect("proof.copies", copyAttempts, s.makeCopies, s.copiesFailed)
-	r.HandleEffect("guardian.check", guardianAttempts, s.askGuardian, s.guardianFailed)
-	r.HandleEffect("task.simulate", simulateAttempts, s.simulate, nil)
-	r.HandleEffect("proof.sweep", sweepAttempts, s.sweep, func(context.Context, *store.Tx, job.Job, error) error { return nil })
+	timerKind.Handle(r, s.ring)
+	copiesKind.HandleEffect(r, copyAttempts, s.makeCopies, s.copiesFailed)
+	guardianKind.HandleEffect(r, guardianAttempts, s.askGuardian, s.guardianFailed)
+	simulateKind.HandleEffect(r, simulateAttempts, s.simulate, nil)
+	sweepKind.HandleEffect(r, sweepAttempts, s.sweep, nil)
 	r.Every("proof.sweep.hourly", time.Hour, func(ctx context.Context, tx *store.Tx) error {
-		return job.Enqueue(ctx, tx, "proof.sweep", struct{}{}, job.Options{UniqueKey: "proof.sweep"})
+		return sweepKind.Enqueue(ctx, tx, struct{}{}, job.Options{UniqueKey: string(sweepKind)})
 	})
 	r.Every("task.clocks.hourly", time.Hour, s.windUp)
 	r.Every("task.reviews.hourly", time.Hour, s.AskForWaiting)
@@ -52,12 +61,8 @@ func (s *Service) windUp(ctx context.Context, tx *store.Tx) error {
 
 // ring does what time does to a task. The clock may have moved since it was set, and
 // the task gone on, so everything is looked at again.
-func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var args timerArgs
-	if err := j.Decode(&args); err != nil {
-		return err
-	}
-	t, err := tx.LockTask(ctx, args.TaskID)
+func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job[timerArgs]) error {
+	t, err := tx.LockTask(ctx, j.Args.TaskID)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func (s *Service) ExtendDeadlines(ctx context.Context, tx *store.Tx, by time.Dur
 }
 
 // sweep removes files that no submission knows: uploads that were refused or cut off.
-func (s *Service) sweep(ctx context.Context, _ job.Job) (func(context.Context, *store.Tx) error, error) {
+func (s *Service) sweep(ctx context.Context, _ job.Job[struct{}]) (job.Finish, error) {
 	removed, err := s.Blobs.Sweep(ctx, s.Clock.Now().Add(-orphanAge), func(ctx context.Context, sha string) (used bool, err error) {
 		err = s.Store.Read(ctx, func(tx *store.Tx) error {
 			used, err = tx.BlobInUse(ctx, sha)

@@ -23,7 +23,7 @@ import (
 )
 
 // ReviewKind is the delivery of one event of the reviews contract to one address.
-const ReviewKind = "webhook.review"
+const ReviewKind job.Kind[ReviewArgs] = "webhook.review"
 
 // ReviewPurpose is what a subscriber's secret is sealed for; the webhook's id is the
 // rest. The secret of a request's own callback_url is sealed for Purpose and the
@@ -87,7 +87,7 @@ func Announce(ctx context.Context, tx *store.Tx, e ReviewEvent) error {
 		if added == 0 {
 			continue
 		}
-		if err := enqueue(ctx, tx, ReviewArgs{DeliveryID: id}, w.Url, time.Time{}); err != nil {
+		if err := enqueue(ctx, tx, ReviewArgs{DeliveryID: id}, w.Url, job.Options{Owner: e.AgentID, Priority: job.PriorityOf(e.Mode)}); err != nil {
 			return err
 		}
 	}
@@ -117,22 +117,24 @@ func listeners(ctx context.Context, tx *store.Tx, e ReviewEvent) ([]db.Webhook, 
 	return to, nil
 }
 
-// Again sends a delivery anew: the same id, the same bytes, the schedule from the start.
-func Again(ctx context.Context, tx *store.Tx, deliveryID, address string) error {
+// Again sends a delivery to w anew: the same id, the same bytes, the schedule from the
+// start.
+func Again(ctx context.Context, tx *store.Tx, deliveryID string, w db.Webhook) error {
 	if err := tx.DeliverAgain(ctx, deliveryID); err != nil {
 		return err
 	}
-	return enqueue(ctx, tx, ReviewArgs{DeliveryID: deliveryID}, address, time.Time{})
+	return enqueue(ctx, tx, ReviewArgs{DeliveryID: deliveryID}, w.Url, job.Options{Owner: w.AgentID, Priority: job.PriorityOf(w.Mode)})
 }
 
-func enqueue(ctx context.Context, tx *store.Tx, a ReviewArgs, address string, at time.Time) error {
-	return job.Enqueue(ctx, tx, ReviewKind, a, job.Options{RunAt: at, UniqueKey: ReviewKind + ":" + a.DeliveryID, Lane: lane(address)})
+func enqueue(ctx context.Context, tx *store.Tx, a ReviewArgs, address string, o job.Options) error {
+	o.UniqueKey, o.Lane = string(ReviewKind)+":"+a.DeliveryID, lane(address)
+	return ReviewKind.Enqueue(ctx, tx, a, o)
 }
 
 // RegisterReviewJobs makes the runner deliver events and forget old deliveries.
 func (s *Sender) RegisterReviewJobs(r *job.Runner) {
-	r.HandleEffect(ReviewKind, internalAttempts, s.deliverEvent, s.failEvent)
-	r.Limit(limited, atOnce, ReviewKind)
+	ReviewKind.HandleEffect(r, internalAttempts, s.deliverEvent, s.failEvent)
+	r.Limit(limited, atOnce, string(ReviewKind))
 	r.Every("webhook.sweep", 24*time.Hour, func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.DeleteOldDeliveries(ctx, store.Micros(tx.Now().Add(-keepDeliveries)))
 		return err
@@ -158,12 +160,8 @@ type Result struct {
 // Delivered tells whether the address took it.
 func (r Result) Delivered() bool { return r.Error == "" }
 
-func (s *Sender) deliverEvent(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var a ReviewArgs
-	if err := j.Decode(&a); err != nil {
-		return nil, err
-	}
-	p, err := s.parcel(ctx, a.DeliveryID)
+func (s *Sender) deliverEvent(ctx context.Context, j job.Job[ReviewArgs]) (job.Finish, error) {
+	p, err := s.parcel(ctx, j.Args.DeliveryID)
 	if store.NotFound(err) || err == nil && p.State != "waiting" {
 		return nil, nil // the webhook, the request or the log entry is gone
 	}
@@ -179,7 +177,7 @@ func (s *Sender) deliverEvent(ctx context.Context, j job.Job) (func(context.Cont
 	if ctx.Err() != nil {
 		return nil, ctx.Err() // the process stops; the attempt does not count
 	}
-	return func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, a, p, result) }, nil
+	return func(ctx context.Context, tx *store.Tx) error { return s.record(ctx, tx, j, p, result) }, nil
 }
 
 func (s *Sender) parcel(ctx context.Context, id string) (p parcel, err error) {
@@ -314,8 +312,8 @@ func signEvent(h http.Header, suffix, secret, sentAt string, content []byte) {
 }
 
 // record keeps how an attempt went, and plans the next where there is to be one.
-func (s *Sender) record(ctx context.Context, tx *store.Tx, a ReviewArgs, p parcel, r Result) error {
-	state, deliveredAt := "waiting", int64(0)
+func (s *Sender) record(ctx context.Context, tx *store.Tx, j job.Job[ReviewArgs], p parcel, r Result) error {
+	state, deliveredAt, a := "waiting", int64(0), j.Args
 	a.Attempt++
 	switch {
 	case r.Delivered():
@@ -330,7 +328,7 @@ func (s *Sender) record(ctx context.Context, tx *store.Tx, a ReviewArgs, p parce
 	case err != nil:
 		return err
 	case state == "waiting":
-		return enqueue(ctx, tx, a, p.url, tx.Now().Add(pauses[a.Attempt-1]))
+		return enqueue(ctx, tx, a, p.url, job.Options{Owner: j.Owner, Priority: j.Priority, RunAt: tx.Now().Add(pauses[a.Attempt-1])})
 	case state == "failed":
 		return s.countFailure(ctx, tx, p, r.Error)
 	case p.WebhookID.Valid:
@@ -358,11 +356,7 @@ func (s *Sender) countFailure(ctx context.Context, tx *store.Tx, p parcel, cause
 
 // failEvent ends a delivery that could not even be tried, such as one whose secret was
 // sealed with another key.
-func (s *Sender) failEvent(ctx context.Context, tx *store.Tx, j job.Job, cause error) error {
-	var a ReviewArgs
-	if err := j.Decode(&a); err != nil {
-		return err
-	}
-	s.log.Warn("A webhook's delivery could not be made", "delivery", a.DeliveryID, "error", cause)
-	return tx.FailDelivery(ctx, db.FailDeliveryParams{ID: a.DeliveryID, LastError: "this installation could not make the delivery; its log says why"})
+func (s *Sender) failEvent(ctx context.Context, tx *store.Tx, j job.Job[ReviewArgs], cause error) error {
+	s.log.Warn("A webhook's delivery could not be made", "delivery", j.Args.DeliveryID, "error", cause)
+	return tx.FailDelivery(ctx, db.FailDeliveryParams{ID: j.Args.DeliveryID, LastError: "this installation could not make the delivery; its log says why"})
 }

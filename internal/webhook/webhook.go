@@ -34,8 +34,8 @@ import (
 
 // The kinds of job: a change of status, and its delivery.
 const (
-	Kind     = "webhook"
-	delivery = "webhook.deliver"
+	Kind     job.Kind[Args] = "webhook"
+	delivery job.Kind[Args] = "webhook.deliver"
 )
 
 // Purpose is what callback secrets are sealed for; the task's id is the rest.
@@ -106,18 +106,15 @@ func newClient(allowPrivate bool) *http.Client {
 
 // RegisterJobs makes the runner send callbacks.
 func (s *Sender) RegisterJobs(r *job.Runner) {
-	r.Handle(Kind, s.plan)
-	r.HandleEffect(delivery, attempts, s.deliver, s.giveUp)
-	r.Limit(limited, atOnce, delivery)
+	Kind.Handle(r, s.plan)
+	delivery.HandleEffect(r, attempts, s.deliver, s.giveUp)
+	r.Limit(limited, atOnce, string(delivery))
 }
 
 // plan completes what a change of status needs to be delivered. It runs once for each
 // change, so that the delivery's id and time stay the same however often it is sent.
-func (s *Sender) plan(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var a Args
-	if err := j.Decode(&a); err != nil {
-		return err
-	}
+func (s *Sender) plan(ctx context.Context, tx *store.Tx, j job.Job[Args]) error {
+	a := j.Args
 	if a.URL == "" {
 		t, err := tx.FindTask(ctx, a.TaskID)
 		if err != nil {
@@ -134,7 +131,7 @@ func (s *Sender) plan(ctx context.Context, tx *store.Tx, j job.Job) error {
 	if a.At.IsZero() {
 		a.At = tx.Now()
 	}
-	return job.Enqueue(ctx, tx, delivery, a, job.Options{Lane: lane(a.URL)})
+	return delivery.Enqueue(ctx, tx, a, job.Options{Owner: j.Owner, Priority: j.Priority, Lane: lane(a.URL)})
 }
 
 // body is the contract's, in its order.
@@ -146,12 +143,8 @@ type body struct {
 	Timestamp      time.Time `json:"timestamp"`
 }
 
-func (s *Sender) deliver(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var a Args
-	if err := j.Decode(&a); err != nil {
-		return nil, err
-	}
-	req, err := s.request(ctx, a)
+func (s *Sender) deliver(ctx context.Context, j job.Job[Args]) (job.Finish, error) {
+	req, err := s.request(ctx, j.Args)
 	if err != nil {
 		return nil, err
 	}
@@ -248,11 +241,8 @@ func (s *Sender) post(req *http.Request) (status int, err error) {
 	return resp.StatusCode, nil
 }
 
-func (s *Sender) giveUp(_ context.Context, _ *store.Tx, j job.Job, cause error) error {
-	var a Args
-	if err := j.Decode(&a); err != nil {
-		return err
-	}
+func (s *Sender) giveUp(_ context.Context, _ *store.Tx, j job.Job[Args], cause error) error {
+	a := j.Args
 	s.log.Warn("A callback could not be delivered; the task itself is not affected", "task", a.TaskID, "status", a.Status, "delivery", a.EventID, "error", cause)
 	return nil
 }

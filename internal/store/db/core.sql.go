@@ -41,7 +41,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE jobs SET state = 'running', lease_by = $1, lease_until = $2, attempts = attempts + 1
 WHERE jobs.id IN (SELECT due.id FROM due)
-RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane
+RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane, owner, priority
 `
 
 type ClaimJobsParams struct {
@@ -89,6 +89,8 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 			&i.LastError,
 			&i.CreatedAt,
 			&i.Lane,
+			&i.Owner,
+			&i.Priority,
 		); err != nil {
 			return nil, err
 		}
@@ -157,16 +159,18 @@ func (q *Queries) DeleteFailedJobs(ctx context.Context, createdBefore int64) (in
 
 const enqueueJob = `-- name: EnqueueJob :execrows
 
-INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, created_at)
-VALUES ( $1, $2, $3, $4, $5, 'ready', $6, $7)
+INSERT INTO jobs (id, kind, owner, priority, lane, unique_key, args, state, run_at, created_at)
+VALUES ( $1, $2, $3, $4, $5, $6, $7, 'ready', $8, $9)
 ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING
 `
 
 type EnqueueJobParams struct {
 	ID        string
 	Kind      string
-	UniqueKey string
+	Owner     string
+	Priority  int64
 	Lane      string
+	UniqueKey string
 	Args      string
 	RunAt     int64
 	CreatedAt int64
@@ -177,8 +181,10 @@ func (q *Queries) EnqueueJob(ctx context.Context, arg EnqueueJobParams) (int64, 
 	result, err := q.db.ExecContext(ctx, enqueueJob,
 		arg.ID,
 		arg.Kind,
-		arg.UniqueKey,
+		arg.Owner,
+		arg.Priority,
 		arg.Lane,
+		arg.UniqueKey,
 		arg.Args,
 		arg.RunAt,
 		arg.CreatedAt,
@@ -240,7 +246,7 @@ func (q *Queries) GetFact(ctx context.Context, name string) (string, error) {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane FROM jobs WHERE id = $1
+SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane, owner, priority FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -260,6 +266,8 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.LastError,
 		&i.CreatedAt,
 		&i.Lane,
+		&i.Owner,
+		&i.Priority,
 	)
 	return i, err
 }

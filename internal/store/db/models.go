@@ -92,6 +92,8 @@ type Job struct {
 	LastError  string
 	CreatedAt  int64
 	Lane       string
+	Owner      string
+	Priority   int64
 }
 
 type Lease struct {

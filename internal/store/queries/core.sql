@@ -1,8 +1,8 @@
 -- Jobs ------------------------------------------------------------------------------
 
 -- name: EnqueueJob :execrows
-INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, created_at)
-VALUES ( @id, @kind, @unique_key, @lane, @args, 'ready', @run_at, @created_at)
+INSERT INTO jobs (id, kind, owner, priority, lane, unique_key, args, state, run_at, created_at)
+VALUES ( @id, @kind, @owner, @priority, @lane, @unique_key, @args, 'ready', @run_at, @created_at)
 ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING;
 
 -- name: ClaimJobs :many
