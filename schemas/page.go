@@ -37,3 +37,6 @@ func (s *Sandboxed) MarkSandbox() { s.Sandbox, s.SandboxNotice = true, SandboxNo
 
 // Empty is an answer or a request without fields.
 type Empty struct{}
+
+// WrongPage is the reviews contract's refusal of a page request.
+func WrongPage() error { return NewError(CodeInvalid, "Invalid pagination parameters") }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"humanops-mcp/internal/change"
+	"humanops-mcp/schemas"
 )
 
 // The modes of a key.
@@ -82,6 +83,13 @@ func With(ctx context.Context, c Caller) context.Context {
 func From(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
+}
+
+// MarkTest marks an answer about what belongs to test mode, whoever reads it.
+func MarkTest(s *schemas.Sandboxed, mode string) {
+	if mode == Test {
+		s.MarkSandbox()
+	}
 }
 
 // Actor is the caller as the trail has it.

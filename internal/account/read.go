@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 
+	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 )
@@ -78,4 +79,35 @@ func (s *Service) Simulated(ctx context.Context, tx *store.Tx) ([]db.PeopleSimul
 		return nil, err
 	}
 	return tx.PeopleSimulated(ctx)
+}
+
+// Addressees finds people as letters reach them: by id, and the owners where they are
+// wanted. Who has left or is simulated has no address.
+func Addressees(ctx context.Context, tx *store.Tx, ids []string, owners bool) ([]notify.Addressee, error) {
+	known, err := People(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var list []notify.Addressee
+	for _, id := range ids {
+		if p, found := known[id]; found {
+			list = append(list, addressee(p))
+		}
+	}
+	if !owners {
+		return list, nil
+	}
+	rows, err := tx.Owners(ctx)
+	for _, p := range rows {
+		list = append(list, addressee(p))
+	}
+	return list, err
+}
+
+func addressee(p db.Person) notify.Addressee {
+	a := notify.Addressee{ID: p.ID, Name: p.Name, Email: p.Email}
+	if p.RemovedAt != 0 || p.Simulated {
+		a.Email = ""
+	}
+	return a
 }

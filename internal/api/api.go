@@ -13,12 +13,14 @@ import (
 	"github.com/go-chi/httprate"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -55,6 +57,8 @@ type Deps struct {
 	Accounts *account.Service
 	Tasks    *task.Service
 	Reviews  *review.Service
+	Webhooks *webhook.Service
+	Changes  *change.Changes
 	Receipts *receipt.Service
 	Platform Platform
 	Clock    clock.Clock

@@ -51,7 +51,7 @@ func (a *api) reviewRoutes() {
 	spelt(a, schemas.AddFeedback, hitl.Feedback, reviews.AddFeedback)
 	read(a, schemas.GetFeedback, reviews.GetFeedback)
 	parked(a, schemas.WaitReview, reviews.AwaitReview, reviews.AnswerWait)
-	call(a, schemas.WaitAny, a.Tasks.Wait)
+	call(a, schemas.WaitAny, a.Changes.Wait)
 	stream(a, schemas.ReviewEvents, reviews.GetReviewStatus, reviews.FollowReview)
 	write(a, schemas.AcknowledgeReviews, reviews.AcknowledgeReviews)
 	read(a, schemas.FindPrecedents, reviews.FindPrecedents)
@@ -70,22 +70,22 @@ func (a *api) reviewRoutes() {
 
 // hookRoutes are those of webhooks and uploaded files.
 func (a *api) hookRoutes() {
-	reviews := a.Reviews
-	mountWrite(a, schemas.CreateWebhook.Info(), reviews.CreateWebhook, options[schemas.WebhookCreated]{
+	reviews, hooks := a.Reviews, a.Webhooks
+	mountWrite(a, schemas.CreateWebhook.Info(), hooks.CreateWebhook, options[schemas.WebhookCreated]{
 		spell: hitl.Webhook, object: func(out schemas.WebhookCreated) string { return out.ID },
 	})
-	read(a, schemas.ListWebhooks, reviews.ListWebhooks)
-	read(a, schemas.GetWebhook, reviews.GetWebhook)
-	writeSecret(a, schemas.UpdateWebhook, reviews.UpdateWebhook, func(out schemas.WebhookAnswer) string {
+	read(a, schemas.ListWebhooks, hooks.ListWebhooks)
+	read(a, schemas.GetWebhook, hooks.GetWebhook)
+	writeSecret(a, schemas.UpdateWebhook, hooks.UpdateWebhook, func(out schemas.WebhookAnswer) string {
 		if out.Secret == "" {
 			return ""
 		}
 		return "a new secret of " + out.Webhook.ID
 	})
-	write(a, schemas.DeleteWebhook, reviews.DeleteWebhook)
-	call(a, schemas.TestWebhook, reviews.TestWebhook)
-	read(a, schemas.ListDeliveries, reviews.ListDeliveries)
-	write(a, schemas.Redeliver, reviews.Redeliver)
+	write(a, schemas.DeleteWebhook, hooks.DeleteWebhook)
+	call(a, schemas.TestWebhook, hooks.TestWebhook)
+	read(a, schemas.ListDeliveries, hooks.ListDeliveries)
+	write(a, schemas.Redeliver, hooks.Redeliver)
 	uploadFile(a, schemas.UploadDocument, documents, a.uploaded(false))
 	uploadFile(a, schemas.UploadImage, images, a.uploaded(true))
 	download(a, schemas.GetUpload, reviews.GetUpload)

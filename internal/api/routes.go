@@ -26,7 +26,7 @@ func (a *api) routes() {
 	read(a, schemas.ListMessages, tasks.ListMessages)
 	write(a, schemas.DecideTask, tasks.DecideTask)
 	download(a, schemas.GetProof, tasks.GetProof)
-	call(a, schemas.Wait, tasks.Wait)
+	call(a, schemas.Wait, a.Changes.Wait)
 	write(a, schemas.AcknowledgeTasks, tasks.AcknowledgeTasks)
 
 	// Tasks, as operators see them

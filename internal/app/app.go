@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +16,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/api"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/config"
 	"humanops-mcp/internal/daemon"
@@ -58,6 +58,8 @@ type App struct {
 	passkeys  *passkey.Service
 	guardian  *guardian.Guardian
 	feed      *event.Feed
+	changes   *change.Changes
+	hooks     *webhook.Service
 	runner    *job.Runner
 	startedAt time.Time
 	public    http.Handler
@@ -116,10 +118,17 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 	})
 	a.feed = event.NewFeed(a.store, a.opts.Clock, a.opts.Logger)
 	a.runner = job.NewRunner(a.store, a.opts.Clock, a.opts.Logger)
+	a.changes = change.New(change.Deps{Store: a.store, Feed: a.feed, Clock: a.opts.Clock, Logger: a.opts.Logger})
+	a.hooks = webhook.New(webhook.Config{
+		Store: a.store, Sealer: sealer, AllowPrivate: a.cfg.WebhooksPrivate, Clock: a.opts.Clock,
+		Loop: func(ctx context.Context, tx *store.Tx, name string) (string, error) {
+			return a.reviews.LoopID(ctx, tx, name)
+		},
+	}, a.opts.Logger)
 	a.buildReviews(sealer)
 	a.tasks = task.NewService(task.Deps{
-		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Guardian: a.guardian, Feed: a.feed,
-		Clock: a.opts.Clock, Logger: a.opts.Logger, Sealer: sealer, Reviews: a.reviews,
+		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Guardian: a.guardian, Changes: a.changes,
+		Clock: a.opts.Clock, Logger: a.opts.Logger, Webhooks: a.hooks, Reviews: a.reviews,
 		Links: signedlink.New(sealer.Derive("proof links"), a.cfg.PublicURL, a.opts.Clock),
 	}, task.Config{
 		StatusNames: a.cfg.Marketplace.StatusNames, PublicURL: a.cfg.PublicURL, AllowedTypes: a.cfg.Marketplace.AllowedTypes,
@@ -128,14 +137,21 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 		OperatorQuota: a.cfg.Marketplace.OperatorQuota(), LocalDailyCap: a.cfg.Marketplace.LocalDailyCap,
 		PrivateCallbacks: a.cfg.WebhooksPrivate,
 	})
+	a.registerJobs()
+}
+
+func (a *App) registerJobs() {
+	a.changes.RegisterJobs(a.runner)
 	a.tasks.RegisterJobs(a.runner)
 	a.reviews.RegisterJobs(a.runner)
+	a.hooks.RegisterJobs(a.runner)
+	notify.New(a.letters(), a.store, a.opts.Logger).RegisterJobs(a.runner)
+	a.registerSweep()
+	a.runner.Every("event.anchor", time.Hour, event.Anchor)
 	a.runner.Every("idempotency.sweep", time.Hour, api.SweepIdempotency)
 	a.runner.Every("account.sweep", 24*time.Hour, account.Sweep)
 	a.runner.Every("passkey.sweep", time.Hour, passkey.Sweep)
 	a.runner.Every("review.links.sweep", 24*time.Hour, review.Sweep)
-	notify.New(a.notices(), a.store, a.opts.Logger).RegisterJobs(a.runner)
-	webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: a.cfg.WebhooksPrivate, Clock: a.opts.Clock}, a.opts.Logger).RegisterJobs(a.runner)
 }
 
 func (a *App) buildReviews(sealer *seal.Sealer) {
@@ -143,7 +159,7 @@ func (a *App) buildReviews(sealer *seal.Sealer) {
 	a.receipts = receipt.NewService(receipt.Config{Issuer: a.cfg.PublicURL, TTL: chosen.ReceiptTTL}, sealer)
 	a.passkeys = passkey.NewService(passkey.Config{PublicURL: a.cfg.PublicURL})
 	a.reviews = review.NewService(review.Deps{
-		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Feed: a.feed, Clock: a.opts.Clock, Logger: a.opts.Logger,
+		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Changes: a.changes, Webhooks: a.hooks, Clock: a.opts.Clock, Logger: a.opts.Logger,
 		Sealer: sealer, Passkeys: a.passkeys, Receipts: a.receipts,
 	}, review.Config{
 		PublicURL: a.cfg.PublicURL, Lease: chosen.Lease, LinkTTL: chosen.LinkTTL, InviteTTL: chosen.InviteTTL,
@@ -152,12 +168,12 @@ func (a *App) buildReviews(sealer *seal.Sealer) {
 	})
 }
 
-func (a *App) notices() notify.Config {
+func (a *App) letters() notify.Config {
 	mail := a.cfg.SMTP
 	return notify.Config{
 		SMTP: notify.SMTP{Host: mail.Host, Port: mail.Port, Username: mail.Username, Password: mail.Password, TLS: mail.TLS},
 		From: mail.From, ChatURLs: a.cfg.NotifyURLs,
-		ReviewURL: func(id string) string { return strings.TrimSuffix(a.cfg.PublicURL, "/") + "/reviews/" + id }, LinkURL: a.reviews.LinkURL,
+		People: account.Addressees, Authors: map[string]notify.Author{review.Name: a.reviews.Letters()},
 	}
 }
 

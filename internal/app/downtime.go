@@ -22,32 +22,32 @@ const (
 // resume makes what reviews need to be there, takes up what a platform that ended left
 // behind, and gives people back the time that it was down.
 func (a *App) resume(ctx context.Context) error {
-	return a.store.Write(ctx, func(tx *store.Tx) error {
-		if err := a.reclaim(ctx, tx); err != nil {
-			return err
-		}
-		if err := a.reviews.EnsureLoops(ctx, tx); err != nil {
-			return err
-		}
-		if err := a.receipts.EnsureKey(ctx, tx); err != nil {
-			return err
-		}
-		// Of replicas that start together only the first finds the old heartbeat.
-		last, err := tx.LockFact(ctx, heartbeatFact)
-		switch {
-		case store.NotFound(err):
-		case err != nil:
-			return err
-		default:
-			if err := a.extend(ctx, tx, last); err != nil {
-				return err
-			}
-		}
-		if err := a.tasks.AskForWaiting(ctx, tx); err != nil {
-			return err
-		}
-		return beat(ctx, tx)
-	})
+	if err := a.changes.Resume(ctx); err != nil { // of a start that was cut off
+		return err
+	}
+	if err := a.store.Write(ctx, func(tx *store.Tx) error { return a.takeUp(ctx, tx) }); err != nil {
+		return err
+	}
+	return a.changes.Resume(ctx)
+}
+
+func (a *App) takeUp(ctx context.Context, tx *store.Tx) error {
+	if err := a.reclaim(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.reviews.EnsureLoops(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.receipts.EnsureKey(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.extend(ctx, tx); err != nil {
+		return err
+	}
+	if err := a.tasks.AskForWaiting(ctx, tx); err != nil {
+		return err
+	}
+	return beat(ctx, tx)
 }
 
 // reclaim spares the jobs of a killed platform the wait for their leases. PostgreSQL may
@@ -59,7 +59,16 @@ func (a *App) reclaim(ctx context.Context, tx *store.Tx) error {
 	return errors.Join(job.Reclaim(ctx, tx), event.Reclaim(ctx, tx))
 }
 
-func (a *App) extend(ctx context.Context, tx *store.Tx, last string) error {
+// extend plans to move the clocks by the time that the platform was down. Of replicas that
+// start together only the first finds the old heartbeat.
+func (a *App) extend(ctx context.Context, tx *store.Tx) error {
+	last, err := tx.LockFact(ctx, heartbeatFact)
+	if store.NotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	micros, err := strconv.ParseInt(last, 10, 64)
 	if err != nil {
 		return err
@@ -68,11 +77,8 @@ func (a *App) extend(ctx context.Context, tx *store.Tx, last string) error {
 	if down < downtimeThreshold {
 		return nil
 	}
-	a.opts.Logger.Info("deadlines moved by the time the platform was down", "downtime", down.Round(time.Second).String())
-	if err := a.tasks.ExtendDeadlines(ctx, tx, down); err != nil {
-		return err
-	}
-	return a.reviews.ExtendDeadlines(ctx, tx, down)
+	a.opts.Logger.Info("deadlines move by the time the platform was down", "downtime", down.Round(time.Second).String())
+	return a.changes.Extend(ctx, tx, down)
 }
 
 func (a *App) heartbeat(ctx context.Context) error {

@@ -25,7 +25,7 @@ func (a *App) LocalHandler() http.Handler { return a.local }
 func (a *App) buildHandlers(ctx context.Context) error {
 	config := a.apiConfig()
 	routes := api.Routes(api.Deps{
-		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Receipts: a.receipts,
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
 		Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
 		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check},
 	})

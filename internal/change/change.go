@@ -83,9 +83,9 @@ func (c *Changes) named(name string) kind {
 // F what the guards of the life look at. What is nil or empty has the default that its
 // comment gives.
 type Kind[R any, S, E ~string, F any] struct {
-	Name string                      // begins the kinds of its entries: task.accept
-	Life *lifecycle.Table[S, E, F]   // which event leads where
-	Owns func(id string) bool        // tells the ids of this kind from others'
+	Name string                                                        // begins the kinds of its entries: task.accept
+	Life *lifecycle.Table[S, E, F]                                     // which event leads where
+	Owns func(id string) bool                                          // tells the ids of this kind from others'
 	Find func(ctx context.Context, tx *store.Tx, id string) (R, error) // the row with its line; store.NotFound when there is none
 
 	Insert func(ctx context.Context, tx *store.Tx, r R) error // writes a new row; nil when the line is all there is
@@ -94,22 +94,22 @@ type Kind[R any, S, E ~string, F any] struct {
 	Line  func(*R) *Line   // where the row keeps its line
 	State func(*R) *string // where the row keeps its state; the line's when nil
 
-	Facts   func(R) F                      // what the guards look at; nothing when nil
-	Ended   func(S) bool                   // no more is awaited; Life.Final when nil
-	Needs   func(R) string                 // who has to do something next; NeedsNothing when nil
-	Claimed []S                            // the states in which somebody has the subject in hand
-	Enter   func(now *R, was R, at int64)  // sets the columns that belong to the state just entered
-	Says    func(R) any                    // what every entry says beside from, to and version
+	Facts   func(R) F                     // what the guards look at; nothing when nil
+	Ended   func(S) bool                  // no more is awaited; Life.Final when nil
+	Needs   func(R) string                // who has to do something next; NeedsNothing when nil
+	Claimed []S                           // the states in which somebody has the subject in hand
+	Enter   func(now *R, was R, at int64) // sets the columns that belong to the state just entered
+	Says    func(R) any                   // what every entry says beside from, to and version
 
-	Clocks func(ctx context.Context, tx *store.Tx, r R) ([]Clock[E], error)     // what time will do to it
+	Clocks func(ctx context.Context, tx *store.Tx, r R) ([]Clock[E], error)    // what time will do to it
 	Ring   func(ctx context.Context, tx *store.Tx, r R, c Clock[E]) (R, error) // does it; a move by c.Event when nil
 	Warn   E                                                                   // the event of a warning; there are none when empty
 	Shift  func(r *R, by int64)                                                // moves its clocks by microseconds; the claim's moves here
 	Lapse  E                                                                   // what happens when a claim ends by itself
 
-	Word   func(S) string                                                       // a state's word in sentences; itself when nil
-	Ending func(ctx context.Context, tx *store.Tx, r R) (string, error)         // how it ended, for those who come too late; "" while it has not
-	View   View                                                                // how callers see it
+	Word   func(S) string                                               // a state's word in sentences; itself when nil
+	Ending func(ctx context.Context, tx *store.Tx, r R) (string, error) // how it ended, for those who come too late; "" while it has not
+	View   View                                                         // how callers see it
 }
 
 // View is how callers see the subjects of a kind. Who calls is in the context.
@@ -213,3 +213,6 @@ func (l *Life[R, S, E, F]) May(r R, e E) error {
 	_, err := l.kind.Life.Next(l.state(r), e, l.facts(r, nil))
 	return l.worded(err)
 }
+
+// NewEventID makes the id of an event that is about no subject, such as a loop's.
+func NewEventID() string { return event.NewID() }

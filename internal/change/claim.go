@@ -2,7 +2,6 @@ package change
 
 import (
 	"context"
-	"time"
 
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -16,23 +15,26 @@ func Claim(l *Line, holder string, at, until int64) {
 }
 
 // Renew lengthens the lease of whoever has the subject. That wakes nobody and makes no
-// entry: they are still at it. It tells whether the claim was still theirs.
-func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until time.Time) (renewed R, ok bool, err error) {
-	renewed = r
+// entry: they are still at it. Whose claim has ended meanwhile is refused as by Move.
+func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until int64) (R, error) {
+	renewed := r
 	line := l.kind.Line(&renewed)
-	line.LeaseUntil = store.Micros(until)
+	line.LeaseUntil = until
 	next, err := l.nextClock(ctx, tx, renewed)
 	if err != nil {
-		return r, false, err
+		return r, err
 	}
 	line.ClockAt = next.At
 	n, err := tx.RenewClaim(ctx, db.RenewClaimParams{
 		ID: line.ID, ClaimedBy: line.ClaimedBy, Version: line.Version, LeaseUntil: line.LeaseUntil, ClockAt: line.ClockAt,
 	})
-	if err != nil || n == 0 {
-		return r, false, err
+	if err != nil {
+		return r, err
 	}
-	return renewed, true, l.setClock(ctx, tx, *l.kind.Line(&r), renewed)
+	if n == 0 {
+		return r, l.lost(ctx, tx, line.ID)
+	}
+	return renewed, l.setClock(ctx, tx, *l.kind.Line(&r), renewed)
 }
 
 // Claims are the subjects of this kind that somebody has in hand.

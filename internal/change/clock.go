@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,12 +20,15 @@ type Clock[E ~string] struct {
 	Event E             // what happens then
 	Warn  time.Duration // how long before people are warned, but at most halfway; 0 for not at all
 	Since int64         // from when it runs
-	warns bool          // this is the warning
 }
 
+// The kinds of job.
 const (
-	clockKind = "change.clock"
-	windKind  = "change.wind"
+	clockKind job.Kind[clockArgs] = "change.clock"
+	windKind  job.Kind[windArgs]  = "change.wind"
+)
+
+const (
 	// ringsAtOnce bounds what one ring does; whatever is left rings again.
 	ringsAtOnce = 50
 	// windSlice is how many overdue clocks are set again in one transaction.
@@ -44,15 +48,15 @@ type windArgs struct {
 
 // RegisterJobs tells the runner how to ring, and to look for clocks that never rang.
 func (c *Changes) RegisterJobs(r *job.Runner) {
-	job.Handle(r, clockKind, c.ring)
-	job.Handle(r, windKind, c.wind)
+	clockKind.Handle(r, c.ring)
+	windKind.Handle(r, func(ctx context.Context, tx *store.Tx, j job.Job[windArgs]) error { return c.wind(ctx, tx, j.Args) })
 	r.Every("change.clocks.hourly", time.Hour, func(ctx context.Context, tx *store.Tx) error { return c.wind(ctx, tx, windArgs{}) })
 }
 
 // ring does what time does to a subject. Its clocks may have moved since this one was set,
 // and the subject gone on or away, so everything is looked at again.
-func (c *Changes) ring(ctx context.Context, tx *store.Tx, args clockArgs) error {
-	line, err := tx.LockSubject(ctx, args.SubjectID)
+func (c *Changes) ring(ctx context.Context, tx *store.Tx, j job.Job[clockArgs]) error {
+	line, err := tx.LockSubject(ctx, j.Args.SubjectID)
 	if store.NotFound(err) {
 		return nil
 	}
@@ -84,7 +88,7 @@ func (l *Life[R, S, E, F]) ring(ctx context.Context, tx *store.Tx, id string) er
 
 func (l *Life[R, S, E, F]) timeUp(ctx context.Context, tx *store.Tx, r R, c Clock[E]) (R, error) {
 	switch {
-	case c.warns:
+	case c.Event == l.kind.Warn && c.Event != "":
 		return l.Move(ctx, tx, r, Move[R, E, F]{
 			Event: l.kind.Warn, By: Timeout, Quiet: true, With: Warned{Clock: c.Name}, Edit: func(r *R) { l.kind.Line(r).Warned += mark(c.Name) },
 		})
@@ -113,27 +117,30 @@ func (l *Life[R, S, E, F]) nextClock(ctx context.Context, tx *store.Tx, r R) (ne
 	if err != nil {
 		return next, err
 	}
-	line := *l.kind.Line(&r)
-	if line.LeaseUntil > 0 {
-		clocks = append(clocks, Clock[E]{Name: "lease", At: line.LeaseUntil, Event: l.kind.Lapse})
-	}
-	for _, c := range append(clocks, warnings(clocks, line.Warned)...) {
-		if c.At > 0 && (next.At == 0 || c.At < next.At) {
-			next = c
-		}
-	}
-	return next, nil
+	return Next(*l.kind.Line(&r), clocks, l.kind.Lapse, l.kind.Warn), nil
 }
 
-// warnings are those that were not given yet, each before its clock.
-func warnings[E ~string](clocks []Clock[E], given string) (list []Clock[E]) {
+// Next is the first of some clocks, of the claim's end, and of the warnings that were not
+// given yet: a warning has its clock's name, its own time and the event warn.
+func Next[E ~string](l Line, clocks []Clock[E], lapse, warn E) (next Clock[E]) {
+	clocks = append(slices.Clone(clocks), Clock[E]{Name: "lease", At: l.LeaseUntil, Event: lapse})
 	for _, c := range clocks {
-		if c.At > 0 && c.Warn > 0 && !strings.Contains(given, mark(c.Name)) {
-			c.At, c.warns = c.At-min(c.Warn.Microseconds(), (c.At-c.Since)/2), true
-			list = append(list, c)
+		next = sooner(next, c)
+	}
+	for _, c := range clocks {
+		if c.At > 0 && c.Warn > 0 && !strings.Contains(l.Warned, mark(c.Name)) {
+			c.At, c.Event = c.At-min(c.Warn.Microseconds(), (c.At-c.Since)/2), warn
+			next = sooner(next, c)
 		}
 	}
-	return list
+	return next
+}
+
+func sooner[E ~string](a, b Clock[E]) Clock[E] {
+	if b.At > 0 && (a.At == 0 || b.At < a.At) {
+		return b
+	}
+	return a
 }
 
 // setClock has the subject's clock ring when it is due. The key carries the time, so that
@@ -147,9 +154,9 @@ func (l *Life[R, S, E, F]) setClock(ctx context.Context, tx *store.Tx, was Line,
 }
 
 func set(ctx context.Context, tx *store.Tx, l Line) error {
-	return job.Enqueue(ctx, tx, clockKind, clockArgs{l.ID}, job.Options{
-		RunAt: store.Time(l.ClockAt), UniqueKey: clockKind + ":" + l.ID + ":" + strconv.FormatInt(l.ClockAt, 10),
-		Owner: l.AgentID, Test: l.Mode == "test",
+	return clockKind.Enqueue(ctx, tx, clockArgs{l.ID}, job.Options{
+		RunAt: store.Time(l.ClockAt), UniqueKey: string(clockKind) + ":" + l.ID + ":" + strconv.FormatInt(l.ClockAt, 10),
+		Owner: l.AgentID, Priority: job.PriorityOf(l.Mode),
 	})
 }
 
@@ -187,5 +194,5 @@ func (c *Changes) wind(ctx context.Context, tx *store.Tx, behind windArgs) error
 		return nil
 	}
 	last := overdue[len(overdue)-1]
-	return job.Enqueue(ctx, tx, windKind, windArgs{last.ClockAt, last.ID}, job.Options{UniqueKey: windKind})
+	return windKind.Enqueue(ctx, tx, windArgs{last.ClockAt, last.ID}, job.Options{UniqueKey: string(windKind)})
 }

@@ -101,23 +101,37 @@ func (l *Life[R, S, E, F]) Note(ctx context.Context, tx *store.Tx, r R, n Note[R
 	return noted, nil
 }
 
+// Opening is how a subject comes to be. No event of the life leads to the first state;
+// this one gives the entry and the followers a name for it.
+type Opening[E ~string] struct {
+	Event E
+	By    Actor
+	With  any
+	// Beside writes further rows that belong to the new one, before anybody follows.
+	Beside func(ctx context.Context, tx *store.Tx) error
+}
+
 // Open makes a subject. r has its id, agent, mode and time in its line; the rest of the
-// line is filled in here. The entry's kind is the event's, though no event leads to the
-// first state.
-func (l *Life[R, S, E, F]) Open(ctx context.Context, tx *store.Tx, r R, what E, by Actor, with any) (R, error) {
+// line is filled in here.
+func (l *Life[R, S, E, F]) Open(ctx context.Context, tx *store.Tx, r R, o Opening[E]) (R, error) {
 	line := l.kind.Line(&r)
 	line.Kind, line.Version, line.Seen = l.kind.Name, 1, 1
-	if err := l.project(ctx, tx, &r, tx.Now().UnixMicro()); err != nil {
+	if err := l.project(ctx, tx, &r, store.Micros(tx.Now())); err != nil {
 		return r, err
 	}
-	h := Happened[R, E]{ID: event.NewID(), Event: what, By: by, With: with, Now: r}
-	said := payload(opened{line.State, line.Version}, l.says(r), with)
+	h := Happened[R, E]{ID: event.NewID(), Event: o.Event, By: o.By, With: o.With, Now: r}
+	said := payload(opened{line.State, line.Version}, l.says(r), o.With)
 	entry, err := l.link(tx, &h.Now, h.entry(l.kind.Name), said)
 	if err != nil {
 		return r, err
 	}
 	if err := l.insert(ctx, tx, h.Now); err != nil {
 		return r, err
+	}
+	if o.Beside != nil {
+		if err := o.Beside(ctx, tx); err != nil {
+			return r, err
+		}
 	}
 	if err := event.Append(ctx, tx, line.ID, entry); err != nil {
 		return r, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -13,6 +14,7 @@ import (
 
 const (
 	maxWaitedFor = 50
+	maxShown     = 64 // letters of a caller's words in a sentence
 	maxWait      = 50 * time.Second
 	// Forever is a wait without a time-out.
 	Forever time.Duration = -1
@@ -69,7 +71,7 @@ func (c *Changes) firstLook(ctx context.Context, ids []string) (lines []Line, er
 // visible reads a line for a caller who may see its subject.
 func (c *Changes) visible(ctx context.Context, tx *store.Tx, id string) (Line, error) {
 	line, err := tx.FindSubject(ctx, id)
-	if store.NotFound(err) {
+	if store.NotFound(err) || line.State == Deleted {
 		return line, c.missing(id)
 	}
 	if err != nil {
@@ -109,7 +111,7 @@ func (c *Changes) look(ctx context.Context, ids []string) ([]Line, error) {
 	lines := make([]Line, len(ids))
 	for i, id := range ids {
 		line, found := byID[id]
-		if !found {
+		if !found || line.State == Deleted {
 			return nil, c.missing(id)
 		}
 		lines[i] = line
@@ -205,7 +207,7 @@ func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, e
 			r.version, err = strconv.ParseInt(version, 10, 64)
 		}
 		if id == "" || err != nil || r.version < 0 {
-			p.Add("ids", "must be ids of tasks and reviews with commas between them, each with or without :version; got %s. Example: task_abc:3", check.Quote(part))
+			p.Add("ids", "must be task ids with commas between them, each with or without :version; got %s. Example: task_abc:3", check.Quote(part, maxShown))
 			break
 		}
 		refs = append(refs, r)
@@ -216,8 +218,25 @@ func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, e
 	return refs, limit, p.Err()
 }
 
-// Acknowledge records which version of a subject its agent has been shown, so that NEW
-// means new. What is not the agent's is passed over.
-func Acknowledge(ctx context.Context, tx *store.Tx, l Line) error {
-	return tx.SeeSubject(ctx, db.SeeSubjectParams{ID: l.ID, Kind: l.Kind, AgentID: l.AgentID, Mode: l.Mode, Seen: l.Version})
+// Seen is a version of a subject that its agent has been shown.
+type Seen struct {
+	ID      string
+	Version int64
+}
+
+const maxSeen = 100
+
+// Acknowledge records which versions an agent has been shown, so that NEW means new. What
+// is not the agent's, or of another kind, is passed over.
+func (l *Life[R, S, E, F]) Acknowledge(ctx context.Context, tx *store.Tx, agentID, mode string, seen []Seen) error {
+	if n := len(seen); n < 1 || n > maxSeen {
+		return schemas.Invalid("items", "must be 1 to "+strconv.Itoa(maxSeen)+"; got "+strconv.Itoa(n))
+	}
+	for _, item := range seen {
+		err := tx.SeeSubject(ctx, db.SeeSubjectParams{ID: item.ID, Kind: l.kind.Name, AgentID: agentID, Mode: mode, Seen: item.Version})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/trail"
+	"humanops-mcp/schemas"
 )
 
 func feed(s *store.Store, clk clock.Clock) *event.Feed {
@@ -23,20 +26,42 @@ func feed(s *store.Store, clk clock.Clock) *event.Feed {
 
 func record(t *testing.T, s *store.Store, kind, subject string) {
 	t.Helper()
-	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error {
-		return event.Record(t.Context(), tx, event.Event{
-			Kind: kind, SubjectID: subject, AgentID: "ag_1", Actor: "op_1", Via: "page", Data: map[string]int{"n": 1},
-		})
-	}))
+	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return appended(t.Context(), tx, kind, subject) }))
 }
 
-func numbered(t *testing.T, s *store.Store) (events []db.Event) {
+// appended adds an entry to the trail of a subject, which it makes if need be.
+func appended(ctx context.Context, tx *store.Tx, kind, subject string) error {
+	line, err := tx.FindSubject(ctx, subject)
+	if store.NotFound(err) {
+		line = db.Subject{ID: subject, State: "open", Version: 1, Seen: 1}
+		err = tx.InsertSubject(ctx, db.InsertSubjectParams{ID: subject, Kind: "task", AgentID: "ag_1", Mode: "live", State: line.State})
+	}
+	if err != nil {
+		return err
+	}
+	entry, err := trail.Link(int(line.Entries), line.Head, schemas.AuditEntry{
+		EventID: event.NewID(), Kind: kind, Actor: "op_1", Via: "page", At: tx.Now(), Data: json.RawMessage(`{"n":1}`),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = tx.MoveSubject(ctx, db.MoveSubjectParams{
+		ID: subject, State: line.State, FromState: line.State, Version: line.Version, Seen: line.Seen, FromVersion: line.Version,
+		Entries: int64(entry.N), Head: entry.Hash, FromEntries: line.Entries,
+	})
+	if err != nil {
+		return err
+	}
+	return event.Append(ctx, tx, subject, entry)
+}
+
+func numbered(t *testing.T, s *store.Store) (entries []db.Trail) {
 	t.Helper()
 	require.NoError(t, s.Read(t.Context(), func(tx *store.Tx) (err error) {
-		events, err = tx.ListEventsAfter(t.Context(), db.ListEventsAfterParams{Count: 10_000})
+		entries, err = tx.TrailAfter(t.Context(), db.TrailAfterParams{Count: 10_000})
 		return err
 	}))
-	return events
+	return entries
 }
 
 func woken(ch <-chan struct{}) bool {
@@ -87,7 +112,7 @@ func TestSequence(t *testing.T) {
 		t.Run("numbers more than one batch", func(t *testing.T) {
 			require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
 				for i := range 1200 {
-					if err := event.Record(ctx, tx, event.Event{Kind: fmt.Sprint(i), SubjectID: "task_2", Actor: "system", Via: "system"}); err != nil {
+					if err := appended(ctx, tx, fmt.Sprint(i), "task_2"); err != nil {
 						return err
 					}
 				}

@@ -29,7 +29,7 @@ func runner(s *store.Store, clk clock.Clock) *job.Runner {
 
 func enqueue(t *testing.T, s *store.Store, kind string, a any, o job.Options) {
 	t.Helper()
-	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return job.Enqueue(t.Context(), tx, kind, a, o) }))
+	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return job.Kind[any](kind).Enqueue(t.Context(), tx, a, o) }))
 }
 
 // due runs what is due and returns how many runs that were, without the sweep's.
@@ -77,10 +77,8 @@ func TestHandle(t *testing.T) {
 		r := settled(t, s, clk)
 		var attempts []int
 		fail := true
-		r.Handle("sum", func(ctx context.Context, tx *store.Tx, j job.Job) error {
-			var a args
-			require.NoError(t, j.Decode(&a))
-			require.Equal(t, 7, a.N)
+		job.Kind[args]("sum").Handle(r, func(ctx context.Context, tx *store.Tx, j job.Job[args]) error {
+			require.Equal(t, 7, j.Args.N)
 			attempts = append(attempts, j.Attempt)
 			if err := note(ctx, tx, "done"); err != nil {
 				return err
@@ -106,7 +104,7 @@ func TestHandle(t *testing.T) {
 		})
 		t.Run("waits until a job is due", func(t *testing.T) {
 			ran := 0
-			r.Handle("later", func(context.Context, *store.Tx, job.Job) error { ran++; return nil })
+			job.Kind[any]("later").Handle(r, func(context.Context, *store.Tx, job.Job[any]) error { ran++; return nil })
 			enqueue(t, s, "later", nil, job.Options{RunAt: clk.Now().Add(time.Hour)})
 			require.Zero(t, due(t, r))
 			clk.Advance(time.Hour)
@@ -114,16 +112,16 @@ func TestHandle(t *testing.T) {
 			require.Equal(t, 1, ran)
 		})
 		t.Run("runs a job that another one enqueued", func(t *testing.T) {
-			r.Handle("first", func(ctx context.Context, tx *store.Tx, _ job.Job) error {
-				return job.Enqueue(ctx, tx, "second", nil, job.Options{})
+			job.Kind[any]("first").Handle(r, func(ctx context.Context, tx *store.Tx, _ job.Job[any]) error {
+				return job.Kind[any]("second").Enqueue(ctx, tx, nil, job.Options{})
 			})
-			r.Handle("second", func(ctx context.Context, tx *store.Tx, _ job.Job) error { return note(ctx, tx, "second") })
+			job.Kind[any]("second").Handle(r, func(ctx context.Context, tx *store.Tx, _ job.Job[any]) error { return note(ctx, tx, "second") })
 			enqueue(t, s, "first", nil, job.Options{})
 			require.Equal(t, 2, due(t, r))
 			require.True(t, noted(t, s, "second"))
 		})
 		t.Run("takes a panic for a failure", func(t *testing.T) {
-			r.Handle("panics", func(context.Context, *store.Tx, job.Job) error { panic("broken") })
+			job.Kind[any]("panics").Handle(r, func(context.Context, *store.Tx, job.Job[any]) error { panic("broken") })
 			enqueue(t, s, "panics", nil, job.Options{})
 			require.Equal(t, 1, due(t, r))
 			require.EqualValues(t, 1, count(t, s, "ready"))
@@ -135,7 +133,7 @@ func TestUniqueKey(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		r := settled(t, s, clk)
 		ran := 0
-		r.Handle("once", func(context.Context, *store.Tx, job.Job) error { ran++; return nil })
+		job.Kind[any]("once").Handle(r, func(context.Context, *store.Tx, job.Job[any]) error { ran++; return nil })
 		for range 3 {
 			enqueue(t, s, "once", nil, job.Options{UniqueKey: "k"})
 		}
@@ -145,7 +143,7 @@ func TestUniqueKey(t *testing.T) {
 		require.Equal(t, 2, ran)
 
 		t.Run("is free again after its job failed for good", func(t *testing.T) {
-			r.HandleEffect("hopeless", 1, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+			job.Kind[any]("hopeless").HandleEffect(r, 1, func(context.Context, job.Job[any]) (job.Finish, error) {
 				return nil, errBroken
 			}, nil)
 			for range 2 {
@@ -161,10 +159,12 @@ func TestUniqueKey(t *testing.T) {
 func TestAJobThatKillsTheProcessIsGivenUp(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		r := settled(t, s, clk)
-		r.HandleEffect("deadly", 2, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+		job.Kind[any]("deadly").HandleEffect(r, 2, func(context.Context, job.Job[any]) (job.Finish, error) {
 			t.Error("it ran once more")
 			return nil, nil
-		}, func(ctx context.Context, tx *store.Tx, _ job.Job, _ error) error { return note(ctx, tx, "gave up") })
+		}, func(ctx context.Context, tx *store.Tx, _ job.Job[any], _ error) error {
+			return note(ctx, tx, "gave up")
+		})
 		enqueue(t, s, "deadly", nil, job.Options{})
 		dieDuring(t, s, clk, 21)
 		due(t, r)
@@ -175,7 +175,7 @@ func TestAJobThatKillsTheProcessIsGivenUp(t *testing.T) {
 func TestAProcessKilledDuringAJobCostsTheJobNoAttempt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		r := settled(t, s, clk)
-		r.HandleEffect("unlucky", 2, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+		job.Kind[any]("unlucky").HandleEffect(r, 2, func(_ context.Context, j job.Job[any]) (job.Finish, error) {
 			require.Equal(t, 1, j.Attempt)
 			return func(ctx context.Context, tx *store.Tx) error { return note(ctx, tx, "done") }, nil
 		}, nil)
@@ -208,7 +208,7 @@ func TestHandleEffect(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		r := settled(t, s, clk)
 		t.Run("records what the effect returned", func(t *testing.T) {
-			r.HandleEffect("send", 3, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+			job.Kind[any]("send").HandleEffect(r, 3, func(context.Context, job.Job[any]) (job.Finish, error) {
 				return func(ctx context.Context, tx *store.Tx) error { return note(ctx, tx, "sent") }, nil
 			}, nil)
 			enqueue(t, s, "send", nil, job.Options{})
@@ -218,10 +218,10 @@ func TestHandleEffect(t *testing.T) {
 		t.Run("gives up after so many attempts, and keeps why", func(t *testing.T) {
 			var attempts int
 			var id string
-			r.HandleEffect("fails", 3, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+			job.Kind[any]("fails").HandleEffect(r, 3, func(_ context.Context, j job.Job[any]) (job.Finish, error) {
 				attempts, id = attempts+1, j.ID
 				return nil, fmt.Errorf("attempt %d: %w", j.Attempt, errBroken)
-			}, func(ctx context.Context, tx *store.Tx, j job.Job, cause error) error {
+			}, func(ctx context.Context, tx *store.Tx, j job.Job[any], cause error) error {
 				require.ErrorIs(t, cause, errBroken)
 				return note(ctx, tx, "gave up")
 			})
@@ -247,7 +247,7 @@ func TestLease(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		ctx := t.Context()
 		r := settled(t, s, clk)
-		r.Handle("work", func(ctx context.Context, tx *store.Tx, _ job.Job) error { return note(ctx, tx, "worked") })
+		job.Kind[any]("work").Handle(r, func(ctx context.Context, tx *store.Tx, _ job.Job[any]) error { return note(ctx, tx, "worked") })
 		var claimed []db.Job
 		claim := func(t *testing.T) {
 			require.NoError(t, s.Write(ctx, func(tx *store.Tx) (err error) {
@@ -268,7 +268,7 @@ func TestLease(t *testing.T) {
 		})
 		t.Run("is a fence: what another one has claimed meanwhile stays its own", func(t *testing.T) {
 			var finished, retried bool
-			r.HandleEffect("fenced", 5, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+			job.Kind[bool]("fenced").HandleEffect(r, 5, func(_ context.Context, j job.Job[bool]) (job.Finish, error) {
 				expire(t, s)
 				require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
 					now := store.Micros(clk.Now())
@@ -276,9 +276,7 @@ func TestLease(t *testing.T) {
 					return err
 				}))
 				claim(t)
-				var fails bool
-				require.NoError(t, j.Decode(&fails))
-				if retried = fails; fails {
+				if retried = j.Args; retried {
 					return nil, errBroken
 				}
 				return func(context.Context, *store.Tx) error { finished = true; return nil }, nil
@@ -298,14 +296,14 @@ func TestLease(t *testing.T) {
 		t.Run("lost in the middle of an effect leaves the completion to the other runner", func(t *testing.T) {
 			other := runner(s, clk)
 			var finished []string
-			work := func(who string, during func()) job.Outside {
-				return func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+			work := func(who string, during func()) job.Outside[any] {
+				return func(context.Context, job.Job[any]) (job.Finish, error) {
 					during()
 					return func(context.Context, *store.Tx) error { finished = append(finished, who); return nil }, nil
 				}
 			}
-			other.HandleEffect("slow", 5, work("other", func() {}), nil)
-			r.HandleEffect("slow", 5, work("first", func() {
+			job.Kind[any]("slow").HandleEffect(other, 5, work("other", func() {}), nil)
+			job.Kind[any]("slow").HandleEffect(r, 5, work("first", func() {
 				// The other process sees the lease end while this one is stuck.
 				_, err := other.RunDue(ctx)
 				require.NoError(t, err)
@@ -359,7 +357,7 @@ func TestRun(t *testing.T) {
 		var running sync.WaitGroup
 		for range 2 {
 			r := runner(s, clock.NewFake(storetest.Start))
-			r.Handle("work", func(ctx context.Context, tx *store.Tx, j job.Job) error {
+			job.Kind[any]("work").Handle(r, func(ctx context.Context, tx *store.Tx, j job.Job[any]) error {
 				tx.AfterCommit(func() {
 					if ran.Add(1) == n {
 						close(all)
@@ -386,7 +384,7 @@ func TestStop(t *testing.T) {
 	clk := clock.NewFake(storetest.Start)
 	r := settled(t, s, clk)
 	ctx, stop := context.WithCancel(t.Context())
-	r.HandleEffect("slow", 3, func(ctx context.Context, _ job.Job) (func(context.Context, *store.Tx) error, error) {
+	job.Kind[any]("slow").HandleEffect(r, 3, func(ctx context.Context, _ job.Job[any]) (job.Finish, error) {
 		stop()
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -411,13 +409,13 @@ func TestSlow(t *testing.T) {
 	r := runner(s, clock.NewFake(storetest.Start))
 	ctx, stop := context.WithCancel(t.Context())
 	started, done := make(chan struct{}), make(chan struct{})
-	r.HandleEffect("slow", 3, func(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+	job.Kind[any]("slow").HandleEffect(r, 3, func(context.Context, job.Job[any]) (job.Finish, error) {
 		close(started)
 		<-done
 		stop()
 		return nil, nil
 	}, nil)
-	r.Handle("quick", func(_ context.Context, tx *store.Tx, _ job.Job) error {
+	job.Kind[any]("quick").Handle(r, func(_ context.Context, tx *store.Tx, _ job.Job[any]) error {
 		tx.AfterCommit(func() { close(done) })
 		return nil
 	})

@@ -29,7 +29,7 @@ func newDeadHosts(want int) *deadHosts {
 	return &deadHosts{full: make(chan struct{}), release: make(chan struct{}), want: want}
 }
 
-func (d *deadHosts) call(context.Context, job.Job) (func(context.Context, *store.Tx) error, error) {
+func (d *deadHosts) call(context.Context, job.Job[any]) (job.Finish, error) {
 	d.mu.Lock()
 	d.waiting++
 	d.most = max(d.most, d.waiting)
@@ -49,13 +49,13 @@ func TestLimit(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
 			r := runner(s, clock.NewFake(storetest.Start))
 			dead := newDeadHosts(16)
-			r.HandleEffect("hook", 3, dead.call, nil)
-			r.HandleEffect("hook.other", 3, dead.call, nil)
+			job.Kind[any]("hook").HandleEffect(r, 3, dead.call, nil)
+			job.Kind[any]("hook.other").HandleEffect(r, 3, dead.call, nil)
 			r.Limit("hooks", 16, "hook")
 			r.Limit("hooks", 16, "hook.other")
 			var timers atomic.Int64
 			all := make(chan struct{})
-			r.Handle("timer", func(_ context.Context, tx *store.Tx, _ job.Job) error {
+			job.Kind[any]("timer").Handle(r, func(_ context.Context, tx *store.Tx, _ job.Job[any]) error {
 				tx.AfterCommit(func() {
 					if timers.Add(1) == 40 {
 						close(all)
@@ -83,11 +83,9 @@ func TestLimit(t *testing.T) {
 			r := runner(s, clock.NewFake(storetest.Start))
 			dead := newDeadHosts(4)
 			heard := make(chan struct{})
-			r.HandleEffect("hook", 3, func(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-				var host string
-				require.NoError(t, j.Decode(&host))
-				if host == "dead" {
-					return dead.call(ctx, j)
+			job.Kind[string]("hook").HandleEffect(r, 3, func(ctx context.Context, j job.Job[string]) (job.Finish, error) {
+				if j.Args == "dead" {
+					return dead.call(ctx, job.Job[any]{})
 				}
 				close(heard)
 				return nil, nil
@@ -109,7 +107,7 @@ func TestLimit(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 			r := settled(t, s, clk)
 			var ran atomic.Int64
-			r.HandleEffect("hook", 1, func(_ context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
+			job.Kind[any]("hook").HandleEffect(r, 1, func(_ context.Context, j job.Job[any]) (job.Finish, error) {
 				require.Equal(t, 1, j.Attempt)
 				ran.Add(1)
 				return nil, nil

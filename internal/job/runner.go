@@ -43,23 +43,6 @@ const (
 	keepFailed   = 30 * 24 * time.Hour
 )
 
-type (
-	// Effect does what a job asks for inside the transaction that completes it.
-	Effect func(ctx context.Context, tx *store.Tx, j Job) error
-	// Outside does what cannot be undone, and returns what to record about it in the
-	// completing transaction.
-	Outside func(ctx context.Context, j Job) (finish func(ctx context.Context, tx *store.Tx) error, err error)
-	// GiveUp records that a job failed for good.
-	GiveUp func(ctx context.Context, tx *store.Tx, j Job, cause error) error
-)
-
-type handler struct {
-	effect      Effect
-	outside     Outside
-	giveUp      GiveUp
-	maxAttempts int
-}
-
 type periodic struct {
 	name     string
 	interval time.Duration
@@ -90,34 +73,6 @@ func NewRunner(s *store.Store, clk clock.Clock, log *slog.Logger) *Runner {
 		return err
 	})
 	return r
-}
-
-// Handle runs jobs of a kind inside the transaction that completes them: the effect
-// happens exactly once.
-func (r *Runner) Handle(kind string, effect Effect) {
-	r.add(kind, handler{effect: effect, maxAttempts: maxAttempts})
-}
-
-// HandleEffect runs jobs of a kind that reach outside the database: at least once, so
-// outside needs an idempotency key of its own. After so many attempts giveUp, which may
-// be nil, records the failure.
-func (r *Runner) HandleEffect(kind string, attempts int, outside Outside, giveUp GiveUp) {
-	r.add(kind, handler{outside: outside, giveUp: giveUp, maxAttempts: attempts})
-}
-
-// Every runs effect once in each slot of interval, whatever the number of runners.
-func (r *Runner) Every(name string, interval time.Duration, effect func(ctx context.Context, tx *store.Tx) error) {
-	r.periodic = append(r.periodic, periodic{name, interval})
-	r.add(name, handler{maxAttempts: periodicAttempts, effect: func(ctx context.Context, tx *store.Tx, _ Job) error {
-		return effect(ctx, tx)
-	}})
-}
-
-func (r *Runner) add(kind string, h handler) {
-	if _, taken := r.handlers[kind]; taken {
-		panic("job: two handlers for " + kind)
-	}
-	r.handlers[kind] = h
 }
 
 // Wake makes the runner look for due jobs now.
@@ -241,12 +196,12 @@ func (r *Runner) schedule(ctx context.Context) error {
 
 // enqueueSlot writes one periodic job, unless its slot was served already: the row of a
 // finished job is gone, so the slot is kept as a fact.
-func (r *Runner) enqueueSlot(ctx context.Context, tx *store.Tx, name string, slot int64) error {
-	advanced, err := tx.AdvanceSlot(ctx, db.AdvanceSlotParams{Name: "slot:" + name, Slot: fmt.Sprintf("%020d", slot)})
+func (r *Runner) enqueueSlot(ctx context.Context, tx *store.Tx, name string, n int64) error {
+	advanced, err := tx.AdvanceSlot(ctx, db.AdvanceSlotParams{Name: "slot:" + name, Slot: fmt.Sprintf("%020d", n)})
 	if err != nil || advanced == 0 {
 		return err
 	}
-	return Enqueue(ctx, tx, name, struct{}{}, Options{UniqueKey: fmt.Sprintf("%s:%d", name, slot)})
+	return slot(name).Enqueue(ctx, tx, struct{}{}, Options{UniqueKey: fmt.Sprintf("%s:%d", name, n)})
 }
 
 // claim leases a batch of due jobs under a token of its own: what a claim lost to
@@ -336,8 +291,10 @@ var errLost = errors.New("the job's lease was lost")
 var errInterrupted = errors.New("the process ended in the middle of every attempt")
 
 func (r *Runner) runOne(ctx context.Context, row db.Job) {
-	j := Job{ID: row.ID, Kind: row.Kind, Args: []byte(row.Args), Attempt: int(row.Attempts)}
-	err := r.attempt(ctx, row, j)
+	w, err := r.read(row)
+	if err == nil {
+		err = r.attempt(ctx, row, w)
+	}
 	switch {
 	case err == nil, errors.Is(err, errLost):
 		return
@@ -345,31 +302,35 @@ func (r *Runner) runOne(ctx context.Context, row db.Job) {
 		r.giveBack(row)
 		return
 	}
-	if err := r.failed(ctx, row, j, err); err != nil && !errors.Is(err, errLost) {
-		r.log.Error("A job's failure could not be recorded; its lease will run out", "job", j.ID, "kind", j.Kind, "error", err)
+	if err := r.failed(ctx, row, w, err); err != nil && !errors.Is(err, errLost) {
+		r.log.Error("A job's failure could not be recorded; its lease will run out", "job", row.ID, "kind", row.Kind, "error", err)
 	}
 }
 
-// attempt runs the handler and completes the job, in one transaction.
-func (r *Runner) attempt(ctx context.Context, row db.Job, j Job) (err error) {
+// read finds out what is to be done with a job.
+func (r *Runner) read(row db.Job) (work, error) {
+	h, known := r.handlers[row.Kind]
+	if !known {
+		return work{}, schemas.NewError(schemas.CodeInternal, "no handler is registered for jobs of kind "+row.Kind)
+	}
+	w, err := h.read(row)
+	if err == nil && row.Deaths > maxDeaths {
+		err = errInterrupted
+	}
+	return w, err
+}
+
+// attempt does the work and completes the job, in one transaction.
+func (r *Runner) attempt(ctx context.Context, row db.Job, w work) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
-			r.log.Error("A job panicked", "job", j.ID, "kind", j.Kind, "panic", p, "stack", string(debug.Stack()))
+			r.log.Error("A job panicked", "job", row.ID, "kind", row.Kind, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	h, known := r.handlers[j.Kind]
-	if !known {
-		return schemas.NewError(schemas.CodeInternal, "no handler is registered for jobs of kind "+j.Kind)
-	}
-	if row.Deaths > maxDeaths {
-		return errInterrupted
-	}
-	finish := func(ctx context.Context, tx *store.Tx) error { return h.effect(ctx, tx, j) }
-	if h.outside != nil {
-		if finish, err = h.outside(ctx, j); err != nil {
-			return err
-		}
+	finish, err := w.outside(ctx)
+	if err != nil {
+		return err
 	}
 	return r.store.Write(ctx, func(tx *store.Tx) error {
 		// First the fence: it locks the row, so that nobody else claims it meanwhile.
@@ -384,22 +345,31 @@ func (r *Runner) attempt(ctx context.Context, row db.Job, j Job) (err error) {
 }
 
 // failed plans the next attempt, or gives up.
-func (r *Runner) failed(ctx context.Context, row db.Job, j Job, cause error) error {
-	h, known := r.handlers[j.Kind]
-	text := cause.Error()
+func (r *Runner) failed(ctx context.Context, row db.Job, w work, cause error) error {
+	attempt, text := int(row.Attempts), cause.Error()
 	text = strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), maxErrorText)], ""), "\x00", "")
 	return r.store.Write(ctx, func(tx *store.Tx) error {
-		if !errors.Is(cause, errInterrupted) && (!known || j.Attempt < h.maxAttempts) {
-			at := r.clock.Now().Add(r.backoff(j.Attempt))
-			r.log.Warn("A job failed and will be tried again", "job", j.ID, "kind", j.Kind, "attempt", j.Attempt, "at", at, "error", text)
+		if r.worthAnother(row, cause) {
+			at := r.clock.Now().Add(r.backoff(attempt))
+			r.log.Warn("A job failed and will be tried again", "job", row.ID, "kind", row.Kind, "attempt", attempt, "at", at, "error", text)
 			return owned(tx.RetryJob(ctx, db.RetryJobParams{ID: row.ID, LeaseBy: row.LeaseBy, RunAt: store.Micros(at), LastError: text}))
 		}
-		r.log.Error("A job failed for good", "job", j.ID, "kind", j.Kind, "attempts", j.Attempt, "error", text)
-		if err := owned(tx.FailJob(ctx, db.FailJobParams{ID: row.ID, LeaseBy: row.LeaseBy, LastError: text})); err != nil || h.giveUp == nil {
+		r.log.Error("A job failed for good", "job", row.ID, "kind", row.Kind, "attempts", attempt, "error", text)
+		if err := owned(tx.FailJob(ctx, db.FailJobParams{ID: row.ID, LeaseBy: row.LeaseBy, LastError: text})); err != nil || w.giveUp == nil {
 			return err
 		}
-		return h.giveUp(ctx, tx, j, cause)
+		return w.giveUp(ctx, tx, cause)
 	})
+}
+
+// worthAnother tells whether a job is tried again. One that nobody here knows is left to
+// the program that does.
+func (r *Runner) worthAnother(row db.Job, cause error) bool {
+	if errors.Is(cause, errInterrupted) || errors.Is(cause, errUnreadable) {
+		return false
+	}
+	h, known := r.handlers[row.Kind]
+	return !known || int(row.Attempts) < h.maxAttempts
 }
 
 // giveBack makes a job ready again when the process stops in the middle of it.

@@ -18,21 +18,23 @@ import (
 var calls = strings.NewReplacer("@everyone", "@\u200beveryone", "@here", "@\u200bhere", "@channel", "@\u200bchannel", "@all", "@\u200ball", "<!", "<\u200b!")
 
 // deliverChat sends one notice to one chat address.
-func (n *Notifier) deliverChat(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var a chatArgs
-	if err := j.Decode(&a); err != nil {
-		return nil, err
-	}
-	if over, err := n.overtaken(ctx, a.notice); err != nil || over {
+func (n *Notifier) deliverChat(ctx context.Context, j job.Job[chatArgs]) (job.Finish, error) {
+	a := j.Args
+	if why, err := n.overtaken(ctx, a.Letter, ""); err != nil || why != "" {
 		return nil, err
 	}
 	for _, address := range n.config.ChatURLs {
 		if fingerprint(address) == a.Channel {
 			err := sendChat(address, calls.Replace(strings.TrimSpace(a.Subject+"\n"+a.plain())))
-			return noteChat(a), err
+			return n.finish(a.Letter, "", Sent), err
 		}
 	}
 	return nil, nil // taken out of the configuration since
+}
+
+func (n *Notifier) giveUpChat(_ context.Context, _ *store.Tx, j job.Job[chatArgs], cause error) error {
+	n.lost(string(chatKind), j.ID, j.Args.Letter, cause)
+	return nil
 }
 
 // sendChat keeps the address out of its errors, because it holds a token.

@@ -25,16 +25,13 @@ type SMTP struct {
 
 // deliverMail sends one mail. Its Message-ID comes from the job, so that a mail sent
 // twice is shown once.
-func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var a mailArgs
-	if err := j.Decode(&a); err != nil {
-		return nil, err
-	}
+func (n *Notifier) deliverMail(ctx context.Context, j job.Job[mailArgs]) (job.Finish, error) {
+	a := j.Args
 	if !n.mails() {
-		return n.noteMail(a, "mail was switched off before it was sent"), nil
+		return n.finish(a.Letter, a.PersonID, "mail was switched off before it was sent"), nil
 	}
-	if over, err := n.overtaken(ctx, a.notice); err != nil || over {
-		return n.noteMail(a, wasOver), err
+	if why, err := n.overtaken(ctx, a.Letter, a.PersonID); err != nil || why != "" {
+		return n.finish(a.Letter, a.PersonID, why), err
 	}
 	message, err := n.message(j.ID, a)
 	if err != nil {
@@ -47,7 +44,20 @@ func (n *Notifier) deliverMail(ctx context.Context, j job.Job) (func(context.Con
 	if err := client.DialAndSendWithContext(ctx, message); err != nil {
 		return nil, fmt.Errorf("send a mail through %s: %w", n.config.SMTP.Host, err)
 	}
-	return n.noteMail(a, sent), nil
+	return n.finish(a.Letter, a.PersonID, Sent), nil
+}
+
+func (n *Notifier) giveUpMail(ctx context.Context, tx *store.Tx, j job.Job[mailArgs], cause error) error {
+	n.lost(string(mailKind), j.ID, j.Args.Letter, cause)
+	return n.went(ctx, tx, j.Args.Letter, j.Args.PersonID, "the mail could not be delivered")
+}
+
+// opened is the text of a mail, with the way in that is the person's own.
+func (n *Notifier) opened(l Letter) string {
+	if author := n.author(l); author != nil && l.LinkID != "" {
+		l.Link = author.Door(l.LinkID)
+	}
+	return l.plain()
 }
 
 func (n *Notifier) message(id string, a mailArgs) (*smtp.Msg, error) {
@@ -62,7 +72,7 @@ func (n *Notifier) message(id string, a mailArgs) (*smtp.Msg, error) {
 	m.SetDateWithValue(a.At)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.Subject(a.Subject)
-	m.SetBodyString(smtp.TypeTextPlain, n.letter(a)+"\n")
+	m.SetBodyString(smtp.TypeTextPlain, n.opened(a.Letter)+"\n")
 	return m, nil
 }
 

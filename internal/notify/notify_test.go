@@ -59,7 +59,7 @@ func (w *world) person(t *testing.T, p db.InsertPersonParams) {
 
 func (w *world) tell(t *testing.T, a notify.Args) {
 	require.NoError(t, w.store.Write(t.Context(), func(tx *store.Tx) error {
-		return job.Enqueue(t.Context(), tx, notify.Kind, a, job.Options{})
+		return notify.Kind.Enqueue(t.Context(), tx, a, job.Options{})
 	}))
 	w.run(t)
 }

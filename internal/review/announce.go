@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
@@ -77,18 +77,35 @@ func briefLoop(l db.Loop) loopBrief {
 	return loopBrief{ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Icon: l.Icon}
 }
 
-// announce tells webhooks, and of outcomes the request's callback_url, in the transaction
-// of what happened. Without a request it is the loop that something happened to. Everybody
-// is sent the same bytes: what the request's agent may see.
-func (s *Service) announce(ctx context.Context, tx *store.Tx, event string, r *db.Review, loopID string, previous schemas.ReviewStatus) error {
-	if r == nil {
-		return announceLoop(ctx, tx, event, loopID, nil)
+// announce tells webhooks, and of outcomes the request's own address. Everybody is sent
+// the same bytes: what the request's agent may see.
+func (s *Service) announce(ctx context.Context, tx *store.Tx, h happened) error {
+	name := announced(h.Now, h.Event)
+	if name == "" {
+		return nil
 	}
-	e := webhook.ReviewEvent{
-		ID: ident.New("ev_"), Event: event, ReviewID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, Mode: r.Mode, Callback: r.CallbackUrl,
+	r := h.Now
+	e := webhook.Event{
+		ID: h.ID, Name: name, SubjectID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, Mode: r.Mode, Public: true, Own: status(r).Final(),
 	}
-	e.Body = func() ([]byte, error) { return s.requestBody(ctx, tx, e, *r, previous) }
+	e.Body = func() ([]byte, error) { return s.requestBody(ctx, tx, e, r, status(h.Was)) }
 	return webhook.Announce(ctx, tx, e)
+}
+
+// announced is the webhooks' name of an event, where it has one.
+func announced(r request, e Event) string {
+	switch e {
+	case Create:
+		return "request.created"
+	case Claim:
+		return "request.claimed"
+	case Escalate:
+		return "request.escalated"
+	case Decide, Cancel, Timeout, Exhausted:
+		return "request." + r.Status
+	default: // nothing that programs wait for
+		return ""
+	}
 }
 
 // announceMember tells webhooks who came into a loop or left it.
@@ -109,7 +126,7 @@ func announceLoop(ctx context.Context, tx *store.Tx, event, loopID string, membe
 	if loop.Mode == account.Test {
 		member = nil // its owner stands in it, and anybody can have a test key
 	}
-	e := webhook.ReviewEvent{ID: ident.New("ev_"), Event: event, LoopID: loopID, AgentID: loop.AgentID, Mode: loop.Mode}
+	e := webhook.Event{ID: change.NewEventID(), Name: event, LoopID: loopID, AgentID: loop.AgentID, Mode: loop.Mode, Public: true}
 	e.Body = func() ([]byte, error) {
 		return json.Marshal(loopEvent{
 			Event: event, EventID: e.ID, Timestamp: tx.Now().UTC(), LoopID: loop.ID, CreatedAt: store.Time(loop.CreatedAt),
@@ -119,15 +136,15 @@ func announceLoop(ctx context.Context, tx *store.Tx, event, loopID string, membe
 	return webhook.Announce(ctx, tx, e)
 }
 
-func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.ReviewEvent, r db.Review, previous schemas.ReviewStatus) ([]byte, error) {
+func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.Event, r request, previous schemas.ReviewStatus) ([]byte, error) {
 	asAgent := account.With(ctx, account.Caller{AgentID: r.AgentID, Mode: r.Mode})
-	around, err := s.around(asAgent, tx, []db.Review{r})
+	around, err := s.around(asAgent, tx, []request{r})
 	if err != nil {
 		return nil, err
 	}
 	v := s.listed(r, around)
 	return json.Marshal(requestEvent{
-		Event: e.Event, EventID: e.ID, Timestamp: tx.Now().UTC(), RequestID: v.ID, LoopID: v.LoopID, Status: v.Status,
+		Event: e.Name, EventID: e.ID, Timestamp: tx.Now().UTC(), RequestID: v.ID, LoopID: v.LoopID, Status: v.Status,
 		ResponseData: answered(v), ResponseBy: v.ResponseByUser, ResponseAt: v.ResponseAt,
 		ResponseTimeSeconds: v.ResponseTimeSeconds, CreatedAt: v.CreatedAt,
 		Data: requestEventData{

@@ -11,6 +11,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -24,6 +25,7 @@ type around struct {
 	answers    map[string]int                 // how many of several people have answered in this round
 	feedback   map[string]bool
 	receipts   map[string]*time.Time // of this round, and when it was used up
+	callbacks  map[string]string     // addresses by request
 	mine       mine
 }
 
@@ -37,7 +39,7 @@ type mine struct {
 
 // around reads what the views of some requests need: a fixed number of queries, however
 // many the requests are.
-func (s *Service) around(ctx context.Context, tx *store.Tx, rows []db.Review) (around, error) {
+func (s *Service) around(ctx context.Context, tx *store.Tx, rows []request) (around, error) {
 	a := around{caller: account.From(ctx)}
 	n := needsOf(rows)
 	for _, read := range []func(context.Context, *store.Tx, needs) error{a.readLoops, a.readRecipients, a.readAnswers, a.readKept, a.readMembership} {
@@ -45,7 +47,14 @@ func (s *Service) around(ctx context.Context, tx *store.Tx, rows []db.Review) (a
 			return a, err
 		}
 	}
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
 	var err error
+	if a.callbacks, err = webhook.Addresses(ctx, tx, ids); err != nil {
+		return a, err
+	}
 	if a.people, err = peopleNamed(ctx, tx, n.people); err != nil {
 		return a, err
 	}
@@ -60,11 +69,11 @@ type needs struct {
 	round                  map[string]int64
 }
 
-func needsOf(rows []db.Review) needs {
+func needsOf(rows []request) needs {
 	n := needs{round: map[string]int64{}}
 	for _, r := range rows {
 		n.loops = append(n.loops, r.LoopID)
-		n.people = append(n.people, r.ClaimedBy.String, r.DecidedBy.String)
+		n.people = append(n.people, r.line.ClaimedBy, r.DecidedBy.String)
 		n.round[r.ID] = r.Round
 		if r.Mode == account.Live {
 			n.asked = append(n.asked, r.ID)

@@ -188,7 +188,7 @@ func checkSecret(p *check.Problems, address, secret string) {
 	if secret != "" && address == "" {
 		p.Add("callback_secret", "is given without a callback_url; send both")
 	}
-	p.Length("callback_secret", secret, maxSecret)
+	p.Length("callback_secret", secret, webhook.MaxSecret)
 }
 
 func priorityRank(priority string) int64 { return int64(slices.Index(byPriority, priority)) }

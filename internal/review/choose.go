@@ -26,7 +26,7 @@ type group struct {
 }
 
 // choose finds who is asked, and refuses what they could never decide.
-func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.Review, d draft) ([]group, error) {
+func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *request, d draft) ([]group, error) {
 	settings := s.settings(loop)
 	able, err := s.active(ctx, tx, loop.ID)
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.
 }
 
 // route asks the whole loop, or the one whose turn it is.
-func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.Review, able []member) ([]group, error) {
+func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *request, able []member) ([]group, error) {
 	routing := s.settings(loop).Routing
 	people := byID(able, oncall.Choose(routing, candidates(able, tx.Now())))
 	if routing == oncall.RoundRobin || routing == oncall.LeastLoaded {
@@ -161,7 +161,7 @@ func byID(people []member, ids []string) []member {
 
 // setClocks starts the clocks of a round: to be claimed, and of the escalation. routed
 // says that the request went to a single person, who does not get to keep it for ever.
-func (s *Service) setClocks(loop db.Loop, r *db.Review, now time.Time, routed bool) {
+func (s *Service) setClocks(loop db.Loop, r *request, now time.Time, routed bool) {
 	settings := s.settings(loop)
 	r.ClaimBy, r.EscalationStep, r.EscalationLast = 0, 0, ""
 	switch {

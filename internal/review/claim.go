@@ -2,9 +2,10 @@ package review
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -12,7 +13,7 @@ import (
 
 // locked is a request that is locked for a change, with its loop and who makes the change.
 type locked struct {
-	db.Review
+	request
 	loop   db.Loop
 	caller account.Caller
 }
@@ -26,11 +27,11 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, id string) (locked, er
 		return l, err
 	}
 	if r.TaskID.Valid {
-		if _, err := tx.LockTask(ctx, r.TaskID.String); err != nil {
+		if err := change.Hold(ctx, tx, r.TaskID.String); err != nil {
 			return l, err
 		}
 	}
-	if l.Review, err = s.lockVisible(ctx, tx, id); err != nil {
+	if l.request, err = s.lockVisible(ctx, tx, id); err != nil {
 		return l, err
 	}
 	l.loop, err = tx.LoopByID(ctx, l.LoopID)
@@ -47,11 +48,11 @@ func (s *Service) lockAsPerson(ctx context.Context, tx *store.Tx, id, refused st
 		}
 		return locked{}, forbidden(refused)
 	}
-	removed, err := tx.HoldPerson(ctx, c.PersonID)
+	here, err := account.HoldPerson(ctx, tx, c.PersonID)
 	if err != nil {
 		return locked{}, err
 	}
-	if removed != 0 {
+	if !here {
 		return locked{}, noReview()
 	}
 	return s.lock(ctx, tx, id)
@@ -64,46 +65,56 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	event, err := s.mayClaim(ctx, tx, l)
-	if err != nil {
+	if err := s.mayClaim(ctx, tx, l); err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	settings, now := s.settings(l.loop), tx.Now()
-	r, err := s.advance(ctx, tx, l.Review, move{event: event, by: actorOf(l.caller), quiet: event == Renew, edit: func(r *db.Review) {
-		r.LeaseUntil = store.Micros(now.Add(orDefault(settings.LeaseSeconds, s.cfg.Lease)))
-		if event == Renew {
-			return
-		}
-		r.ClaimedBy.Valid, r.ClaimedBy.String = true, l.caller.PersonID
-		r.ClaimedAt, r.Warned = store.Micros(now), r.Warned&^warnedDecide
-		if settings.DecideSeconds > 0 {
-			r.DecideBy = store.Micros(now.Add(time.Duration(settings.DecideSeconds) * time.Second))
-		}
-	}})
+	settings := s.settings(l.loop)
+	until := store.Micros(tx.Now().Add(orDefault(settings.LeaseSeconds, s.cfg.Lease)))
+	claim := s.claim
+	if l.line.ClaimedBy != "" {
+		claim = s.renew
+	}
+	r, err := claim(ctx, tx, l, until)
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
 	return s.answerWith(ctx, tx, r, schemas.Claimed)
 }
 
-// mayClaim tells whether it is a claim or the renewal of one, or refuses it.
-func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) (Event, error) {
-	switch {
-	case status(l.Review).Final():
-		return "", s.refusal(ctx, tx, l.Review, nil)
-	case l.ClaimedBy.Valid && l.ClaimedBy.String != l.caller.PersonID:
-		return "", s.held(ctx, tx, l.Review)
-	case several(modeOf(l.Review)):
-		return "", conflict(l.Review, "Several people decide this request, so nobody claims it. Just answer it.")
+func (s *Service) claim(ctx context.Context, tx *store.Tx, l locked, until int64) (request, error) {
+	settings, now := s.settings(l.loop), store.Micros(tx.Now())
+	return s.life.Move(ctx, tx, l.request, move{Event: Claim, By: l.caller.Actor(), Edit: func(r *request) {
+		change.Claim(&r.line, l.caller.PersonID, now, until)
+		change.Rewarn(&r.line, clockDecide)
+		if settings.DecideSeconds > 0 {
+			r.DecideBy = now + seconds(settings.DecideSeconds).Microseconds()
+		}
+	}})
+}
+
+// renew is for whoever is still at it. The request is locked, so the claim is still theirs.
+func (s *Service) renew(ctx context.Context, tx *store.Tx, l locked, until int64) (request, error) {
+	if err := s.life.May(l.request, Renew); err != nil {
+		return l.request, err
 	}
-	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
+	return s.life.Renew(ctx, tx, l.request, until)
+}
+
+// mayClaim tells whether somebody may claim a request, or renew their claim.
+func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) error {
+	switch {
+	case status(l.request).Final():
+		return s.life.Refusal(ctx, tx, l.request)
+	case l.line.ClaimedBy != "" && l.line.ClaimedBy != l.caller.PersonID:
+		return s.held(ctx, tx, l.request)
+	case several(modeOf(l.request)):
+		return conflict(l.request, "Several people decide this request, so nobody claims it. Just answer it.")
+	}
+	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
 	if err == nil && st.why != "" {
 		err = forbidden(st.why)
 	}
-	if l.ClaimedBy.Valid {
-		return Renew, err
-	}
-	return Claim, err
+	return err
 }
 
 // ReleaseReview gives a claimed request back to the others. An owner may give back
@@ -114,14 +125,14 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 		return schemas.ReviewAnswer{}, err
 	}
 	switch {
-	case status(l.Review).Final():
-		return schemas.ReviewAnswer{}, s.refusal(ctx, tx, l.Review, nil)
-	case !l.ClaimedBy.Valid:
-		return schemas.ReviewAnswer{}, conflict(l.Review, "Nobody has claimed the request, so there is nothing to release.")
-	case l.ClaimedBy.String != l.caller.PersonID && !l.caller.Owner:
-		return schemas.ReviewAnswer{}, s.held(ctx, tx, l.Review)
+	case status(l.request).Final():
+		return schemas.ReviewAnswer{}, s.life.Refusal(ctx, tx, l.request)
+	case l.line.ClaimedBy == "":
+		return schemas.ReviewAnswer{}, conflict(l.request, "Nobody has claimed the request, so there is nothing to release.")
+	case l.line.ClaimedBy != l.caller.PersonID && !l.caller.Owner:
+		return schemas.ReviewAnswer{}, s.held(ctx, tx, l.request)
 	}
-	r, err := s.advance(ctx, tx, l.Review, move{event: Release, by: actorOf(l.caller), data: map[string]any{"claimed_by": l.ClaimedBy.String}})
+	r, err := s.life.Move(ctx, tx, l.request, move{Event: Release, By: l.caller.Actor(), With: Claimed{ClaimedBy: l.line.ClaimedBy}})
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
@@ -130,10 +141,10 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 
 // leaseEnd takes a request back whose claim ended by itself. When the time to decide is
 // over, the escalation goes on at once.
-func (s *Service) leaseEnd(ctx context.Context, tx *store.Tx, r db.Review, at int64) (db.Review, error) {
+func (s *Service) leaseEnd(ctx context.Context, tx *store.Tx, r request, at int64) (request, error) {
 	late := r.DecideBy > 0 && r.DecideBy <= at
 	why := map[bool]string{true: "not decided in time", false: "no sign of life"}[late]
-	r, err := s.advance(ctx, tx, r, move{event: LeaseEnd, by: silence, data: map[string]any{"claimed_by": r.ClaimedBy.String, "why": why}})
+	r, err := s.life.Move(ctx, tx, r, move{Event: LeaseEnd, By: change.Timeout, With: Claimed{r.line.ClaimedBy, why}})
 	if err != nil || !late {
 		return r, err
 	}
@@ -143,34 +154,29 @@ func (s *Service) leaseEnd(ctx context.Context, tx *store.Tx, r db.Review, at in
 // unclaim takes back what a person has claimed, everywhere or in the loops that are
 // named: they were removed.
 func (s *Service) unclaim(ctx context.Context, tx *store.Tx, personID string, loopIDs ...string) error {
-	if len(loopIDs) == 0 {
-		loopIDs = []string{""}
+	claimed, err := s.life.Claims(ctx, tx, personID)
+	if err != nil {
+		return err
 	}
-	for _, loop := range loopIDs {
-		ids, err := tx.ReviewsClaimedBy(ctx, db.ReviewsClaimedByParams{PersonID: personID, LoopID: loop})
-		if err != nil {
+	for _, id := range claimed {
+		if err := s.takeBack(ctx, tx, id, personID, loopIDs); err != nil {
 			return err
-		}
-		for _, id := range ids {
-			if err := s.takeBack(ctx, tx, id, personID); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID string) error {
-	r, err := tx.LockReview(ctx, id)
-	if err != nil || r.ClaimedBy.String != personID {
+func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID string, loopIDs []string) error {
+	r, err := s.life.Lock(ctx, tx, id)
+	if err != nil || r.line.ClaimedBy != personID || len(loopIDs) > 0 && !slices.Contains(loopIDs, r.LoopID) {
 		return err
 	}
-	_, err = s.advance(ctx, tx, r, move{event: LeaseEnd, by: system, data: map[string]any{"claimed_by": personID, "why": "no longer there"}})
+	_, err = s.life.Move(ctx, tx, r, move{Event: LeaseEnd, By: change.System, With: Claimed{personID, "no longer there"}})
 	return err
 }
 
 // answerWith is the request as the caller sees it after what was done to it.
-func (s *Service) answerWith(ctx context.Context, tx *store.Tx, r db.Review, done string) (out schemas.ReviewAnswer, err error) {
+func (s *Service) answerWith(ctx context.Context, tx *store.Tx, r request, done string) (out schemas.ReviewAnswer, err error) {
 	out.Done = done
 	out.Request, err = s.view(ctx, tx, r)
 	out.Sandboxed = out.Request.Sandboxed

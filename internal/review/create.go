@@ -8,6 +8,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/receipt"
@@ -45,7 +46,7 @@ func (s *Service) CreateReview(ctx context.Context, tx *store.Tx, in schemas.Cre
 	} else if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	agent, err := tx.LockAgent(ctx, c.AgentID)
+	agent, err := account.LockAgent(ctx, tx, c.AgentID)
 	if err != nil {
 		return schemas.ReviewCreated{}, fmt.Errorf("find the agent that asks: %w", err)
 	}
@@ -65,9 +66,10 @@ func (s *Service) CreateReview(ctx context.Context, tx *store.Tx, in schemas.Cre
 
 // draft is a request that was checked and is not made yet.
 type draft struct {
-	row      db.Review
+	row      request
 	mode     *schemas.ReviewMode
 	assignTo []string
+	callback webhook.Callback
 }
 
 func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.NewReview) (draft, error) {
@@ -106,8 +108,9 @@ func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in sche
 	if err := p.Err(); err != nil {
 		return draft{}, err
 	}
-	row, err := s.row(account.From(ctx), loop, tx, &in, mode, string(byDefault), act)
-	return draft{row, mode, in.AssignTo}, err
+	row := s.row(account.From(ctx), loop, tx, &in, mode, string(byDefault), act)
+	callback := webhook.Callback{SubjectID: row.ID, AgentID: row.AgentID, Mode: row.Mode, URL: in.CallbackURL, Secret: in.CallbackSecret, Style: webhook.Reviews}
+	return draft{row, mode, in.AssignTo, callback}, nil
 }
 
 // checkDefault gives a default as its one value. Where a loop fails closed, silence can
@@ -143,16 +146,15 @@ func checkAction(spec answer.Spec, a *schemas.Action) (bound, error) {
 	return bound{string(text), digest}, nil
 }
 
-func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.NewReview, mode *schemas.ReviewMode, byDefault string, act bound) (db.Review, error) {
+func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.NewReview, mode *schemas.ReviewMode, byDefault string, act bound) request {
 	now := store.Micros(tx.Now())
 	r := db.Review{
-		ID: ident.Hex(), LoopID: loop.ID, AgentID: c.AgentID, KeyID: c.KeyID, Mode: c.Mode, Status: string(schemas.ReviewPending),
-		Version: 1, SeenVersion: 1, Round: 1, ProcessingType: in.ProcessingType, Type: in.Type,
+		ID: ident.Hex(), LoopID: loop.ID, AgentID: c.AgentID, KeyID: c.KeyID, Mode: c.Mode, Status: string(schemas.ReviewPending), Round: 1, ProcessingType: in.ProcessingType, Type: in.Type,
 		Priority: in.Priority, PriorityRank: priorityRank(in.Priority), Title: in.Title, RequestText: in.RequestText,
 		SearchText: searchText(in.Title, in.RequestText), Media: jsonText(mediaOf(in)), Context: string(in.Context),
 		Platform: in.Platform, PlatformVersion: in.PlatformVersion, AgentName: in.AgentName,
 		ResponseType: in.ResponseType, ResponseConfig: string(in.ResponseConfig), DefaultResponse: byDefault, OnTimeout: in.OnTimeout,
-		TimeoutSeconds: int64(in.TimeoutSeconds), CallbackUrl: in.CallbackURL, Tags: jsonText(append([]string{}, in.Tags...)),
+		TimeoutSeconds: int64(in.TimeoutSeconds), Tags: jsonText(append([]string{}, in.Tags...)),
 		Action: act.text, ActionDigest: act.digest, ContentHash: contentHash(c.Mode, loop.ID, in, act.digest),
 		TimeoutAt: store.Micros(tx.Now().Add(seconds(in.TimeoutSeconds))), CreatedAt: now, RoundAt: now, UpdatedAt: now,
 	}
@@ -165,12 +167,12 @@ func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.
 			r.Step = 1
 		}
 	}
-	if in.CallbackSecret == "" {
-		return r, nil
-	}
-	var err error
-	r.CallbackSecret, err = s.Sealer.Seal(webhook.Purpose, r.ID, in.CallbackSecret)
-	return r, err
+	return fresh(r)
+}
+
+// fresh is a request that is not in the database yet.
+func fresh(r db.Review) request {
+	return request{r, change.Line{ID: r.ID, AgentID: r.AgentID, Mode: r.Mode, CreatedAt: r.CreatedAt}}
 }
 
 func searchText(title, text string) string { return strings.ToLower(title + "\n" + text) }
@@ -186,10 +188,11 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, loop db.Loop, d draft)
 		}
 		s.setClocks(loop, &r, tx.Now(), r.Restricted && d.mode == nil && len(d.assignTo) == 0)
 	}
-	if err := s.insert(ctx, tx, &r, asked); err != nil {
-		return schemas.ReviewCreated{}, err
+	r, err := s.insert(ctx, tx, r, asked)
+	if err == nil {
+		err = s.Webhooks.Subscribe(ctx, tx, d.callback)
 	}
-	if err := s.announce(ctx, tx, "request.created", &r, loop.ID, ""); err != nil {
+	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
 	if r.Mode == account.Test {
@@ -210,11 +213,11 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, loop db.Loop, d draft)
 	return out, nil
 }
 
-func (s *Service) openedInTest(ctx context.Context, tx *store.Tx, loop db.Loop, r db.Review) (schemas.ReviewCreated, error) {
+func (s *Service) openedInTest(ctx context.Context, tx *store.Tx, loop db.Loop, r request) (schemas.ReviewCreated, error) {
 	out := s.created(loop, r)
 	out.Hint = testModeHint
 	out.MarkSandbox()
-	people, err := s.simulatedPeople(ctx, tx)
+	people, err := s.Accounts.Simulated(ctx, tx)
 	if err != nil {
 		return out, err
 	}
@@ -225,58 +228,39 @@ func (s *Service) openedInTest(ctx context.Context, tx *store.Tx, loop db.Loop, 
 	return out, s.scheduleSimulation(ctx, tx, r)
 }
 
-// insert writes the request, its trail's first entry, who is asked, and its first clock.
-func (s *Service) insert(ctx context.Context, tx *store.Tx, r *db.Review, asked []group) error {
-	err := tx.InsertReview(ctx, db.InsertReviewParams{
-		ID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, KeyID: r.KeyID, Mode: r.Mode, Step: r.Step, ProcessingType: r.ProcessingType,
-		Type: r.Type, Priority: r.Priority, PriorityRank: r.PriorityRank, Title: r.Title, RequestText: r.RequestText,
-		SearchText: r.SearchText, Media: r.Media, Context: r.Context, Platform: r.Platform, PlatformVersion: r.PlatformVersion,
-		AgentName: r.AgentName, ResponseType: r.ResponseType, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse,
-		OnTimeout: r.OnTimeout, TimeoutSeconds: r.TimeoutSeconds, CallbackUrl: r.CallbackUrl, CallbackSecret: r.CallbackSecret,
-		Tags: r.Tags, Action: r.Action, ActionDigest: r.ActionDigest, TaskID: r.TaskID, TaskSubmission: r.TaskSubmission,
-		ReviewMode: r.ReviewMode, Restricted: r.Restricted, ContentHash: r.ContentHash, ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt,
-		EscalationAt: r.EscalationAt, EscalationLast: r.EscalationLast, CreatedAt: r.CreatedAt,
-	})
-	if err != nil {
-		return err
-	}
-	data := map[string]any{"to": r.Status, "version": r.Version, "round": r.Round, "mode": r.Mode, "loop_id": r.LoopID}
-	if r.ActionDigest != "" {
-		data["action_digest"] = r.ActionDigest
-	}
-	var people []string
+// insert makes the request and writes down who is asked.
+func (s *Service) insert(ctx context.Context, tx *store.Tx, r request, asked []group) (request, error) {
+	said := Created{Mode: r.Mode, LoopID: r.LoopID, ActionDigest: r.ActionDigest}
 	for _, g := range asked {
-		if _, err := s.addAsked(ctx, tx, r.ID, g.people, g.step, g.reason, tx.Now()); err != nil {
-			return err
-		}
 		for _, m := range g.people {
-			people = append(people, m.ID)
+			said.Asked = append(said.Asked, m.ID)
 		}
 	}
-	if len(people) > 0 {
-		data["asked"] = people
+	by := change.System
+	if !isProof(r) {
+		by = change.Actor{ID: r.AgentID, Via: account.From(ctx).Via}
 	}
-	by := system
-	if !isProof(*r) {
-		by = actor{r.AgentID, account.From(ctx).Via}
-	}
-	if err := s.record(ctx, tx, r, "review.created", by.id, by.via, data); err != nil {
-		return err
-	}
-	return s.schedule(ctx, tx, *r)
+	return s.life.Open(ctx, tx, r, change.Opening[Event]{Event: Create, By: by, With: said, Beside: func(ctx context.Context, tx *store.Tx) error {
+		for _, g := range asked {
+			if _, err := s.addAsked(ctx, tx, r.ID, g.people, g.step, g.reason, tx.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
 }
 
 // created is the answer about a request that was made or opened again.
-func (s *Service) created(loop db.Loop, r db.Review) schemas.ReviewCreated {
+func (s *Service) created(loop db.Loop, r request) schemas.ReviewCreated {
 	return schemas.ReviewCreated{
-		RequestID: r.ID, LoopID: r.LoopID, Status: status(r), Version: r.Version, Round: int(r.Round), ProcessingType: r.ProcessingType,
+		RequestID: r.ID, LoopID: r.LoopID, Status: status(r), Version: r.line.Version, Round: int(r.Round), ProcessingType: r.ProcessingType,
 		Type: r.Type, Priority: r.Priority, ResponseType: r.ResponseType, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.endsAt(loop, r),
 		PollingURL: schemas.Reviews.Prefix() + "/requests/" + r.ID, ReviewURL: s.page(r.ID), ActionDigest: r.ActionDigest,
 	}
 }
 
 // sayWho names those who are asked now, and says when nobody of them can know.
-func (s *Service) sayWho(out *schemas.ReviewCreated, r db.Review, asked []group) {
+func (s *Service) sayWho(out *schemas.ReviewCreated, r request, asked []group) {
 	var people []member
 	for _, g := range asked {
 		if r.Step == 0 || g.step == r.Step {
@@ -297,7 +281,11 @@ func (s *Service) sayWho(out *schemas.ReviewCreated, r db.Review, asked []group)
 }
 
 // duplicate answers with the request that asks the same.
-func (s *Service) duplicate(ctx context.Context, tx *store.Tx, loop db.Loop, r db.Review, err error) (schemas.ReviewCreated, error) {
+func (s *Service) duplicate(ctx context.Context, tx *store.Tx, loop db.Loop, id string, err error) (schemas.ReviewCreated, error) {
+	if err != nil {
+		return schemas.ReviewCreated{}, err
+	}
+	r, err := s.life.Find(ctx, tx, id)
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}

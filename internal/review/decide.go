@@ -10,6 +10,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
@@ -40,6 +41,8 @@ type ballotPaper struct {
 	source   string
 }
 
+func (p ballotPaper) by() change.Actor { return change.Actor{ID: p.person, Via: p.via} }
+
 // DecideReview is a person's answer. Of two that would each decide, one wins, and the
 // other learns how the request ended.
 func (s *Service) DecideReview(ctx context.Context, tx *store.Tx, in schemas.DecideReviewRequest) (schemas.ReviewAnswer, error) {
@@ -56,7 +59,7 @@ func (s *Service) DecideReview(ctx context.Context, tx *store.Tx, in schemas.Dec
 			return schemas.ReviewAnswer{}, err
 		}
 	}
-	r, err := s.count(ctx, tx, l.Review, paper)
+	r, err := s.count(ctx, tx, l.request, paper)
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
@@ -73,44 +76,44 @@ func (s *Service) BeginDecision(ctx context.Context, tx *store.Tx, in schemas.De
 	if _, err := s.weigh(ctx, tx, l, in); err != nil {
 		return passkey.Ceremony{}, err
 	}
-	return s.Passkeys.Begin(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.Review, in))
+	return s.Passkeys.Begin(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.request, in))
 }
 
-func assertedOf(r db.Review, in schemas.DecideReviewRequest) string {
+func assertedOf(r request, in schemas.DecideReviewRequest) string {
 	return passkey.DecisionSubject(r.ID, int(r.Round), r.ActionDigest, in.ResponseData, in.EditedArguments)
 }
 
 // weigh checks everything about a decision but its passkey.
 func (s *Service) weigh(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest) (ballotPaper, error) {
 	paper := ballotPaper{person: l.caller.PersonID, via: l.caller.Via, comment: in.Comment, source: schemas.SourceHuman}
-	if status(l.Review).Final() {
-		return paper, s.refusal(ctx, tx, l.Review, nil)
+	if status(l.request).Final() {
+		return paper, s.life.Refusal(ctx, tx, l.request)
 	}
-	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
+	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
 	switch {
 	case err != nil:
 		return paper, err
 	case st.why != "":
 		return paper, forbidden(st.why)
-	case l.ClaimedBy.Valid && l.ClaimedBy.String != l.caller.PersonID:
-		return paper, s.held(ctx, tx, l.Review)
+	case l.line.ClaimedBy != "" && l.line.ClaimedBy != l.caller.PersonID:
+		return paper, s.held(ctx, tx, l.request)
 	}
-	if err := sameThing(l.Review, in); err != nil {
+	if err := sameThing(l.request, in); err != nil {
 		return paper, err
 	}
 	paper.circles = st.circles
-	return paper, s.checkAnswer(l.Review, in, &paper)
+	return paper, s.checkAnswer(l.request, in, &paper)
 }
 
 // sameThing makes sure that the decision is about what its maker looked at.
-func sameThing(r db.Review, in schemas.DecideReviewRequest) error {
+func sameThing(r request, in schemas.DecideReviewRequest) error {
 	switch {
 	case in.Round == 0 && r.Round > 1:
 		return schemas.Invalid("round", fmt.Sprintf("is needed from the second round on: the number of the round that was looked at. Example: %d", r.Round))
 	case in.Round != 0 && int64(in.Round) != r.Round:
 		return conflict(r, fmt.Sprintf("The request is in round %d, and the decision names round %d. Look at it again, then decide on round %d.", r.Round, in.Round, r.Round))
 	case in.Version == 0 && r.TextVersion > 0:
-		return schemas.Invalid("version", fmt.Sprintf("is needed because the agent changed the request after it had asked: the version that was looked at. Example: %d", r.Version))
+		return schemas.Invalid("version", fmt.Sprintf("is needed because the agent changed the request after it had asked: the version that was looked at. Example: %d", r.line.Version))
 	case in.Version < r.TextVersion:
 		return conflict(r, fmt.Sprintf("The agent changed the request after version %d was looked at. Look at it again, then decide.", in.Version))
 	case in.ActionDigest == "" && r.ActionDigest != "":
@@ -121,7 +124,7 @@ func sameThing(r db.Review, in schemas.DecideReviewRequest) error {
 	return nil
 }
 
-func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper *ballotPaper) error {
+func (s *Service) checkAnswer(r request, in schemas.DecideReviewRequest, paper *ballotPaper) error {
 	spec, err := s.spec(r)
 	if err != nil {
 		return err
@@ -149,7 +152,7 @@ func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper
 
 // edit takes the arguments as the reviewer changed them. They are bound like the others:
 // by the digest of the whole action.
-func (p *ballotPaper) edit(r db.Review, spec answer.Spec, arguments json.RawMessage) error {
+func (p *ballotPaper) edit(r request, spec answer.Spec, arguments json.RawMessage) error {
 	switch {
 	case r.Action == "":
 		return schemas.Invalid("edited_arguments", "is given, but the request has no action whose arguments could be changed")
@@ -184,7 +187,7 @@ func (s *Service) proven(ctx context.Context, tx *store.Tx, l locked, in schemas
 	case in.Assertion == nil:
 		return forbidden("This loop takes decisions only with a passkey. Open " + s.page(l.ID) + " and decide there.")
 	}
-	proof, err := s.Passkeys.Verify(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.Review, in), *in.Assertion)
+	proof, err := s.Passkeys.Verify(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.request, in), *in.Assertion)
 	if err != nil {
 		return err
 	}
@@ -197,7 +200,7 @@ func (s *Service) proven(ctx context.Context, tx *store.Tx, l locked, in schemas
 }
 
 // count writes an answer down and sees what the answers amount to.
-func (s *Service) count(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper) (db.Review, error) {
+func (s *Service) count(ctx context.Context, tx *store.Tx, r request, paper ballotPaper) (request, error) {
 	if err := s.cast(ctx, tx, r, paper); err != nil {
 		return r, err
 	}
@@ -208,12 +211,12 @@ func (s *Service) count(ctx context.Context, tx *store.Tx, r db.Review, paper ba
 	case v.decided:
 		return s.close(ctx, tx, r, paper, v, votes)
 	}
-	return s.advance(ctx, tx, r, move{event: Answer, by: actor{paper.person, paper.via}, data: map[string]any{"answers": len(votes)},
-		edit: func(r *db.Review) { r.Step = v.step }})
+	return s.life.Move(ctx, tx, r, move{Event: Answer, By: paper.by(), With: Answered{Answers: len(votes)},
+		Edit: func(r *request) { r.Step = v.step }})
 }
 
 // tally is what the answers so far amount to.
-func (s *Service) tally(ctx context.Context, tx *store.Tx, r db.Review) (verdict, []db.ReviewVote, error) {
+func (s *Service) tally(ctx context.Context, tx *store.Tx, r request) (verdict, []db.ReviewVote, error) {
 	spec, err := s.spec(r)
 	if err != nil {
 		return verdict{}, nil, err
@@ -230,7 +233,7 @@ func (s *Service) tally(ctx context.Context, tx *store.Tx, r db.Review) (verdict
 // was dropped, and maybe nobody can agree any more.
 func (s *Service) recount(ctx context.Context, tx *store.Tx, ids, dropped []string) error {
 	for _, id := range ids {
-		r, err := tx.LockReview(ctx, id)
+		r, err := s.life.Lock(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -239,15 +242,15 @@ func (s *Service) recount(ctx context.Context, tx *store.Tx, ids, dropped []stri
 			return err
 		}
 		if slices.Contains(dropped, id) {
-			r, err = s.advance(ctx, tx, r, move{event: Answer, by: system, data: map[string]any{"answers": len(votes), "why": "somebody who had answered left"},
-				edit: func(r *db.Review) {
+			r, err = s.life.Move(ctx, tx, r, move{Event: Answer, By: change.System, With: Answered{len(votes), "somebody who had answered left"},
+				Edit: func(r *request) {
 					if !v.decided {
 						r.Step = v.step
 					}
 				}})
 		}
 		if err == nil && v.decided {
-			_, err = s.close(ctx, tx, r, ballotPaper{person: system.id, via: system.via}, v, votes)
+			_, err = s.close(ctx, tx, r, ballotPaper{person: change.System.ID, via: change.System.Via}, v, votes)
 		}
 		if err != nil {
 			return err
@@ -257,7 +260,7 @@ func (s *Service) recount(ctx context.Context, tx *store.Tx, ids, dropped []stri
 }
 
 // close ends the round with a verdict, where it may count.
-func (s *Service) close(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote) (db.Review, error) {
+func (s *Service) close(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v verdict, votes []db.ReviewVote) (request, error) {
 	if v.source == schemas.SourcePolicy {
 		counts, err := s.mayCount(ctx, tx, r, v.answer)
 		if err != nil {
@@ -271,7 +274,7 @@ func (s *Service) close(ctx context.Context, tx *store.Tx, r db.Review, paper ba
 }
 
 // cast keeps an answer for each circle in which it counts, once.
-func (s *Service) cast(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper) error {
+func (s *Service) cast(ctx context.Context, tx *store.Tx, r request, paper ballotPaper) error {
 	var added int64
 	for _, step := range paper.circles {
 		n, err := tx.InsertReviewVote(ctx, db.InsertReviewVoteParams{
@@ -290,11 +293,11 @@ func (s *Service) cast(ctx context.Context, tx *store.Tx, r db.Review, paper bal
 	return nil
 }
 
-func orderOf(r db.Review) string { return modeOf(r).Order }
+func orderOf(r request) string { return modeOf(r).Order }
 
 // meaningOf says what disagreement comes to: a rejection where every answer decides, else
 // the default.
-func meaningOf(spec answer.Spec, r db.Review) meaning {
+func meaningOf(spec answer.Spec, r request) meaning {
 	var m meaning
 	if kind := spec.Type(); kind == "rating" || kind == "number" {
 		m.median = spec.Median
@@ -317,13 +320,13 @@ func fallbackOf(spec answer.Spec, byDefault json.RawMessage) (answer.Answer, boo
 }
 
 // conclude ends the round with what people decided, and issues the receipt.
-func (s *Service) conclude(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote) (db.Review, error) {
+func (s *Service) conclude(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v verdict, votes []db.ReviewVote) (request, error) {
 	comment, err := s.comments(ctx, tx, r, v, votes)
 	if err != nil {
 		return r, err
 	}
-	moved, err := s.advance(ctx, tx, r, move{event: Decide, by: actor{paper.person, paper.via}, data: trailOfDecision(r, paper, v, votes, comment),
-		edit: func(r *db.Review) {
+	moved, err := s.life.Move(ctx, tx, r, move{Event: Decide, By: paper.by(), With: concluded(r, paper, v, votes, comment),
+		Edit: func(r *request) {
 			r.Effective, r.Decision, r.ResponseSource = string(v.answer.Value), v.answer.Decision, v.source
 			if v.source == schemas.SourcePolicy {
 				r.DecidedVia = viaPolicy
@@ -346,7 +349,7 @@ func (s *Service) conclude(ctx context.Context, tx *store.Tx, r db.Review, paper
 
 // comments are the words of those whose answers decided: of one as they are, of several
 // with their names.
-func (s *Service) comments(ctx context.Context, tx *store.Tx, r db.Review, v verdict, votes []db.ReviewVote) (string, error) {
+func (s *Service) comments(ctx context.Context, tx *store.Tx, r request, v verdict, votes []db.ReviewVote) (string, error) {
 	var parts []string
 	for _, vote := range votes {
 		if vote.Comment == "" || !decides(v, vote) {
@@ -373,44 +376,33 @@ func decides(v verdict, vote db.ReviewVote) bool {
 	return false
 }
 
-// trailOfDecision has every answer: until now the trail only said that there was one.
-func trailOfDecision(r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote, comment string) map[string]any {
-	type vote struct {
-		Step     int64           `json:"step,omitempty"`
-		Person   string          `json:"person"`
-		Value    json.RawMessage `json:"value"`
-		Decision string          `json:"decision"`
-		Via      string          `json:"via"`
+// concluded has every answer: until now the trail only said that there was one.
+func concluded(r request, paper ballotPaper, v verdict, votes []db.ReviewVote, comment string) Concluded {
+	out := Concluded{
+		Decided: Decided{v.answer.Decision, v.source}, Value: v.answer.Value, DecidedBy: v.by, Answers: make([]Vote, len(votes)),
+		Comment: comment, ActionDigest: r.ActionDigest,
 	}
-	answers := make([]vote, len(votes))
 	for i, a := range votes {
-		answers[i] = vote{a.Step, a.PersonID, json.RawMessage(a.Value), a.Decision, a.Via}
+		out.Answers[i] = Vote{a.Step, a.PersonID, json.RawMessage(a.Value), a.Decision, a.Via}
 	}
-	data := map[string]any{"decision": v.answer.Decision, "value": v.answer.Value, "source": v.source, "decided_by": v.by, "answers": answers}
 	if v.source == schemas.SourceHuman && paper.source == schemas.SourceSimulated {
-		data["source"] = schemas.SourceSimulated
-	}
-	if comment != "" {
-		data["comment"] = comment
-	}
-	if r.ActionDigest != "" {
-		data["action_digest"] = r.ActionDigest
+		out.Source = schemas.SourceSimulated
 	}
 	if paper.edited != "" {
-		data["edited_digest"] = paper.digest
+		out.EditedDigest = paper.digest
 	}
-	return data
+	return out
 }
 
 // issue signs the receipt of a decision about an action. Its audit_head is the hash of
 // the entry of the decision itself.
-func (s *Service) issue(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper, v verdict, votes []db.ReviewVote) error {
+func (s *Service) issue(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v verdict, votes []db.ReviewVote) error {
 	if r.Action == "" || v.source != schemas.SourceHuman {
 		return nil
 	}
 	out := schemas.Receipt{
 		RequestID: r.ID, LoopID: r.LoopID, Round: int(r.Round), Mode: r.Mode, ActionDigest: r.ActionDigest, Decision: r.Decision,
-		ResponseSource: r.ResponseSource, DecidedBy: v.by, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.AuditHead,
+		ResponseSource: r.ResponseSource, DecidedBy: v.by, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.line.Head,
 	}
 	if paper.edited != "" {
 		out.ActionDigest, out.OriginalActionDigest = paper.digest, r.ActionDigest
@@ -429,7 +421,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, r db.Review, paper ba
 }
 
 // spec is a request's response type.
-func (s *Service) spec(r db.Review) (answer.Spec, error) {
+func (s *Service) spec(r request) (answer.Spec, error) {
 	return answer.Parse(r.ResponseType, json.RawMessage(r.ResponseConfig))
 }
 

@@ -10,7 +10,7 @@ import (
 
 // endsAt is when the escalation ends an open request, nil when that is not before its own
 // end. While somebody has claimed the request the escalation stands still and ends nothing.
-func (s *Service) endsAt(loop db.Loop, r db.Review) *time.Time {
+func (s *Service) endsAt(loop db.Loop, r request) *time.Time {
 	ends := r.EscalationLast == oncall.LastDefault || r.EscalationLast == oncall.LastCancel
 	if !ends || r.EscalationAt == 0 || status(r) != schemas.ReviewPending {
 		return nil
@@ -27,7 +27,7 @@ func (s *Service) endsAt(loop db.Loop, r db.Review) *time.Time {
 
 // exhaustedAt is when what follows the last step comes: as long after that step as the step
 // came after the one before. The time to claim, when it is over, brings one step forward.
-func exhaustedAt(plan oncall.Plan, r db.Review) int64 {
+func exhaustedAt(plan oncall.Plan, r request) int64 {
 	at, claimBy := r.EscalationAt, r.ClaimBy
 	_, after, more := plan.Step(int(r.EscalationStep))
 	for n := int(r.EscalationStep); more; {

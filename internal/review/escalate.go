@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
@@ -36,9 +37,9 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 	case !planned && l.EscalationStep == 0:
 		step = withoutPolicy
 	case !ok:
-		return schemas.ReviewAnswer{}, conflict(l.Review, fmt.Sprintf("The request was escalated %d times, and there is no further step. The owner adds steps in the loop's settings.", l.EscalationStep))
+		return schemas.ReviewAnswer{}, conflict(l.request, fmt.Sprintf("The request was escalated %d times, and there is no further step. The owner adds steps in the loop's settings.", l.EscalationStep))
 	}
-	r, err := s.takeStep(ctx, tx, l.Review, step, actorOf(l.caller), in.Reason)
+	r, err := s.takeStep(ctx, tx, l.request, step, l.caller.Actor(), in.Reason)
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
@@ -47,14 +48,14 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 
 func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case status(l.Review).Final():
-		return s.refusal(ctx, tx, l.Review, nil)
+	case status(l.request).Final():
+		return s.life.Refusal(ctx, tx, l.request)
 	case l.Mode == "test":
-		return conflict(l.Review, "In test mode nobody is asked, so there is nobody to escalate to: a simulated reviewer decides.")
+		return conflict(l.request, "In test mode nobody is asked, so there is nobody to escalate to: a simulated reviewer decides.")
 	case isAgent(l.caller), l.caller.Owner:
 		return nil
 	}
-	st, err := s.standingOf(ctx, tx, l.Review, l.loop, l.caller.PersonID)
+	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
 	if err == nil && st.why != "" {
 		err = forbidden(st.why)
 	}
@@ -63,7 +64,7 @@ func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error
 
 // escalateNow goes on to the next step, or to what follows the last, without waiting for
 // the escalation's clock: another clock has run out.
-func (s *Service) escalateNow(ctx context.Context, tx *store.Tx, r db.Review) (db.Review, error) {
+func (s *Service) escalateNow(ctx context.Context, tx *store.Tx, r request) (request, error) {
 	plan, ok, err := s.planOf(ctx, tx, r)
 	if err != nil || !ok {
 		return r, err
@@ -72,11 +73,11 @@ func (s *Service) escalateNow(ctx context.Context, tx *store.Tx, r db.Review) (d
 	if !more {
 		return r, nil // what follows the last step has its own clock
 	}
-	return s.takeStep(ctx, tx, r, step, silence, "")
+	return s.takeStep(ctx, tx, r, step, change.Timeout, "")
 }
 
 // escalateByClock takes the step that is due, or does what follows the last one.
-func (s *Service) escalateByClock(ctx context.Context, tx *store.Tx, r db.Review) (db.Review, error) {
+func (s *Service) escalateByClock(ctx context.Context, tx *store.Tx, r request) (request, error) {
 	plan, ok, err := s.planOf(ctx, tx, r)
 	if err != nil {
 		return r, err
@@ -84,16 +85,16 @@ func (s *Service) escalateByClock(ctx context.Context, tx *store.Tx, r db.Review
 	step, _, more := plan.Step(int(r.EscalationStep))
 	switch {
 	case ok && more:
-		return s.takeStep(ctx, tx, r, step, silence, "")
+		return s.takeStep(ctx, tx, r, step, change.Timeout, "")
 	case ok && (r.EscalationLast == oncall.LastDefault || r.EscalationLast == oncall.LastCancel):
 		return s.end(ctx, tx, r, Exhausted)
 	}
 	// The policy was taken away meanwhile: then nothing follows before the request's own end.
-	return s.advance(ctx, tx, r, move{event: Warn, by: silence, quiet: true, data: map[string]any{"clock": "escalation"},
-		edit: func(r *db.Review) { r.EscalationAt = 0 }})
+	return s.life.Move(ctx, tx, r, move{Event: Warn, By: change.Timeout, Quiet: true, With: change.Warned{Clock: clockEscalation},
+		Edit: func(r *request) { r.EscalationAt = 0 }})
 }
 
-func (s *Service) planOf(ctx context.Context, tx *store.Tx, r db.Review) (oncall.Plan, bool, error) {
+func (s *Service) planOf(ctx context.Context, tx *store.Tx, r request) (oncall.Plan, bool, error) {
 	loop, err := tx.LoopByID(ctx, r.LoopID)
 	if err != nil {
 		return oncall.Plan{}, false, err
@@ -104,7 +105,7 @@ func (s *Service) planOf(ctx context.Context, tx *store.Tx, r db.Review) (oncall
 
 // claimLate is what happens when nobody has claimed a request in time: one that was
 // routed to a single person opens to the whole loop, and the escalation goes on at once.
-func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r db.Review) (db.Review, error) {
+func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r request) (request, error) {
 	asked, err := tx.CircleOfReview(ctx, r.ID)
 	if err != nil {
 		return r, err
@@ -116,8 +117,8 @@ func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r db.Review) (db.
 			return r, err
 		}
 	}
-	r, err = s.advance(ctx, tx, r, move{event: ClaimLate, by: silence, quiet: true, data: map[string]any{"opened_to": len(added)},
-		edit: func(r *db.Review) { r.ClaimBy, r.Restricted = 0, r.Restricted && !widen }})
+	r, err = s.life.Move(ctx, tx, r, move{Event: ClaimLate, By: change.Timeout, Quiet: true, With: Opened{len(added)},
+		Edit: func(r *request) { r.ClaimBy, r.Restricted = 0, r.Restricted && !widen }})
 	if err != nil {
 		return r, err
 	}
@@ -129,7 +130,7 @@ func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r db.Review) (db.
 
 // wasRouted tells a request that went to one person by the loop's routing from one that
 // its agent meant for certain people.
-func wasRouted(r db.Review, asked []db.CircleOfReviewRow) bool {
+func wasRouted(r request, asked []db.CircleOfReviewRow) bool {
 	if !r.Restricted || several(modeOf(r)) || isProof(r) {
 		return false
 	}
@@ -142,7 +143,7 @@ func wasRouted(r db.Review, asked []db.CircleOfReviewRow) bool {
 }
 
 // widen asks the rest of the loop.
-func (s *Service) widen(ctx context.Context, tx *store.Tx, r db.Review) ([]member, error) {
+func (s *Service) widen(ctx context.Context, tx *store.Tx, r request) ([]member, error) {
 	members, err := s.active(ctx, tx, r.LoopID)
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func (s *Service) widen(ctx context.Context, tx *store.Tx, r db.Review) ([]membe
 }
 
 // takeStep tells the people of a step, and sets the clock of the one after it.
-func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r db.Review, step schemas.EscalationStep, by actor, reason string) (db.Review, error) {
+func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r request, step schemas.EscalationStep, by change.Actor, reason string) (request, error) {
 	loop, err := tx.LoopByID(ctx, r.LoopID)
 	if err != nil {
 		return r, err
@@ -163,15 +164,12 @@ func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r db.Review, step 
 	if _, err := s.addAsked(ctx, tx, r.ID, people, r.Step, reasonEscalated, tx.Now()); err != nil {
 		return r, err
 	}
-	data := map[string]any{"step": r.EscalationStep + 1, "told": len(people)}
-	if reason != "" {
-		data["reason"] = reason
-	}
-	r, err = s.advance(ctx, tx, r, move{event: Escalate, by: by, data: data, edit: func(r *db.Review) {
+	said := Escalated{r.EscalationStep + 1, len(people), reason}
+	r, err = s.life.Move(ctx, tx, r, move{Event: Escalate, By: by, With: said, Edit: func(r *request) {
 		r.EscalationStep++
 		r.EscalationAt = s.nextEscalation(loop, *r, tx.Now())
-		if r.ClaimedBy.Valid { // the clock stands still, and moves by the whole claim when that ends
-			later(&r.EscalationAt, r.ClaimedAt-store.Micros(tx.Now()))
+		if r.line.ClaimedBy != "" { // the clock stands still, and moves by the whole claim when that ends
+			later(&r.EscalationAt, r.line.ClaimedAt-store.Micros(tx.Now()))
 		}
 	}})
 	if err != nil {
@@ -201,7 +199,7 @@ func (s *Service) reachable(ctx context.Context, tx *store.Tx, loop db.Loop, nam
 
 // nextEscalation is when the step after those taken comes, or what follows the last: it
 // comes as long after the last step as that one came after the one before.
-func (s *Service) nextEscalation(loop db.Loop, r db.Review, now time.Time) int64 {
+func (s *Service) nextEscalation(loop db.Loop, r request, now time.Time) int64 {
 	plan, ok := oncall.PlanFor(s.settings(loop).Escalation, r.Priority)
 	if !ok {
 		return 0

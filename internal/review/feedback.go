@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
@@ -54,12 +55,12 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 		return schemas.FeedbackAnswer{}, err
 	}
 	c := account.From(ctx)
-	err = s.record(ctx, tx, &r, "review.feedback", c.ID(), c.Via, map[string]any{"feedback_id": f.ID})
+	_, err = s.life.Note(ctx, tx, r, change.Note[request]{Kind: "feedback", By: c.Actor(), With: Rated{f.ID}})
 	return feedbackView(r, f), err
 }
 
 // reviewerInReach is whoever decided, when a notice can reach them; else "".
-func (s *Service) reviewerInReach(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+func (s *Service) reviewerInReach(ctx context.Context, tx *store.Tx, r request) (string, error) {
 	if !r.DecidedBy.Valid || r.Mode != account.Live {
 		return "", nil
 	}
@@ -70,7 +71,7 @@ func (s *Service) reviewerInReach(ctx context.Context, tx *store.Tx, r db.Review
 	return p.ID, nil
 }
 
-func (s *Service) tellReviewer(ctx context.Context, tx *store.Tx, r db.Review, personID string) error {
+func (s *Service) tellReviewer(ctx context.Context, tx *store.Tx, r request, personID string) error {
 	if personID == "" {
 		return nil
 	}
@@ -93,7 +94,7 @@ func (s *Service) GetFeedback(ctx context.Context, tx *store.Tx, in schemas.Revi
 	return feedbackView(r, f), err
 }
 
-func feedbackView(r db.Review, f db.ReviewFeedback) schemas.FeedbackAnswer {
+func feedbackView(r request, f db.ReviewFeedback) schemas.FeedbackAnswer {
 	out := schemas.FeedbackAnswer{
 		RequestID: f.ReviewID, Feedback: json.RawMessage(f.Body), FeedbackID: f.ID,
 		SubmittedAt: store.Time(f.CreatedAt), ReviewerNotified: f.Notified,

@@ -266,10 +266,10 @@ func (s *Service) wait(ctx context.Context, tx *store.Tx, row db.InvitationByHas
 	if err != nil {
 		return err
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	return notify.Kind.Enqueue(ctx, tx, notify.Letter{
 		ToOwner: true, Kind: "loop.waiting", Link: s.address("/loops/" + row.Loop.ID),
 		Subject: "Somebody waits to join: " + row.Loop.Name,
 		Body: "A person who calls themselves " + person.Name + " wants to join the loop " + row.Loop.Name +
 			". They see and decide nothing until you add them. Do so only if you know who it is.",
-	}, job.Options{})
+	}, job.Options{Owner: row.Loop.AgentID, Priority: job.PriorityOf(row.Loop.Mode)})
 }

@@ -2,8 +2,6 @@ package review
 
 import (
 	"humanops-mcp/internal/lifecycle"
-	"humanops-mcp/internal/oncall"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -12,6 +10,7 @@ type Event string
 
 // The events of a request's life.
 const (
+	Create    Event = "created"    // it is there; no event leads to the first state
 	Claim     Event = "claim"      // a person takes it before the others
 	Renew     Event = "renew"      // who has it is still at it
 	Release   Event = "release"    // they give it back
@@ -37,14 +36,6 @@ type Facts struct {
 	LastCancels bool  // the end of the escalation does
 	Changes     bool  // people asked for changes
 	Round       int64 // of the request
-}
-
-// factsOf are a request's facts.
-func factsOf(r db.Review) Facts {
-	return Facts{
-		Cancels: r.OnTimeout == "cancel", LastCancels: r.EscalationLast == oncall.LastCancel || r.DefaultResponse == "",
-		Changes: r.Decision == schemas.NeedsChanges, Round: r.Round,
-	}
 }
 
 type rule = lifecycle.Rule[schemas.ReviewStatus, Event, Facts]

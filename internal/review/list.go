@@ -78,12 +78,15 @@ func (s *Service) list(ctx context.Context, tx *store.Tx, f filter) (schemas.Rev
 		return schemas.ReviewList{}, err
 	}
 	out := f.page(rows, total)
-	rows = rows[:out.Count]
-	around, err := s.around(ctx, tx, rows)
+	list, err := withLines(ctx, tx, rows[:out.Count])
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
-	for _, r := range rows {
+	around, err := s.around(ctx, tx, list)
+	if err != nil {
+		return schemas.ReviewList{}, err
+	}
+	for _, r := range list {
 		out.Requests = append(out.Requests, s.listed(r, around))
 	}
 	markTest(&out.Sandboxed, c.Mode)
@@ -91,7 +94,7 @@ func (s *Service) list(ctx context.Context, tx *store.Tx, f filter) (schemas.Rev
 }
 
 // listed is a request in a list: without what is large, and whole otherwise.
-func (s *Service) listed(r db.Review, a around) schemas.Review {
+func (s *Service) listed(r request, a around) schemas.Review {
 	if len(r.Context) > listedBytes {
 		r.Context = ""
 	}
@@ -142,7 +145,7 @@ func filterOf(in schemas.ListReviewsRequest) (f filter, err error) {
 }
 
 // pages are those of a list of requests.
-var pages = keyset.List{From: keyset.Newest, Usual: 50, Refusal: wrongPage}
+var pages = keyset.List{From: keyset.Newest, Usual: 50, Refusal: schemas.WrongPage}
 
 // readWindow reads the pagination's parameters.
 func (f *filter) readWindow(in schemas.ListReviewsRequest) (err error) {
@@ -154,7 +157,7 @@ func (f *filter) readWindow(in schemas.ListReviewsRequest) (err error) {
 		return err
 	}
 	if !slices.Contains([]string{newestFirst, oldestFirst, mostUrgent, byStatus}, f.sort) || f.ByCursor && !f.byTime() {
-		return wrongPage()
+		return schemas.WrongPage()
 	}
 	switch {
 	case f.sort == newestFirst:
@@ -163,10 +166,6 @@ func (f *filter) readWindow(in schemas.ListReviewsRequest) (err error) {
 		f.after = f.At
 	}
 	return nil
-}
-
-func wrongPage() error {
-	return schemas.NewError(schemas.CodeInvalid, "Invalid pagination parameters")
 }
 
 // statusFilter reads statuses and the two groups into ",a,b,", the form that the queries

@@ -4,9 +4,11 @@ import (
 	"context"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -30,7 +32,7 @@ func (s *Service) UpdateLoop(ctx context.Context, tx *store.Tx, in schemas.Updat
 	if err := saveLoop(ctx, tx, loop); err != nil {
 		return schemas.LoopAnswer{}, err
 	}
-	if err := s.announce(ctx, tx, "loop.updated", nil, loop.ID, ""); err != nil {
+	if err := announceLoop(ctx, tx, "loop.updated", loop.ID, nil); err != nil {
 		return schemas.LoopAnswer{}, err
 	}
 	return s.loopAnswer(ctx, tx, loop)
@@ -92,7 +94,7 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 	if err != nil {
 		return schemas.LoopDeleted{}, err
 	}
-	if err := s.announce(ctx, tx, "loop.deleted", nil, loop.ID, ""); err != nil {
+	if err := announceLoop(ctx, tx, "loop.deleted", loop.ID, nil); err != nil {
 		return schemas.LoopDeleted{}, err
 	}
 	out := schemas.LoopDeleted{LoopID: loop.ID, DeletedAt: tx.Now()}
@@ -103,7 +105,14 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 
 // deleteAll deletes a loop and every row that hangs on it.
 func deleteAll(ctx context.Context, tx *store.Tx, loopID string) (schemas.DeletedData, error) {
-	if _, err := tx.LockReviewsIn(ctx, loopID); err != nil { // nobody hangs anything more on them
+	ids, err := tx.ReviewsIn(ctx, loopID)
+	if err != nil {
+		return schemas.DeletedData{}, err
+	}
+	if err := change.Delete(ctx, tx, ids); err != nil { // nobody hangs anything more on them
+		return schemas.DeletedData{}, err
+	}
+	if err := webhook.Forget(ctx, tx, ids); err != nil {
 		return schemas.DeletedData{}, err
 	}
 	n, err := tx.CountReviewsIn(ctx, loopID)
@@ -112,7 +121,7 @@ func deleteAll(ctx context.Context, tx *store.Tx, loopID string) (schemas.Delete
 	}
 	out := schemas.DeletedData{RequestsDeleted: int(n.Requests), ResponsesDeleted: int(n.Responses)}
 	for _, remove := range []func(context.Context, string) error{
-		tx.DeleteRoundsIn, tx.DeleteRecipientsIn, tx.DeleteVotesIn, tx.DeleteReviewLinksIn, tx.DeleteAuditIn, tx.DeleteFeedbackIn,
+		tx.DeleteRoundsIn, tx.DeleteRecipientsIn, tx.DeleteVotesIn, tx.DeleteReviewLinksIn, tx.DeleteFeedbackIn,
 		tx.DeleteReceiptsIn, tx.DeleteReviewsIn, tx.DeleteLoopPasskeysIn, tx.DeleteInvitationsIn, tx.DeleteDeliveriesIn, tx.DeleteWebhooksIn,
 	} {
 		if err := remove(ctx, loopID); err != nil {

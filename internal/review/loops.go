@@ -109,6 +109,12 @@ func (s *Service) findLoop(ctx context.Context, tx *store.Tx, idOrSlug string) (
 	return loop, nil
 }
 
+// LoopID is the id of a loop that the caller may see.
+func (s *Service) LoopID(ctx context.Context, tx *store.Tx, idOrSlug string) (string, error) {
+	loop, err := s.findLoop(ctx, tx, idOrSlug)
+	return loop.ID, err
+}
+
 func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop, err error) {
 	switch {
 	case ident.IsHex(idOrSlug):
@@ -177,7 +183,7 @@ func (s *Service) CreateLoop(ctx context.Context, tx *store.Tx, in schemas.Creat
 	if err != nil {
 		return schemas.LoopCreated{}, err
 	}
-	if err := s.announce(ctx, tx, "loop.created", nil, loop.ID, ""); err != nil {
+	if err := announceLoop(ctx, tx, "loop.created", loop.ID, nil); err != nil {
 		return schemas.LoopCreated{}, err
 	}
 	out := schemas.LoopCreated{

@@ -4,12 +4,11 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
 // may tells a person what they may do with a request now, nil to a program.
-func (s *Service) may(r db.Review, a around) *schemas.ReviewerMay {
+func (s *Service) may(r request, a around) *schemas.ReviewerMay {
 	c := a.caller
 	if c.PersonID == "" {
 		return nil
@@ -23,13 +22,13 @@ func (s *Service) may(r db.Review, a around) *schemas.ReviewerMay {
 	m.Why = a.why(r, settings)
 	m.Decide = m.Why == ""
 	m.Claim = m.Decide && !several(modeOf(r))
-	m.Release = r.ClaimedBy.String == c.PersonID
+	m.Release = r.line.ClaimedBy == c.PersonID
 	m.Escalate = furtherStep(settings, r) && (c.Owner || a.standing(r).why == "")
 	return m
 }
 
 // furtherStep tells whether an escalation has another step to go.
-func furtherStep(settings schemas.LoopSettings, r db.Review) bool {
+func furtherStep(settings schemas.LoopSettings, r request) bool {
 	plan, ok := oncall.PlanFor(settings.Escalation, r.Priority)
 	if !ok {
 		return false
@@ -40,7 +39,7 @@ func furtherStep(settings schemas.LoopSettings, r db.Review) bool {
 
 // why says why the caller may not decide, nothing when they may. It is what a decision
 // would be refused with, for a whole page of requests at once.
-func (a around) why(r db.Review, settings schemas.LoopSettings) string {
+func (a around) why(r request, settings schemas.LoopSettings) string {
 	if r.Mode == account.Test {
 		return "It is a test: a simulated reviewer decides."
 	}
@@ -48,24 +47,24 @@ func (a around) why(r db.Review, settings schemas.LoopSettings) string {
 	switch {
 	case st.why != "":
 		return st.why
-	case isDispute(r) && !a.caller.Owner:
+	case r.Disputed && !a.caller.Owner:
 		return "The task is in dispute, and only an owner settles that."
 	case a.hasAnswered(r, st):
 		return "You have answered already; others are still to answer."
-	case r.ClaimedBy.Valid && r.ClaimedBy.String != a.caller.PersonID:
-		return "It is claimed by " + a.people[r.ClaimedBy.String].Name + " until " + clockTime(store.Time(r.LeaseUntil)) + "."
+	case r.line.ClaimedBy != "" && r.line.ClaimedBy != a.caller.PersonID:
+		return "It is claimed by " + a.people[r.line.ClaimedBy].Name + " until " + clockTime(store.Time(r.line.LeaseUntil)) + "."
 	case settings.Passkey && !a.mine.enrolled[r.LoopID]:
 		return "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
 	}
 	return ""
 }
 
-func (a around) standing(r db.Review) standing {
+func (a around) standing(r request) standing {
 	return placeOf(r, a.mine.asked[r.ID], a.caller.PersonID, a.mine.member[r.LoopID])
 }
 
 // hasAnswered tells whether the caller has given every answer that is asked of them now.
-func (a around) hasAnswered(r db.Review, st standing) bool {
+func (a around) hasAnswered(r request, st standing) bool {
 	if !several(modeOf(r)) {
 		return false
 	}

@@ -281,10 +281,10 @@ func roomFor(ctx context.Context, tx *store.Tx, loopID string) error {
 }
 
 func (s *Service) tellAdmitted(ctx context.Context, tx *store.Tx, loop db.Loop, personID string) error {
-	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	return notify.Kind.Enqueue(ctx, tx, notify.Letter{
 		PersonIDs: []string{personID}, Subject: "You are in: " + loop.Name, Kind: "loop.admitted",
 		Body: "You were admitted to the loop " + loop.Name + ", and are asked from now on.", Link: s.address("/"),
-	}, job.Options{})
+	}, job.Options{Owner: loop.AgentID, Priority: job.PriorityOf(loop.Mode)})
 }
 
 // address is one of our pages.

@@ -9,7 +9,6 @@ import (
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 )
 
 // The kinds of notice. Those about a request that is open are dropped when it is over
@@ -45,49 +44,49 @@ func (n notice) takes(channel string) bool {
 // notice tells a person about a request: by mail with a link of their own, and the shared
 // chat room once for all whom one change concerns. Nobody is told of test mode.
 func (s *Service) notice(ctx context.Context, tx *store.Tx, n notice) error {
-	r, err := tx.FindReview(ctx, n.ReviewID)
+	r, err := s.life.Find(ctx, tx, n.ReviewID)
 	if err != nil || r.Mode == account.Test {
 		return err
 	}
-	p, err := tx.PersonByID(ctx, n.PersonID)
+	p, err := account.Person(ctx, tx, n.PersonID)
 	if err != nil {
 		return err
 	}
 	if s.cfg.Mail && n.takes(notify.Mail) && p.Email != "" && p.RemovedAt == 0 && !p.Simulated {
-		if err := s.mailNotice(ctx, tx, n); err != nil {
+		if err := s.mailNotice(ctx, tx, r, n); err != nil {
 			return err
 		}
 	}
 	if s.cfg.Chat && n.takes(notify.Chat) && n.Kind != noticeFeedback {
-		return s.chatNotice(ctx, tx, n)
+		return s.chatNotice(ctx, tx, r, n)
 	}
 	return nil
 }
 
-func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, n notice) (err error) {
-	a := notify.Args{
-		PersonIDs: []string{n.PersonID}, ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Mail},
+func (s *Service) mailNotice(ctx context.Context, tx *store.Tx, r request, n notice) (err error) {
+	a := notify.Letter{
+		PersonIDs: []string{n.PersonID}, About: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Mail},
 	}
 	if n.opens() {
 		if a.LinkID, err = s.newLink(ctx, tx, n.ReviewID, n.PersonID, n.At); err != nil {
 			return err
 		}
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, a, job.Options{RunAt: n.At})
+	return notify.Kind.Enqueue(ctx, tx, a, job.Options{Owner: r.AgentID, Priority: job.PriorityOf(r.Mode), RunAt: n.At})
 }
 
 // chatNotice has one job for each request and kind, at the earliest time of all.
-func (s *Service) chatNotice(ctx context.Context, tx *store.Tx, n notice) error {
+func (s *Service) chatNotice(ctx context.Context, tx *store.Tx, r request, n notice) error {
 	key := "notice.chat:" + n.ReviewID + ":" + n.Kind
 	at := n.At
 	if at.IsZero() {
 		at = tx.Now()
 	}
-	err := job.Enqueue(ctx, tx, notify.Kind, notify.Args{
-		ReviewID: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Chat},
-	}, job.Options{RunAt: at, UniqueKey: key})
+	err := notify.Kind.Enqueue(ctx, tx, notify.Letter{
+		About: n.ReviewID, Subject: n.Subject, Body: n.Body, Kind: "review." + n.Kind, Channels: []string{notify.Chat},
+	}, job.Options{Owner: r.AgentID, Priority: job.PriorityOf(r.Mode), RunAt: at, UniqueKey: key})
 	if err != nil {
 		return err
 	}
-	return tx.HastenJob(ctx, db.HastenJobParams{UniqueKey: key, RunAt: store.Micros(at)})
+	return job.Hasten(ctx, tx, key, at)
 }

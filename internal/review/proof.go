@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
@@ -41,7 +42,7 @@ type TaskDecision struct {
 	Submission int
 	Decision   string // approve, request_changes, reject or refund
 	Reasons    []string
-	By, Via    string
+	By         change.Actor
 }
 
 // DecideTask moves a task on after a person decided its review, in the same transaction.
@@ -51,8 +52,7 @@ type DecideTask func(ctx context.Context, tx *store.Tx, in TaskDecision) error
 // OnTaskDecision says who moves tasks on. It is set once, before anything is decided.
 func (s *Service) OnTaskDecision(f DecideTask) { s.onDecided = f }
 
-func isProof(r db.Review) bool   { return r.TaskID.Valid }
-func isDispute(r db.Review) bool { return r.TaskID.Valid && r.ResponseConfig == disputeConfig }
+func isProof(r request) bool { return r.TaskID.Valid }
 
 // OpenForTask asks the people of the proof loop about a submission. A review of the same
 // task that is still open ends first. The caller has the task's lock.
@@ -61,7 +61,7 @@ func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) 
 	if err != nil {
 		return fmt.Errorf("find the loop of proofs: %w", err)
 	}
-	if err := s.CloseForTask(ctx, tx, in.TaskID, system.id, system.via, "A newer question about the task took its place.", ""); err != nil {
+	if err := s.CloseForTask(ctx, tx, in.TaskID, change.System, "A newer question about the task took its place.", ""); err != nil {
 		return err
 	}
 	r := proofRow(loop, in, tx.Now())
@@ -70,10 +70,7 @@ func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) 
 		return err
 	}
 	s.setClocks(loop, &r, tx.Now(), false)
-	if err := s.insert(ctx, tx, &r, asked); err != nil {
-		return err
-	}
-	if err := s.announce(ctx, tx, "request.created", &r, loop.ID, ""); err != nil {
+	if r, err = s.insert(ctx, tx, r, asked); err != nil {
 		return err
 	}
 	for _, g := range asked {
@@ -84,7 +81,7 @@ func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) 
 	return nil
 }
 
-func proofRow(loop db.Loop, in TaskReview, now time.Time) db.Review {
+func proofRow(loop db.Loop, in TaskReview, now time.Time) request {
 	if in.ExpiresAt.IsZero() {
 		in.ExpiresAt = now.Add(proofTime)
 	}
@@ -94,7 +91,7 @@ func proofRow(loop db.Loop, in TaskReview, now time.Time) db.Review {
 	}
 	at, title := store.Micros(now), cut(kind+check.OneLine(in.Title), maxTitle)
 	r := db.Review{
-		ID: ident.Hex(), LoopID: loop.ID, AgentID: in.AgentID, Mode: account.Live, Status: string(schemas.ReviewPending), Version: 1, SeenVersion: 1, Round: 1,
+		ID: ident.Hex(), LoopID: loop.ID, AgentID: in.AgentID, Mode: account.Live, Status: string(schemas.ReviewPending), Round: 1, Disputed: in.Disputed,
 		ProcessingType: deferred, Type: "markdown", Priority: "high", PriorityRank: priorityRank("high"),
 		Title: title, RequestText: cut(in.Text, maxQuestion), SearchText: searchText(title, in.Text), Media: "{}", Platform: "api",
 		ResponseType: "single_select", ResponseConfig: config, OnTimeout: "cancel", TimeoutSeconds: int64(in.ExpiresAt.Sub(now).Seconds()),
@@ -102,7 +99,7 @@ func proofRow(loop db.Loop, in TaskReview, now time.Time) db.Review {
 		TimeoutAt: store.Micros(in.ExpiresAt), CreatedAt: at, RoundAt: at, UpdatedAt: at,
 	}
 	r.TaskID.Valid, r.TaskID.String = true, in.TaskID
-	return r
+	return fresh(r)
 }
 
 func cut(text string, most int) string {
@@ -112,8 +109,8 @@ func cut(text string, most int) string {
 
 // chooseForProof asks the proof loop, and about a dispute the owners alone. Nobody being
 // there is no reason to refuse: the task's own clock goes on.
-func (s *Service) chooseForProof(ctx context.Context, tx *store.Tx, loop db.Loop, r *db.Review) ([]group, error) {
-	if isDispute(*r) {
+func (s *Service) chooseForProof(ctx context.Context, tx *store.Tx, loop db.Loop, r *request) ([]group, error) {
+	if r.Disputed {
 		r.Restricted = true
 		people, err := s.named(ctx, tx, loop, []string{"owner"})
 		return []group{{people: people, reason: reasonEscalated}}, err
@@ -125,17 +122,20 @@ func (s *Service) chooseForProof(ctx context.Context, tx *store.Tx, loop db.Loop
 // CloseForTask ends the open review of a task that was decided elsewhere: by a person it
 // is completed with their decision, otherwise it is cancelled and says why. The caller
 // has the task's lock.
-func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID, by, via, why, decision string) error {
-	r, err := tx.OpenReviewOfTask(ctx, taskID)
+func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID string, by change.Actor, why, decision string) error {
+	id, err := tx.OpenReviewOfTask(ctx, taskID)
 	if store.NotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	who := actor{by, via}
-	if decision == "" || !strings.HasPrefix(by, "op_") {
-		_, err = s.advance(ctx, tx, r, move{event: Cancel, by: who, data: map[string]any{"reason": why}, edit: cancelled(who, why)})
+	r, err := s.life.Lock(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if decision == "" || !strings.HasPrefix(by.ID, "op_") {
+		_, err = s.life.Move(ctx, tx, r, move{Event: Cancel, By: by, With: Ended{why}, Edit: cancelled(by, why)})
 		return err
 	}
 	spec, err := s.spec(r)
@@ -146,10 +146,10 @@ func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID, by, vi
 	if err != nil {
 		return err
 	}
-	_, err = s.advance(ctx, tx, r, move{event: Decide, by: who, data: map[string]any{"decision": decision, "source": schemas.SourceHuman}, edit: func(r *db.Review) {
+	_, err = s.life.Move(ctx, tx, r, move{Event: Decide, By: by, With: Decided{decision, schemas.SourceHuman}, Edit: func(r *request) {
 		r.Response, r.ResponseValue, r.Effective = string(a.Data), string(a.Value), string(a.Value)
 		r.Decision, r.ResponseSource, r.Comment = meaningForTask(a.Value, a.Decision), schemas.SourceHuman, why
-		r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = true, by, via
+		r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = true, by.ID, by.Via
 	}})
 	return err
 }
@@ -163,15 +163,25 @@ func meaningForTask(value json.RawMessage, fallback string) string {
 }
 
 // passOn moves the task on whose review was decided.
-func (s *Service) passOn(ctx context.Context, tx *store.Tx, r db.Review, paper ballotPaper) error {
+func (s *Service) passOn(ctx context.Context, tx *store.Tx, r request, paper ballotPaper) error {
 	if !isProof(r) || s.onDecided == nil {
 		return nil
 	}
 	var decision string
 	read(r.ResponseValue, &decision)
-	d := TaskDecision{TaskID: r.TaskID.String, Submission: int(r.TaskSubmission), Decision: decision, By: paper.person, Via: paper.via}
+	d := TaskDecision{TaskID: r.TaskID.String, Submission: int(r.TaskSubmission), Decision: decision, By: paper.by()}
 	if paper.comment != "" {
 		d.Reasons = []string{cut(paper.comment, maxReason)}
 	}
 	return s.onDecided(ctx, tx, d)
+}
+
+// OpenAbout tells which of some tasks have an open review.
+func (s *Service) OpenAbout(ctx context.Context, tx *store.Tx, taskIDs []string) (map[string]bool, error) {
+	rows, err := tx.OpenReviewsOfTasks(ctx, store.IDs(taskIDs))
+	open := map[string]bool{}
+	for _, row := range rows {
+		open[row.TaskID] = true
+	}
+	return open, err
 }

@@ -70,7 +70,7 @@ func newDesk(t *testing.T, s *store.Store, clk *clock.Fake) *desk {
 	}, review.Config{PublicURL: deskURL + "/"})
 	d.RegisterJobs(d.runner)
 	for _, kind := range []string{"notify", "webhook"} {
-		d.runner.Handle(kind, func(context.Context, *store.Tx, job.Job) error { return nil })
+		job.Kind[any](kind).Handle(d.runner, func(context.Context, *store.Tx, job.Job[any]) error { return nil })
 	}
 	d.settle()
 	return d

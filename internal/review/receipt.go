@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -16,7 +17,7 @@ import (
 
 // GetReceipt gives the receipt of a decided request and the action that it covers.
 func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.ReviewRequest) (schemas.ReceiptAnswer, error) {
-	r, err := findReceiptable(ctx, in.RequestID, tx.FindReview)
+	r, err := findReceiptable(ctx, tx, in.RequestID, s.life.Find)
 	if err != nil {
 		return schemas.ReceiptAnswer{}, err
 	}
@@ -31,9 +32,9 @@ func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.Revie
 
 // findReceiptable reads a request as those may who ask for receipts: its agent, the
 // owner, and executors of its mode.
-func findReceiptable(ctx context.Context, id string, find func(context.Context, string) (db.Review, error)) (db.Review, error) {
+func findReceiptable(ctx context.Context, tx *store.Tx, id string, find finder) (request, error) {
 	c := account.From(ctx)
-	r, err := find(ctx, id)
+	r, err := find(ctx, tx, id)
 	switch {
 	case store.NotFound(err):
 		return r, noReview()
@@ -46,7 +47,7 @@ func findReceiptable(ctx context.Context, id string, find func(context.Context, 
 }
 
 // receiptOf is the receipt of the request's present round.
-func receiptOf(ctx context.Context, tx *store.Tx, r db.Review) (kept db.Receipt, signed schemas.Receipt, err error) {
+func receiptOf(ctx context.Context, tx *store.Tx, r request) (kept db.Receipt, signed schemas.Receipt, err error) {
 	kept, err = tx.LatestReceipt(ctx, r.ID)
 	switch {
 	case store.NotFound(err), err == nil && kept.Round != r.Round:
@@ -60,7 +61,7 @@ func receiptOf(ctx context.Context, tx *store.Tx, r db.Review) (kept db.Receipt,
 	return kept, signed, nil
 }
 
-func noReceipt(r db.Review) error {
+func noReceipt(r request) error {
 	why := "It ended without a decision by people, so there is none."
 	switch {
 	case r.Action == "":
@@ -73,7 +74,7 @@ func noReceipt(r db.Review) error {
 
 // approvedAction is what the receipt covers: the action as a reviewer changed it, else as
 // it was asked.
-func approvedAction(r db.Review) *schemas.Action {
+func approvedAction(r request) *schemas.Action {
 	if r.EditedAction != "" {
 		return action(r.EditedAction)
 	}
@@ -91,7 +92,7 @@ func (s *Service) ConsumeReceipt(ctx context.Context, tx *store.Tx, in schemas.C
 	if err != nil {
 		return schemas.ReceiptConsumed{}, err
 	}
-	r, err := findReceiptable(ctx, in.RequestID, tx.LockReview)
+	r, err := findReceiptable(ctx, tx, in.RequestID, s.life.Lock)
 	if err != nil {
 		return schemas.ReceiptConsumed{}, err
 	}
@@ -121,7 +122,7 @@ func consumedDigest(in schemas.ConsumeReceiptRequest) (string, error) {
 }
 
 // fits refuses whatever the receipt does not cover.
-func fits(kept db.Receipt, r db.Review, nonce, digest string, now int64) error {
+func fits(kept db.Receipt, r request, nonce, digest string, now int64) error {
 	switch {
 	case !same(nonce, kept.Nonce):
 		return conflict(r, "The nonce is not that of this request's receipt. Do not go on; GET the receipt and compare.")
@@ -141,7 +142,7 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 // consume writes the use down. The condition in the update decides between two who come
 // at once.
-func (s *Service) consume(ctx context.Context, tx *store.Tx, r db.Review, kept db.Receipt, c account.Caller) (schemas.ReceiptConsumed, error) {
+func (s *Service) consume(ctx context.Context, tx *store.Tx, r request, kept db.Receipt, c account.Caller) (schemas.ReceiptConsumed, error) {
 	now := store.Micros(tx.Now())
 	n, err := tx.ConsumeReceipt(ctx, db.ConsumeReceiptParams{Now: now, ConsumedBy: consumerName(c), ReviewID: r.ID, Round: kept.Round})
 	if err != nil {
@@ -150,7 +151,7 @@ func (s *Service) consume(ctx context.Context, tx *store.Tx, r db.Review, kept d
 	if n == 0 {
 		return schemas.ReceiptConsumed{}, conflict(r, "This approval was used at the same moment. It counts once: do not go on; ask for a new review.")
 	}
-	err = s.record(ctx, tx, &r, "review.receipt_consumed", c.ID(), c.Via, map[string]any{"action_digest": kept.Digest, "round": kept.Round})
+	_, err = s.life.Note(ctx, tx, r, change.Note[request]{Kind: "receipt_consumed", By: c.Actor(), With: Consumed{kept.Digest, kept.Round}})
 	out := schemas.ReceiptConsumed{
 		RequestID: r.ID, ActionDigest: kept.Digest, Decision: kept.Decision, ConsumedAt: store.Time(now), ConsumedBy: consumerName(c),
 	}
@@ -166,6 +167,6 @@ func consumerName(c account.Caller) string {
 	return c.Name + " (" + c.ID() + ")"
 }
 
-func used(r db.Review, kept db.Receipt) error {
+func used(r request, kept db.Receipt) error {
 	return conflict(r, "This approval was used already, by "+kept.ConsumedBy+" at "+clockTime(store.Time(kept.ConsumedAt))+". It counts once: do not go on; ask for a new review.")
 }

@@ -2,42 +2,23 @@ package review
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
 // conflict refuses because of the status that the request is in, and names it.
-func conflict(r db.Review, sentence string) error {
+func conflict(r request, sentence string) error {
 	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: r.Status}
 }
 
 func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForbidden, sentence) }
 
-// refusal tells the loser of a race how the request ended and who decided; for a request
-// that is open it is the table's own words.
-func (s *Service) refusal(ctx context.Context, tx *store.Tx, r db.Review, table error) error {
-	sentence, err := s.ending(ctx, tx, r)
-	if err != nil {
-		return err
-	}
-	var refused *schemas.Error
-	switch {
-	case sentence != "":
-		return conflict(r, sentence)
-	case errors.As(table, &refused):
-		return table
-	}
-	return conflict(r, "Somebody else was faster: the request is "+r.Status+" now. Look at it again before you go on.")
-}
-
-// ending is how a request ended, or "" while it is open.
-func (s *Service) ending(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
-	at := clockTime(store.Time(r.EndedAt))
+// ending is how a request ended and who decided, or "" while it is open.
+func (s *Service) ending(ctx context.Context, tx *store.Tx, r request) (string, error) {
+	at := clockTime(store.Time(r.line.EndedAt))
 	switch schemas.ReviewStatus(r.Status) {
 	case schemas.ReviewCompleted:
 		who, err := s.decider(ctx, tx, r)
@@ -51,7 +32,7 @@ func (s *Service) ending(ctx context.Context, tx *store.Tx, r db.Review) (string
 	}
 }
 
-func (s *Service) decider(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+func (s *Service) decider(ctx context.Context, tx *store.Tx, r request) (string, error) {
 	if !r.DecidedBy.Valid {
 		return "the answers of several people together", nil
 	}
@@ -66,7 +47,7 @@ func (s *Service) decider(ctx context.Context, tx *store.Tx, r db.Review) (strin
 
 // deciders are those of several people whose answers made the decision, and not only who
 // was last.
-func (s *Service) deciders(ctx context.Context, tx *store.Tx, r db.Review) (string, error) {
+func (s *Service) deciders(ctx context.Context, tx *store.Tx, r request) (string, error) {
 	v := decided(r)
 	v.AnswersIn = 1
 	err := s.addAnswers(ctx, tx, &v, r)
@@ -87,13 +68,13 @@ func (s *Service) deciders(ctx context.Context, tx *store.Tx, r db.Review) (stri
 const maxDeciders = 3
 
 // decided is the little of a request that says whose answers made the decision.
-func decided(r db.Review) schemas.Review {
+func decided(r request) schemas.Review {
 	return schemas.Review{
 		Status: status(r), ReviewMode: reviewMode(r.ReviewMode), ResponseType: r.ResponseType, Decision: r.Decision, ResponseData: orNull(r.Response),
 	}
 }
 
-func verb(r db.Review) string {
+func verb(r request) string {
 	switch r.Decision {
 	case schemas.Approved:
 		return "approved it"
@@ -109,14 +90,14 @@ func verb(r db.Review) string {
 }
 
 // held tells who has claimed a request.
-func (s *Service) held(ctx context.Context, tx *store.Tx, r db.Review) error {
-	p, err := tx.PersonByID(ctx, r.ClaimedBy.String)
+func (s *Service) held(ctx context.Context, tx *store.Tx, r request) error {
+	p, err := tx.PersonByID(ctx, r.line.ClaimedBy)
 	if err != nil {
 		return err
 	}
 	return conflict(r, fmt.Sprintf("The request is claimed by %s until %s. Wait until it is free again, or ask %s to release it.",
-		p.Name, clockTime(store.Time(r.LeaseUntil)), p.Name))
+		p.Name, clockTime(store.Time(r.line.LeaseUntil)), p.Name))
 }
 
 // status is a request's status as its own type.
-func status(r db.Review) schemas.ReviewStatus { return schemas.ReviewStatus(r.Status) }
+func status(r request) schemas.ReviewStatus { return schemas.ReviewStatus(r.Status) }

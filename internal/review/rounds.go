@@ -29,7 +29,7 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if err := s.mayReask(l); err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	next, err := s.nextVersion(l.Review, in)
+	next, err := s.nextVersion(l.request, in)
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
@@ -40,11 +40,11 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if err := s.mayAgree(next, asked); err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	if err := keepRound(ctx, tx, l.Review); err != nil {
+	if err := keepRound(ctx, tx, l.request); err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	r, err := s.advance(ctx, tx, l.Review, move{event: NextRound, by: actorOf(l.caller), data: map[string]any{"action_digest": next.ActionDigest},
-		edit: func(r *db.Review) {
+	r, err := s.life.Move(ctx, tx, l.request, move{Event: NextRound, By: l.caller.Actor(), With: Reopened{next.ActionDigest},
+		Edit: func(r *request) {
 			renew(r, next, store.Micros(tx.Now()))
 			if r.Mode == account.Live {
 				s.setClocks(l.loop, r, tx.Now(), wasRouted(*r, asked))
@@ -71,21 +71,21 @@ func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) 
 func (s *Service) mayReask(l locked) error {
 	demanded := s.settings(l.loop).Mode
 	switch {
-	case isProof(l.Review):
-		return conflict(l.Review, "This request decides a task's proof. Its next round begins when the operator submits again.")
-	case status(l.Review) == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
-		return conflict(l.Review, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
-	case l.Decision != schemas.NeedsChanges || status(l.Review) != schemas.ReviewCompleted:
-		return conflict(l.Review, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
-	case demanded != nil && several(*demanded) && !sameMode(*demanded, modeOf(l.Review)) && !stricterQuorum(*demanded, modeOf(l.Review)):
-		return conflict(l.Review, "The loop now demands the agreement of more people than this request asked for. Ask with a new request.")
+	case isProof(l.request):
+		return conflict(l.request, "This request decides a task's proof. Its next round begins when the operator submits again.")
+	case status(l.request) == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
+		return conflict(l.request, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
+	case l.Decision != schemas.NeedsChanges || status(l.request) != schemas.ReviewCompleted:
+		return conflict(l.request, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
+	case demanded != nil && several(*demanded) && !sameMode(*demanded, modeOf(l.request)) && !stricterQuorum(*demanded, modeOf(l.request)):
+		return conflict(l.request, "The loop now demands the agreement of more people than this request asked for. Ask with a new request.")
 	}
 	return nil
 }
 
 // mayAgree refuses a round that could not be decided any more, because those who would
 // have to were taken out.
-func (s *Service) mayAgree(r db.Review, asked []db.CircleOfReviewRow) error {
+func (s *Service) mayAgree(r request, asked []db.CircleOfReviewRow) error {
 	spec, err := s.spec(r)
 	if err != nil || r.Mode == account.Test {
 		return err
@@ -99,7 +99,7 @@ func (s *Service) mayAgree(r db.Review, asked []db.CircleOfReviewRow) error {
 }
 
 // nextVersion is the request as it is asked again: what is left out stays as it was.
-func (s *Service) nextVersion(r db.Review, in schemas.OpenRoundRequest) (db.Review, error) {
+func (s *Service) nextVersion(r request, in schemas.OpenRoundRequest) (request, error) {
 	var p check.Problems
 	if in.RequestText != "" {
 		checkQuestion(&p, &in.RequestText)
@@ -145,7 +145,7 @@ func newMedia(p *check.Problems, text string, in schemas.OpenRoundRequest) strin
 }
 
 // redraft puts a new draft into the configuration of editable_text.
-func redraft(p *check.Problems, r *db.Review, draft string) error {
+func redraft(p *check.Problems, r *request, draft string) error {
 	if draft == "" {
 		return nil
 	}
@@ -163,7 +163,7 @@ func redraft(p *check.Problems, r *db.Review, draft string) error {
 }
 
 // keepRound writes the round that is over down.
-func keepRound(ctx context.Context, tx *store.Tx, r db.Review) error {
+func keepRound(ctx context.Context, tx *store.Tx, r request) error {
 	return tx.InsertReviewRound(ctx, db.InsertReviewRoundParams{
 		ReviewID: r.ID, Round: r.Round, RequestText: r.RequestText, Context: r.Context, Media: r.Media, Action: r.Action, ActionDigest: r.ActionDigest,
 		Response: r.Response, ResponseValue: r.ResponseValue, Decision: r.Decision, DecidedBy: r.DecidedBy.String, DecidedVia: r.DecidedVia,
@@ -172,10 +172,10 @@ func keepRound(ctx context.Context, tx *store.Tx, r db.Review) error {
 }
 
 // renew makes r the next round of itself.
-func renew(r *db.Review, next db.Review, now int64) {
+func renew(r *request, next request, now int64) {
 	r.RequestText, r.SearchText, r.Context, r.Media = next.RequestText, next.SearchText, next.Context, next.Media
 	r.ResponseConfig, r.Action, r.ActionDigest, r.TimeoutSeconds = next.ResponseConfig, next.Action, next.ActionDigest, next.TimeoutSeconds
-	r.Round, r.RoundAt, r.EndedAt, r.Warned, r.TextVersion = r.Round+1, now, 0, 0, 0
+	r.Round, r.RoundAt, r.line.Warned, r.TextVersion = r.Round+1, now, "", 0
 	r.TimeoutAt = now + seconds(int(r.TimeoutSeconds)).Microseconds()
 	r.Response, r.ResponseValue, r.Effective, r.ResponseSource, r.Decision = "", "", "", "", ""
 	r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = false, "", ""
@@ -189,10 +189,10 @@ func renew(r *db.Review, next db.Review, now int64) {
 
 // asksElse keeps a request that changed from passing for the one that was asked at first:
 // asking that again makes a new request.
-func asksElse(r *db.Review) { r.ContentHash = "changed " + r.ID }
+func asksElse(r *request) { r.ContentHash = "changed " + r.ID }
 
 // reopened is the answer about a new round: who is asked is who was asked before.
-func (s *Service) reopened(ctx context.Context, tx *store.Tx, loop db.Loop, r db.Review) (schemas.ReviewCreated, error) {
+func (s *Service) reopened(ctx context.Context, tx *store.Tx, loop db.Loop, r request) (schemas.ReviewCreated, error) {
 	out := s.created(loop, r)
 	markTest(&out.Sandboxed, r.Mode)
 	asked, err := tx.CircleOfReview(ctx, r.ID)

@@ -65,12 +65,10 @@ func sceneOn(t testing.TB, s *store.Store, clk *clock.Fake, c Config) *scene {
 		Sealer: sealer, Passkeys: passkey.NewService(passkey.Config{PublicURL: sceneURL}), Receipts: receipt.NewService(receipt.Config{Issuer: sceneURL}, sealer),
 	}, c)
 	sc.RegisterJobs(sc.runner)
-	sc.runner.Handle(notify.Kind, func(_ context.Context, _ *store.Tx, j job.Job) error {
-		var a notify.Args
-		require.NoError(sc.t, j.Decode(&a))
+	notify.Kind.Handle(sc.runner, func(_ context.Context, _ *store.Tx, j job.Job[notify.Args]) error {
 		sc.telling.Lock()
 		defer sc.telling.Unlock()
-		sc.told = append(sc.told, a)
+		sc.told = append(sc.told, j.Args)
 		return nil
 	})
 	sc.settle()

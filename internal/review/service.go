@@ -9,8 +9,8 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
-	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/seal"
@@ -23,7 +23,8 @@ type Deps struct {
 	Store    *store.Store
 	Accounts *account.Service
 	Blobs    *blob.Store
-	Feed     *event.Feed
+	Changes  *change.Changes
+	Webhooks *webhook.Service
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	Sealer   *seal.Sealer
@@ -52,7 +53,7 @@ type Service struct {
 	Deps
 	cfg       Config
 	linkKey   []byte
-	hooks     *webhook.Sender
+	life      *life
 	onDecided DecideTask
 }
 
@@ -68,9 +69,9 @@ func NewService(d Deps, c Config) *Service {
 	orElse(&c.ReceiptTTL, 24*time.Hour)
 	orElse(&c.SimulatedStep, time.Second)
 	s := &Service{Deps: d, cfg: c, linkKey: d.Sealer.Derive("review links")}
-	s.hooks = webhook.New(webhook.Config{
-		Sealer: d.Sealer, AllowPrivate: c.PrivateCallbacks, Clock: d.Clock, Store: d.Store, SwitchedOff: tellSwitchedOff,
-	}, d.Logger)
+	s.life = change.Register(d.Changes, s.kind())
+	s.life.Follow(s.announce)
+	s.life.Follow(s.tell)
 	d.Accounts.OnRemove(s.forget)
 	return s
 }

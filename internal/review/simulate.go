@@ -28,12 +28,12 @@ type simulateArgs struct {
 	Round    int64  `json:"round"`
 }
 
-func steered(r db.Review, word string) bool {
+func steered(r request, word string) bool {
 	return strings.Contains(strings.ToLower(r.Title+"\n"+r.RequestText), word)
 }
 
 // scheduleSimulation has a round of test mode answered.
-func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, r db.Review) error {
+func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, r request) error {
 	if steered(r, simulateNobody) {
 		return nil
 	}
@@ -41,25 +41,22 @@ func (s *Service) scheduleSimulation(ctx context.Context, tx *store.Tx, r db.Rev
 	if steered(r, simulateSlow) {
 		after *= slowSteps
 	}
-	return job.Enqueue(ctx, tx, simulateKind, simulateArgs{r.ID, r.Round}, job.Options{
-		RunAt: tx.Now().Add(after), UniqueKey: simulateKind + ":" + r.ID + ":" + strconv.FormatInt(r.Round, 10),
+	return simulateKind.Enqueue(ctx, tx, simulateArgs{r.ID, r.Round}, job.Options{
+		Owner: r.AgentID, Priority: job.PriorityOf(r.Mode),
+		RunAt: tx.Now().Add(after), UniqueKey: string(simulateKind) + ":" + r.ID + ":" + strconv.FormatInt(r.Round, 10),
 	})
 }
 
 // simulate answers a round that is still open.
-func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var args simulateArgs
-	if err := j.Decode(&args); err != nil {
-		return err
-	}
-	r, err := tx.LockReview(ctx, args.ReviewID)
+func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job[simulateArgs]) error {
+	r, err := s.life.Lock(ctx, tx, j.Args.ReviewID)
 	if store.NotFound(err) {
 		return nil // its loop was deleted
 	}
-	if err != nil || r.Round != args.Round || status(r).Final() || r.Mode != "test" {
+	if err != nil || r.Round != j.Args.Round || status(r).Final() || r.Mode != "test" {
 		return err
 	}
-	people, err := s.simulatedPeople(ctx, tx)
+	people, err := s.Accounts.Simulated(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +81,7 @@ func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job) error {
 	return err
 }
 
-func steerOf(r db.Review) string {
+func steerOf(r request) string {
 	switch {
 	case steered(r, simulateReject):
 		return "reject"
@@ -92,15 +89,4 @@ func steerOf(r db.Review) string {
 		return "changes"
 	}
 	return ""
-}
-
-func (s *Service) simulatedPeople(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {
-	people, err := tx.PeopleSimulated(ctx)
-	if err != nil || len(people) > 0 {
-		return people, err
-	}
-	if err := s.Accounts.EnsureSimulated(ctx, tx); err != nil {
-		return nil, err
-	}
-	return tx.PeopleSimulated(ctx)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
@@ -56,13 +58,13 @@ func roleOf(m member) string {
 }
 
 // ask tells people that an answer of theirs is wanted.
-func (s *Service) ask(ctx context.Context, tx *store.Tx, r db.Review, people []member, step int64) error {
+func (s *Service) ask(ctx context.Context, tx *store.Tx, r request, people []member, step int64) error {
 	_, err := s.askEach(ctx, tx, r, people, step)
 	return err
 }
 
 // askEach is ask that counts how many are being told by mail or chat.
-func (s *Service) askEach(ctx context.Context, tx *store.Tx, r db.Review, people []member, step int64) (int, error) {
+func (s *Service) askEach(ctx context.Context, tx *store.Tx, r request, people []member, step int64) (int, error) {
 	body := "Your answer is wanted."
 	if r.Round > 1 {
 		body = fmt.Sprintf("Your answer is wanted again: this is round %d, after the changes that were asked for.", r.Round)
@@ -74,7 +76,7 @@ func (s *Service) askEach(ctx context.Context, tx *store.Tx, r db.Review, people
 
 // deliver tells each person when they may be asked: in their working hours, a critical
 // request at any hour, nobody during an absence.
-func (s *Service) deliver(ctx context.Context, tx *store.Tx, r db.Review, people []member, step int64, l letter) (told int, err error) {
+func (s *Service) deliver(ctx context.Context, tx *store.Tx, r request, people []member, step int64, l letter) (told int, err error) {
 	for _, m := range people {
 		at := oncall.NextOpening(m.Availability, tx.Now(), r.Priority == critical)
 		outcome := s.unreached(m, l.channels)
@@ -109,26 +111,33 @@ func (s *Service) unreached(m member, channels []string) string {
 }
 
 // tell lets people know of a change that concerns them. The agent hears by itself.
-func (s *Service) tell(ctx context.Context, tx *store.Tx, was, r db.Review, m move) error {
-	switch m.event {
+func (s *Service) tell(ctx context.Context, tx *store.Tx, h happened) error {
+	r := h.Now
+	if r.Mode == account.Test {
+		if h.Event == NextRound {
+			return s.scheduleSimulation(ctx, tx, r)
+		}
+		return nil
+	}
+	switch h.Event {
 	case Decide, Cancel, Timeout, Exhausted:
-		return s.tellOver(ctx, tx, was, r, m)
+		return s.tellOver(ctx, tx, h)
 	case Answer:
-		if r.Step == was.Step {
+		if r.Step == h.Was.Step {
 			return nil
 		}
 		return s.askCircle(ctx, tx, r)
 	case NextRound:
 		return s.askCircle(ctx, tx, r)
 	case Warn:
-		return s.tellWarning(ctx, tx, r, m)
+		return s.tellWarning(ctx, tx, h)
 	default: // told elsewhere, or nobody else's concern
 		return nil
 	}
 }
 
 // askCircle asks those whose turn it is.
-func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r db.Review) error {
+func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r request) error {
 	asked, err := tx.CircleOfReview(ctx, r.ID)
 	if err != nil {
 		return err
@@ -146,7 +155,7 @@ func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r db.Review) erro
 }
 
 // stepsOf are the steps that are asked now.
-func stepsOf(r db.Review, asked []db.CircleOfReviewRow) []int64 {
+func stepsOf(r request, asked []db.CircleOfReviewRow) []int64 {
 	if r.Step > 0 {
 		return []int64{r.Step}
 	}
@@ -160,7 +169,7 @@ func stepsOf(r db.Review, asked []db.CircleOfReviewRow) []int64 {
 }
 
 // membersOf finds those who were asked as people of the house who are still there.
-func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r db.Review, asked []db.CircleOfReviewRow, which func(db.CircleOfReviewRow) bool) ([]member, error) {
+func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked []db.CircleOfReviewRow, which func(db.CircleOfReviewRow) bool) ([]member, error) {
 	loop, err := tx.LoopByID(ctx, r.LoopID)
 	if err != nil {
 		return nil, err
@@ -193,15 +202,16 @@ func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r db.Review, aske
 
 // tellOver tells those who were told of a request that it is over, and who decided; and
 // whoever had claimed it.
-func (s *Service) tellOver(ctx context.Context, tx *store.Tx, was, r db.Review, m move) error {
+func (s *Service) tellOver(ctx context.Context, tx *store.Tx, h happened) error {
+	r := h.Now
 	asked, err := tx.CircleOfReview(ctx, r.ID)
 	if err != nil {
 		return err
 	}
 	now := store.Micros(tx.Now())
 	people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool {
-		told := a.Notified == sent && a.NotifiedAt <= now || a.PersonID == was.ClaimedBy.String
-		return told && a.PersonID != m.by.id
+		told := a.Notified == sent && a.NotifiedAt <= now || a.PersonID == h.Was.line.ClaimedBy
+		return told && a.PersonID != h.By.ID
 	})
 	if err != nil || len(people) == 0 {
 		return err
@@ -211,7 +221,7 @@ func (s *Service) tellOver(ctx context.Context, tx *store.Tx, was, r db.Review, 
 		return err
 	}
 	l := letter{kind: noticeWithdrawn, subject: "No longer needed: " + headline(r), body: sentence}
-	if m.event == Decide {
+	if h.Event == Decide {
 		l.kind, l.subject = noticeDecided, "Decided: "+headline(r)
 	}
 	_, err = s.deliver(ctx, tx, r, people, r.Step, l)
@@ -219,7 +229,12 @@ func (s *Service) tellOver(ctx context.Context, tx *store.Tx, was, r db.Review, 
 }
 
 // tellWarning warns whoever has the request, or those who have not answered it.
-func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, r db.Review, m move) error {
+func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) error {
+	warned, ok := h.With.(change.Warned)
+	if !ok {
+		return nil
+	}
+	r := h.Now
 	asked, err := tx.CircleOfReview(ctx, r.ID)
 	if err != nil {
 		return err
@@ -230,8 +245,8 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, r db.Review, m 
 	}
 	steps := stepsOf(r, asked)
 	people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool {
-		if r.ClaimedBy.Valid {
-			return a.PersonID == r.ClaimedBy.String
+		if r.line.ClaimedBy != "" {
+			return a.PersonID == r.line.ClaimedBy
 		}
 		answered := slices.ContainsFunc(votes, func(v db.ReviewVote) bool { return v.PersonID == a.PersonID })
 		return slices.Contains(steps, a.Step) && !answered
@@ -240,12 +255,12 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, r db.Review, m 
 		return err
 	}
 	l := letter{kind: noticeWarned, subject: "Time is running out: " + headline(r)}
-	switch m.data["clock"] {
-	case "claim":
+	switch warned.Clock {
+	case clockClaim:
 		l.before, l.body = store.Time(r.ClaimBy), "Nobody has claimed this review yet. It is escalated at "
-	case "decide":
+	case clockDecide:
 		l.before, l.body = store.Time(r.DecideBy), "You have claimed this review. Your claim ends at "
-	case "end":
+	case clockEnd:
 		l.before, l.body = store.Time(r.TimeoutAt), "Nobody has decided this review yet. It ends at "
 	default:
 		return nil
@@ -255,7 +270,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, r db.Review, m 
 	return err
 }
 
-func (s *Service) tellEscalated(ctx context.Context, tx *store.Tx, r db.Review, people []member, channels []string, reason string) error {
+func (s *Service) tellEscalated(ctx context.Context, tx *store.Tx, r request, people []member, channels []string, reason string) error {
 	why := "Nobody has decided this review yet, so it comes to you."
 	if reason != "" {
 		why = "This review was escalated to you: " + check.OneLine(reason)
@@ -267,7 +282,7 @@ func (s *Service) tellEscalated(ctx context.Context, tx *store.Tx, r db.Review, 
 }
 
 // headline is a request in one line. An agent's line breaks would look like ours.
-func headline(r db.Review) string {
+func headline(r request) string {
 	text := r.Title
 	if text == "" {
 		text = r.RequestText

@@ -2,119 +2,23 @@ package review
 
 import (
 	"context"
-	"strconv"
 	"time"
 
-	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/job"
-	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
+// The kinds of job.
 const (
-	timerKind    = "review.timer"
-	simulateKind = "review.simulate"
-	// ringsAtOnce bounds what one ring does; whatever is left rings again.
-	ringsAtOnce = 50
-)
-
-// The warnings that were given, as bits.
-const (
-	warnedClaim  = 1
-	warnedEnd    = 2
-	warnedDecide = 4
+	simulateKind job.Kind[simulateArgs] = "review.simulate"
 )
 
 // RegisterJobs tells the runner how to do the jobs of reviews.
 func (s *Service) RegisterJobs(r *job.Runner) {
-	r.Handle(timerKind, s.ring)
-	r.Handle(simulateKind, s.simulate)
-	s.hooks.RegisterReviewJobs(r)
-	r.Every("review.clocks.hourly", time.Hour, s.windUp)
-}
-
-// ringing is something that time does to a request.
-type ringing struct {
-	at    int64
-	event Event
-	bit   int64 // of a warning
-}
-
-// nextClock is what time will do next to an open request, and when. warn is how long
-// before a clock people are warned.
-func nextClock(r db.Review, warn time.Duration) ringing {
-	status := schemas.ReviewStatus(r.Status)
-	if status.Final() {
-		return ringing{}
-	}
-	next := ringing{at: r.TimeoutAt, event: Timeout}
-	sooner := func(c ringing) {
-		if c.at > 0 && c.at < next.at {
-			next = c
-		}
-	}
-	if status == schemas.ReviewClaimed {
-		sooner(ringing{at: r.LeaseUntil, event: LeaseEnd})
-		sooner(ringing{at: r.DecideBy, event: LeaseEnd})
-	} else {
-		sooner(ringing{at: r.ClaimBy, event: ClaimLate})
-		sooner(ringing{at: r.EscalationAt, event: Escalate})
-	}
-	if r.Mode == account.Live {
-		for _, c := range warnings(r, warn) {
-			sooner(c)
-		}
-	}
-	return next
-}
-
-// warnings are those that were not given yet.
-func warnings(r db.Review, warn time.Duration) []ringing {
-	var out []ringing
-	add := func(bit, since, at int64) {
-		if at > 0 && r.Warned&bit == 0 {
-			out = append(out, ringing{at: at - min(warn.Microseconds(), (at-since)/2), event: Warn, bit: bit})
-		}
-	}
-	if schemas.ReviewStatus(r.Status) == schemas.ReviewClaimed {
-		add(warnedDecide, r.ClaimedAt, r.DecideBy)
-	} else {
-		add(warnedClaim, r.RoundAt, r.ClaimBy)
-	}
-	add(warnedEnd, r.RoundAt, r.TimeoutAt)
-	return out
-}
-
-// timerArgs names the request whose clock has run out.
-type timerArgs struct {
-	ReviewID string `json:"review_id"`
-}
-
-// schedule sets the request's next clock. The key carries the time, so that a clock that
-// has moved is set again, and the same one only once.
-func (s *Service) schedule(ctx context.Context, tx *store.Tx, r db.Review) error {
-	if schemas.ReviewStatus(r.Status).Final() {
-		return nil
-	}
-	warn, err := s.warnBefore(ctx, tx, r)
-	if err != nil {
-		return err
-	}
-	at := nextClock(r, warn).at
-	return job.Enqueue(ctx, tx, timerKind, timerArgs{r.ID}, job.Options{
-		RunAt: store.Time(at), UniqueKey: timerKind + ":" + r.ID + ":" + strconv.FormatInt(at, 10),
-	})
-}
-
-func (s *Service) warnBefore(ctx context.Context, tx *store.Tx, r db.Review) (time.Duration, error) {
-	loop, err := tx.LoopByID(ctx, r.LoopID)
-	if err != nil {
-		return 0, err
-	}
-	return orDefault(s.settings(loop).WarnSeconds, s.cfg.WarnBefore), nil
+	simulateKind.Handle(r, s.simulate)
 }
 
 // orDefault is a setting in seconds, or what the installation chose.
@@ -125,43 +29,11 @@ func orDefault(seconds int, fallback time.Duration) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// ring does what time does to a request. The clocks may have moved since this one was
-// set, and the request gone on or away, so everything is looked at again.
-func (s *Service) ring(ctx context.Context, tx *store.Tx, j job.Job) error {
-	var args timerArgs
-	if err := j.Decode(&args); err != nil {
-		return err
-	}
-	r, err := tx.LockReview(ctx, args.ReviewID)
-	if store.NotFound(err) {
-		return nil // its loop was deleted
-	}
-	if err != nil {
-		return err
-	}
-	warn, err := s.warnBefore(ctx, tx, r)
-	if err != nil {
-		return err
-	}
-	for range ringsAtOnce {
-		c := nextClock(r, warn)
-		if c.at == 0 || store.Micros(tx.Now()) < c.at {
-			break
-		}
-		if r, err = s.timeUp(ctx, tx, r, c); err != nil {
-			return err
-		}
-	}
-	return s.schedule(ctx, tx, r)
-}
-
-func (s *Service) timeUp(ctx context.Context, tx *store.Tx, r db.Review, c ringing) (db.Review, error) {
-	switch c.event {
-	case Warn:
-		return s.advance(ctx, tx, r, move{event: Warn, by: silence, quiet: true,
-			data: map[string]any{"clock": clockName(c.bit)}, edit: func(r *db.Review) { r.Warned |= c.bit }})
+// timeUp does what time does to a request.
+func (s *Service) timeUp(ctx context.Context, tx *store.Tx, r request, c ringing) (request, error) {
+	switch c.Event {
 	case LeaseEnd:
-		return s.leaseEnd(ctx, tx, r, c.at)
+		return s.leaseEnd(ctx, tx, r, c.At)
 	case ClaimLate:
 		return s.claimLate(ctx, tx, r)
 	case Escalate:
@@ -171,18 +43,8 @@ func (s *Service) timeUp(ctx context.Context, tx *store.Tx, r db.Review, c ringi
 	}
 }
 
-func clockName(bit int64) string {
-	switch bit {
-	case warnedClaim:
-		return "claim"
-	case warnedDecide:
-		return "decide"
-	}
-	return "end"
-}
-
 // end closes a request that nobody decided: its default counts, or it is cancelled.
-func (s *Service) end(ctx context.Context, tx *store.Tx, r db.Review, e Event) (db.Review, error) {
+func (s *Service) end(ctx context.Context, tx *store.Tx, r request, e Event) (request, error) {
 	if r.DefaultResponse == "" {
 		return s.lapse(ctx, tx, r, e, "Nobody decided in time.")
 	}
@@ -198,17 +60,17 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, r db.Review, e Event) (
 	if !counts {
 		return s.lapse(ctx, tx, r, e, "Nobody decided in time, and by now silence may only reject in this loop.")
 	}
-	return s.advance(ctx, tx, r, move{event: e, by: silence, edit: func(r *db.Review) {
+	return s.life.Move(ctx, tx, r, move{Event: e, By: change.Timeout, Edit: func(r *request) {
 		if status(*r) == schemas.ReviewCancelled {
-			cancelled(silence, "Nobody decided in time.")(r)
+			cancelled(change.Timeout, "Nobody decided in time.")(r)
 			return
 		}
-		r.Effective, r.ResponseSource, r.Decision, r.DecidedVia = r.DefaultResponse, schemas.SourceDefault, fallback.Decision, silence.via
+		r.Effective, r.ResponseSource, r.Decision, r.DecidedVia = r.DefaultResponse, schemas.SourceDefault, fallback.Decision, change.Timeout.Via
 	}})
 }
 
 // fallback is a request's default.
-func (s *Service) fallback(r db.Review) (answer.Answer, error) {
+func (s *Service) fallback(r request) (answer.Answer, error) {
 	spec, err := s.spec(r)
 	if err != nil {
 		return answer.Answer{}, err
@@ -218,38 +80,16 @@ func (s *Service) fallback(r db.Review) (answer.Answer, error) {
 
 // mayCount tells whether an answer that no person gave may count. The loop may have become
 // fail-closed since the answer was checked.
-func (s *Service) mayCount(ctx context.Context, tx *store.Tx, r db.Review, a answer.Answer) (bool, error) {
+func (s *Service) mayCount(ctx context.Context, tx *store.Tx, r request, a answer.Answer) (bool, error) {
 	loop, err := tx.LoopByID(ctx, r.LoopID)
 	return a.Decision == schemas.Rejected || !s.settings(loop).FailClosed, err
 }
 
-// lapse cancels a request that ends without an answer that may count.
-func (s *Service) lapse(ctx context.Context, tx *store.Tx, r db.Review, e Event, why string) (db.Review, error) {
-	r.OnTimeout, r.EscalationLast = "cancel", oncall.LastCancel
-	return s.advance(ctx, tx, r, move{event: e, by: silence, data: map[string]any{"reason": why}, edit: cancelled(silence, why)})
-}
-
-// windUp sets the clocks of overdue requests again, so that no request stays open because
-// a clock's job failed for good.
-func (s *Service) windUp(ctx context.Context, tx *store.Tx) error {
-	overdue, err := tx.OverdueReviews(ctx, store.Micros(tx.Now()))
-	if err != nil {
-		return err
-	}
-	for _, r := range overdue {
-		if err := s.schedule(ctx, tx, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ExtendDeadlines gives people back the time that the platform was away: every clock of
-// the open requests moves. The clocks that were set ring early and are then set again.
-func (s *Service) ExtendDeadlines(ctx context.Context, tx *store.Tx, by time.Duration) error {
-	if by <= 0 {
-		return nil
-	}
-	_, err := tx.ExtendReviews(ctx, by.Microseconds())
-	return err
+// lapse cancels a request that ends without an answer that may count, whatever was to
+// count when it was asked.
+func (s *Service) lapse(ctx context.Context, tx *store.Tx, r request, e Event, why string) (request, error) {
+	return s.life.Move(ctx, tx, r, move{
+		Event: e, By: change.Timeout, With: Ended{why}, Given: func(f *Facts) { f.Cancels, f.LastCancels = true, true },
+		Edit: cancelled(change.Timeout, why),
+	})
 }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -33,7 +35,10 @@ func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.Upd
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	r, err := s.advance(ctx, tx, l.Review, move{event: Update, by: actorOf(l.caller), data: map[string]any{"fields": fields}, edit: func(r *db.Review) {
+	if err := s.moveCallback(ctx, tx, l.request, in.CallbackURL); err != nil {
+		return schemas.ReviewAnswer{}, err
+	}
+	r, err := s.life.Move(ctx, tx, l.request, move{Event: Update, By: l.caller.Actor(), With: Updated{fields}, Edit: func(r *request) {
 		*r = changed
 		asksElse(r)
 	}})
@@ -41,6 +46,14 @@ func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.Upd
 		return schemas.ReviewAnswer{}, err
 	}
 	return s.answerWith(ctx, tx, r, schemas.Updated)
+}
+
+// moveCallback gives a request another callback address, where one was sent.
+func (s *Service) moveCallback(ctx context.Context, tx *store.Tx, r request, address *string) error {
+	if address == nil {
+		return nil
+	}
+	return s.Webhooks.Resubscribe(ctx, tx, webhook.Callback{SubjectID: r.ID, AgentID: r.AgentID, Mode: r.Mode, URL: *address, Style: webhook.Reviews})
 }
 
 func changedFields(in schemas.UpdateReviewRequest) []string {
@@ -62,23 +75,23 @@ func changedFields(in schemas.UpdateReviewRequest) []string {
 
 func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case status(l.Review).Final():
-		return s.refusal(ctx, tx, l.Review, nil)
-	case l.ClaimedBy.Valid:
-		return conflict(l.Review, "Somebody has claimed the request, so it can no longer be changed under them. Wait for the answer, or cancel it and ask again.")
-	case isProof(l.Review):
-		return conflict(l.Review, "This request decides a task's proof and cannot be changed.")
+	case status(l.request).Final():
+		return s.life.Refusal(ctx, tx, l.request)
+	case l.line.ClaimedBy != "":
+		return conflict(l.request, "Somebody has claimed the request, so it can no longer be changed under them. Wait for the answer, or cancel it and ask again.")
+	case isProof(l.request):
+		return conflict(l.request, "This request decides a task's proof and cannot be changed.")
 	}
 	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: l.ID, Round: l.Round})
 	if err == nil && len(votes) > 0 {
-		err = conflict(l.Review, "Somebody has answered the request, so it can no longer be changed under the others. Wait for the answers, or cancel it and ask again.")
+		err = conflict(l.request, "Somebody has answered the request, so it can no longer be changed under the others. Wait for the answers, or cancel it and ask again.")
 	}
 	return err
 }
 
 // changed is the request with what the agent wants changed.
-func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx) (db.Review, error) {
-	r := l.Review
+func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx) (request, error) {
+	r := l.request
 	var p check.Problems
 	if in.Priority != nil {
 		p.OneOf("priority", *in.Priority, []string{"low", "medium", "high", critical})
@@ -93,16 +106,16 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 		r.Context = string(in.Context)
 	}
 	if in.RequestText != nil || !absent(in.Context) {
-		r.TextVersion = r.Version + 1
+		r.TextVersion = r.line.Version + 1
 	}
 	if in.TimeoutSeconds != nil {
 		checkTimeout(&p, r.ProcessingType, *in.TimeoutSeconds)
-		r.TimeoutSeconds, r.Warned = int64(*in.TimeoutSeconds), r.Warned&^warnedEnd
+		r.TimeoutSeconds = int64(*in.TimeoutSeconds)
+		change.Rewarn(&r.line, clockEnd)
 		r.TimeoutAt = store.Micros(tx.Now().Add(seconds(*in.TimeoutSeconds)))
 	}
 	if in.CallbackURL != nil {
 		checkCallback(&p, *in.CallbackURL, s.cfg.PrivateCallbacks)
-		r.CallbackUrl = *in.CallbackURL
 	}
 	if in.Tags != nil {
 		r.Tags = jsonText(append([]string{}, checkedTags(&p, *in.Tags)...))
@@ -120,7 +133,7 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 
 // newDefault checks a new default. A request that was to be cancelled by silence has its
 // default count from then on.
-func (s *Service) newDefault(r *db.Review, l locked, raw json.RawMessage) error {
+func (s *Service) newDefault(r *request, l locked, raw json.RawMessage) error {
 	if absent(raw) {
 		return nil
 	}
@@ -153,34 +166,30 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	switch {
 	case !isAgent(l.caller) && !l.caller.Owner:
 		return schemas.ReviewCancelledAnswer{}, forbidden("Access denied to this request")
-	case status(l.Review).Final():
-		return schemas.ReviewCancelledAnswer{}, conflict(l.Review, "Request cannot be cancelled in current state")
-	case isProof(l.Review):
-		return schemas.ReviewCancelledAnswer{}, conflict(l.Review, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
+	case status(l.request).Final():
+		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "Request cannot be cancelled in current state")
+	case isProof(l.request):
+		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
 	}
-	data := map[string]any{}
-	if in.Reason != "" {
-		data["reason"] = in.Reason
-	}
-	r, err := s.advance(ctx, tx, l.Review, move{event: Cancel, by: actorOf(l.caller), data: data, edit: cancelled(actorOf(l.caller), in.Reason)})
+	r, err := s.life.Move(ctx, tx, l.request, move{Event: Cancel, By: l.caller.Actor(), With: Ended{in.Reason}, Edit: cancelled(l.caller.Actor(), in.Reason)})
 	if err != nil {
 		return schemas.ReviewCancelledAnswer{}, err
 	}
 	out := schemas.ReviewCancelledAnswer{
-		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.EndedAt), PreviousStatus: status(l.Review), RefundInfo: refundOf(l.Review),
+		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
 	}
 	markTest(&out.Sandboxed, r.Mode)
 	return out, nil
 }
 
-func cancelled(by actor, reason string) func(*db.Review) {
-	return func(r *db.Review) {
-		r.Effective, r.ResponseSource, r.CancelReason, r.DecidedVia = "null", schemas.SourceCancelled, reason, by.via
+func cancelled(by change.Actor, reason string) func(*request) {
+	return func(r *request) {
+		r.Effective, r.ResponseSource, r.CancelReason, r.DecidedVia = "null", schemas.SourceCancelled, reason, by.Via
 	}
 }
 
-func refundOf(was db.Review) schemas.RefundInfo {
-	if was.ClaimedBy.Valid {
+func refundOf(was request) schemas.RefundInfo {
+	if was.line.ClaimedBy != "" {
 		return schemas.RefundInfo{Reason: "A reviewer had claimed the request already"}
 	}
 	return schemas.RefundInfo{Refunded: true, Reason: "Nobody had claimed the request yet"}

@@ -170,3 +170,8 @@ func unsupportedFile(name, allowed string) error {
 var imageTypes = map[string][]string{
 	"image/jpeg": {".jpg", ".jpeg"}, "image/png": {".png"}, "image/gif": {".gif"}, "image/webp": {".webp"},
 }
+
+// UsesBlob tells whether a file was uploaded by somebody.
+func UsesBlob(ctx context.Context, tx *store.Tx, sha string) (bool, error) {
+	return tx.UploadInUse(ctx, sha)
+}

@@ -17,17 +17,20 @@ func noReview() error { return schemas.NewError(schemas.CodeNotFound, "Request n
 
 // findVisible reads a request that the caller may see: an agent its own of the key's
 // mode, an owner every live one, a person those of their loops and those they are asked.
-func (s *Service) findVisible(ctx context.Context, tx *store.Tx, id string) (db.Review, error) {
-	return readVisible(ctx, tx, id, tx.FindReview)
+func (s *Service) findVisible(ctx context.Context, tx *store.Tx, id string) (request, error) {
+	return readVisible(ctx, tx, id, s.life.Find)
 }
 
 // lockVisible is findVisible for changing the request in the same transaction.
-func (s *Service) lockVisible(ctx context.Context, tx *store.Tx, id string) (db.Review, error) {
-	return readVisible(ctx, tx, id, tx.LockReview)
+func (s *Service) lockVisible(ctx context.Context, tx *store.Tx, id string) (request, error) {
+	return readVisible(ctx, tx, id, s.life.Lock)
 }
 
-func readVisible(ctx context.Context, tx *store.Tx, id string, find func(context.Context, string) (db.Review, error)) (db.Review, error) {
-	r, err := find(ctx, id)
+// finder reads a request, or reads and locks it.
+type finder func(ctx context.Context, tx *store.Tx, id string) (request, error)
+
+func readVisible(ctx context.Context, tx *store.Tx, id string, find finder) (request, error) {
+	r, err := find(ctx, tx, id)
 	if store.NotFound(err) {
 		return r, noReview()
 	}
@@ -57,13 +60,13 @@ func mayRead(ctx context.Context, tx *store.Tx, r subject) error {
 
 // GetReview gives a request's full state.
 func (s *Service) GetReview(ctx context.Context, tx *store.Tx, in schemas.ReviewRequest) (out schemas.ReviewAnswer, err error) {
-	out.Request, err = s.ViewForWait(ctx, tx, in.RequestID)
+	out.Request, err = s.viewOf(ctx, tx, in.RequestID)
 	out.Sandboxed = out.Request.Sandboxed
 	return out, err
 }
 
-// ViewForWait is a request as the caller may see it.
-func (s *Service) ViewForWait(ctx context.Context, tx *store.Tx, id string) (schemas.Review, error) {
+// viewOf is a request as the caller may see it.
+func (s *Service) viewOf(ctx context.Context, tx *store.Tx, id string) (schemas.Review, error) {
 	r, err := s.findVisible(ctx, tx, id)
 	if err != nil {
 		return schemas.Review{}, err
@@ -80,7 +83,7 @@ func (s *Service) GetReviewResponse(ctx context.Context, tx *store.Tx, in schema
 	out := schemas.ReviewResponse{
 		ID: r.ID, RequestID: r.ID, LoopID: r.LoopID, Status: schemas.ReviewStatus(r.Status), Decision: textPointer(r.Decision),
 		Response: orNull(r.Response), EffectiveResponse: maybe(r.Effective), ResponseSource: r.ResponseSource,
-		Reasoning: r.Comment, Timestamp: timePointer(r.EndedAt), CompletedAt: timePointer(r.EndedAt), UpdatedAt: store.Time(r.UpdatedAt), Version: r.Version,
+		Reasoning: r.Comment, Timestamp: timePointer(r.EndedAt), CompletedAt: timePointer(r.EndedAt), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
 	}
 	if r.DecidedBy.Valid {
 		out.ReviewerID = &r.DecidedBy.String
@@ -104,15 +107,15 @@ func (s *Service) GetReviewStatus(ctx context.Context, tx *store.Tx, in schemas.
 	}
 	out := schemas.ReviewState{
 		ID: r.ID, RequestID: r.ID, Status: schemas.ReviewStatus(r.Status), Decision: textPointer(r.Decision),
-		Round: int(r.Round), UpdatedAt: store.Time(r.UpdatedAt), Version: r.Version,
+		Round: int(r.Round), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
 	}
 	markTest(&out.Sandboxed, r.Mode)
 	return out, nil
 }
 
 // view is a request with everything about it, for the caller of ctx.
-func (s *Service) view(ctx context.Context, tx *store.Tx, r db.Review) (schemas.Review, error) {
-	around, err := s.around(ctx, tx, []db.Review{r})
+func (s *Service) view(ctx context.Context, tx *store.Tx, r request) (schemas.Review, error) {
+	around, err := s.around(ctx, tx, []request{r})
 	if err != nil {
 		return schemas.Review{}, err
 	}
@@ -135,19 +138,19 @@ type media struct {
 }
 
 // brief is a request without its earlier rounds and single answers.
-func (s *Service) brief(r db.Review, a around) schemas.Review {
+func (s *Service) brief(r request, a around) schemas.Review {
 	v := schemas.Review{
 		ID: r.ID, LoopID: r.LoopID, LoopName: a.loops[r.LoopID].Name, CreatorID: a.loops[r.LoopID].CreatorID,
 		AgentID: r.AgentID, AgentName: r.AgentName, APIKeyID: r.KeyID, Mode: r.Mode,
 		ProcessingType: r.ProcessingType, Type: r.Type, Priority: r.Priority, Title: r.Title, RequestText: r.RequestText,
 		Context: maybe(r.Context), Platform: r.Platform, PlatformVersion: r.PlatformVersion,
 		ResponseType: r.ResponseType, ResponseConfig: maybe(r.ResponseConfig), DefaultResponse: maybe(r.DefaultResponse),
-		OnTimeout: r.OnTimeout, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.endsAt(a.loops[r.LoopID], r), CallbackURL: r.CallbackUrl,
+		OnTimeout: r.OnTimeout, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.endsAt(a.loops[r.LoopID], r), CallbackURL: a.callbacks[r.ID],
 		Action: action(r.Action), ActionDigest: r.ActionDigest, TaskID: r.TaskID.String, ReviewMode: reviewMode(r.ReviewMode),
 		BroadcastedTo: a.recipients[r.ID], BroadcastedAt: store.Time(r.RoundAt),
-		Status: schemas.ReviewStatus(r.Status), Version: r.Version, New: r.Version > r.SeenVersion,
+		Status: schemas.ReviewStatus(r.Status), Version: r.line.Version, New: r.line.Version > r.line.Seen,
 		Round: int(r.Round), Step: int(r.Step), AnswersIn: a.answers[r.ID], Escalations: int(r.EscalationStep),
-		FeedbackGiven: a.feedback[r.ID], AuditHead: r.AuditHead, ReviewURL: s.page(r.ID),
+		FeedbackGiven: a.feedback[r.ID], AuditHead: r.line.Head, ReviewURL: s.page(r.ID),
 		CreatedAt: store.Time(r.CreatedAt), UpdatedAt: store.Time(r.UpdatedAt), May: s.may(r, a),
 	}
 	if v.BroadcastedTo == nil {
@@ -170,17 +173,17 @@ func addMedia(v *schemas.Review, text string) {
 	v.VideoURL, v.AudioURL = m.VideoURL, m.AudioURL
 }
 
-func addClaim(v *schemas.Review, r db.Review, a around) {
-	if !r.ClaimedBy.Valid {
+func addClaim(v *schemas.Review, r request, a around) {
+	if r.line.ClaimedBy == "" {
 		return
 	}
-	v.ClaimedBy, v.ClaimedByName = r.ClaimedBy.String, a.people[r.ClaimedBy.String].Name
-	v.ClaimedAt, v.ClaimEndsAt = timePointer(r.ClaimedAt), timePointer(r.LeaseUntil)
+	v.ClaimedBy, v.ClaimedByName = r.line.ClaimedBy, a.people[r.line.ClaimedBy].Name
+	v.ClaimedAt, v.ClaimEndsAt = timePointer(r.line.ClaimedAt), timePointer(r.line.LeaseUntil)
 }
 
 // addOutcome says what was decided, and apart from it what counts: a default is never
 // passed off as a person's answer.
-func addOutcome(v *schemas.Review, r db.Review, a around) {
+func addOutcome(v *schemas.Review, r request, a around) {
 	v.ResponseData, v.ResponseValue = orNull(r.Response), maybe(r.ResponseValue)
 	v.Comment, v.Decision, v.DecidedVia = r.Comment, r.Decision, r.DecidedVia
 	v.EffectiveResponse, v.ResponseSource = maybe(r.Effective), r.ResponseSource
@@ -196,7 +199,7 @@ func addOutcome(v *schemas.Review, r db.Review, a around) {
 }
 
 // answeredIn is how many seconds people took, nil when it was not they who decided.
-func answeredIn(r db.Review) *float64 {
+func answeredIn(r request) *float64 {
 	if r.Status != string(schemas.ReviewCompleted) || r.EndedAt == 0 {
 		return nil
 	}
@@ -205,7 +208,7 @@ func answeredIn(r db.Review) *float64 {
 }
 
 // rounds reads the rounds before this one.
-func rounds(ctx context.Context, tx *store.Tx, r db.Review) ([]schemas.ReviewRound, error) {
+func rounds(ctx context.Context, tx *store.Tx, r request) ([]schemas.ReviewRound, error) {
 	if r.Round <= 1 {
 		return nil, nil
 	}
@@ -234,7 +237,7 @@ func rounds(ctx context.Context, tx *store.Tx, r db.Review) ([]schemas.ReviewRou
 
 // addAnswers shows the answers of several people: all of them once the round is over or
 // where the request says so; until then each reviewer only their own.
-func (s *Service) addAnswers(ctx context.Context, tx *store.Tx, v *schemas.Review, r db.Review) error {
+func (s *Service) addAnswers(ctx context.Context, tx *store.Tx, v *schemas.Review, r request) error {
 	if v.AnswersIn == 0 {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // modeOf is how many people decide a request.
-func modeOf(r db.Review) schemas.ReviewMode {
+func modeOf(r request) schemas.ReviewMode {
 	mode := schemas.ReviewMode{}
 	if r.ReviewMode != "" && json.Unmarshal([]byte(r.ReviewMode), &mode) != nil {
 		return schemas.ReviewMode{}
@@ -33,7 +33,7 @@ type standing struct {
 
 // standingOf tells whether a person may decide a request in its present round, whoever
 // has claimed it.
-func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r db.Review, loop db.Loop, personID string) (standing, error) {
+func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r request, loop db.Loop, personID string) (standing, error) {
 	asked, err := tx.CircleOfReview(ctx, r.ID)
 	if err != nil {
 		return standing{}, err
@@ -46,7 +46,7 @@ func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r db.Review, loo
 	if st.why != "" {
 		return st, nil
 	}
-	if isDispute(r) {
+	if r.Disputed {
 		p, err := tx.PersonByID(ctx, personID)
 		if err != nil || !p.IsOwner {
 			return standing{why: "The task is in dispute, and only an owner settles that."}, err
@@ -57,7 +57,7 @@ func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r db.Review, loo
 
 // placeOf looks a person up among those who were asked. A member who left the loop is no
 // longer one of them; who was told by an escalation need not be a member.
-func placeOf(r db.Review, asked []db.CircleOfReviewRow, personID string, member bool) standing {
+func placeOf(r request, asked []db.CircleOfReviewRow, personID string, member bool) standing {
 	var st standing
 	recipient := false
 	for _, a := range asked {
@@ -88,7 +88,7 @@ func placeOf(r db.Review, asked []db.CircleOfReviewRow, personID string, member 
 	return st
 }
 
-func hasSteps(r db.Review) bool { return len(modeOf(r).Steps) > 0 }
+func hasSteps(r request) bool { return len(modeOf(r).Steps) > 0 }
 
 // keyed adds the demand of a loop whose decisions need a passkey.
 func (s *Service) keyed(ctx context.Context, tx *store.Tx, loop db.Loop, personID string, st standing) (standing, error) {
@@ -103,7 +103,7 @@ func (s *Service) keyed(ctx context.Context, tx *store.Tx, loop db.Loop, personI
 }
 
 // circlesOf arranges those who were asked into the circles that have to decide.
-func circlesOf(r db.Review, asked []db.CircleOfReviewRow) []circle {
+func circlesOf(r request, asked []db.CircleOfReviewRow) []circle {
 	mode := modeOf(r)
 	circles := []circle{{mode: mode.Mode, threshold: mode.Threshold}}
 	if len(mode.Steps) > 0 {

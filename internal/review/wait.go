@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -21,92 +23,29 @@ var patience = []struct {
 	seconds int
 }{{time.Hour, 300}, {10 * time.Minute, 120}, {2 * time.Minute, 60}, {0, 25}}
 
-// WaitReview answers when the request's round is over, or after the time-out with the
-// request as it is. It holds nothing while it waits but a subscription and a timer, and
-// reads the state first, so that a server that died meanwhile lost nothing.
-func (s *Service) WaitReview(ctx context.Context, in schemas.WaitReviewRequest) (schemas.ReviewWait, error) {
-	if err := s.AwaitReview(ctx, in); err != nil {
-		return schemas.ReviewWait{}, err
-	}
-	return s.AnswerWait(ctx, in)
-}
-
-// AwaitReview is the first half of WaitReview: it returns when there is something to say,
-// and takes little room while it waits.
+// AwaitReview returns when the request's round is over, or after the time-out. AnswerWait
+// tells which; between the two nothing is held but a subscription and a timer.
 func (s *Service) AwaitReview(ctx context.Context, in schemas.WaitReviewRequest) error {
 	limit := time.Duration(in.TimeoutSeconds) * time.Second
 	if limit < 0 || limit > maxWait {
 		return schemas.Invalid("timeout", "must be between 0 and 300 seconds. Example: 25")
 	}
-	return s.untilOver(ctx, in.RequestID, limit)
+	return s.Changes.Until(ctx, in.RequestID, limit, roundOver)
 }
 
-// AnswerWait is the second half: how the request stands now.
+func roundOver(l change.Line) bool { return l.Finished }
+
+// AnswerWait tells how the request stands now. It reads the state, so that a server that
+// died meanwhile lost nothing.
 func (s *Service) AnswerWait(ctx context.Context, in schemas.WaitReviewRequest) (schemas.ReviewWait, error) {
 	return s.answerWait(ctx, in.RequestID)
-}
-
-// untilOver returns when the round is over, after limit, or when ctx ends.
-func (s *Service) untilOver(ctx context.Context, id string, limit time.Duration) error {
-	changed, cancel := s.Feed.Subscribe(id)
-	defer cancel()
-	over, err := s.firstLook(ctx, id)
-	if err != nil || over || limit == 0 {
-		return err
-	}
-	var timer <-chan time.Time
-	if limit > 0 {
-		timer = s.Clock.After(limit)
-	}
-	for {
-		select {
-		case <-timer:
-			return nil
-		case <-ctx.Done():
-			return nil // the caller has gone, or the platform ends: it is told how things stand
-		case <-changed:
-		}
-		r, err := s.state(ctx, id)
-		if err != nil || schemas.ReviewStatus(r.Status).Final() {
-			return err
-		}
-	}
-}
-
-// firstLook makes sure that the caller may see the request, and tells whether its round
-// is over.
-func (s *Service) firstLook(ctx context.Context, id string) (over bool, err error) {
-	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		r, err := tx.ReviewState(ctx, id)
-		if store.NotFound(err) {
-			return noReview()
-		}
-		if err != nil {
-			return err
-		}
-		over = schemas.ReviewStatus(r.Status).Final()
-		return mayRead(ctx, tx, subject{id, r.LoopID, r.AgentID, r.Mode})
-	})
-	return over, err
-}
-
-// state is the little that is read after a wake-up.
-func (s *Service) state(ctx context.Context, id string) (r db.ReviewStateRow, err error) {
-	err = s.Store.Peek(ctx, func(tx *store.Tx) error {
-		r, err = tx.ReviewState(ctx, id)
-		return err
-	})
-	if store.NotFound(err) {
-		return r, noReview() // its loop was deleted
-	}
-	return r, err
 }
 
 func (s *Service) answerWait(ctx context.Context, id string) (out schemas.ReviewWait, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
 	defer cancel()
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		out.Request, err = s.ViewForWait(ctx, tx, id)
+		out.Request, err = s.viewOf(ctx, tx, id)
 		return err
 	})
 	if out.Pending = err == nil && !out.Request.Status.Final(); out.Pending {
@@ -131,9 +70,9 @@ func (s *Service) retryAfter(r schemas.Review) int {
 // cancelled, with the request. It returns after that, or when ctx ends.
 func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, emit func(event string, data any) error) error {
 	for {
-		err := s.untilOver(ctx, in.RequestID, forever)
-		if gone(ctx) {
-			return nil
+		err := s.Changes.Until(ctx, in.RequestID, change.Forever, roundOver)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // nobody waits for the answer any more
 		}
 		if err != nil {
 			return err
@@ -148,8 +87,27 @@ func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, em
 	}
 }
 
-// gone tells whether nobody waits for the answer any more.
-func gone(ctx context.Context) bool { return ctx.Err() != nil }
+// AcknowledgeReviews records which versions of its requests an agent has been shown.
+func (s *Service) AcknowledgeReviews(ctx context.Context, tx *store.Tx, in schemas.AcknowledgeReviewsRequest) (schemas.Empty, error) {
+	seen := make([]change.Seen, len(in.Items))
+	for i, item := range in.Items {
+		seen[i] = change.Seen{ID: item.RequestID, Version: item.Version}
+	}
+	c := account.From(ctx)
+	return schemas.Empty{}, s.life.Acknowledge(ctx, tx, c.AgentID, c.Mode, seen)
+}
 
-// forever is a wait without a time-out.
-const forever time.Duration = -1
+// GetReviewAudit reads a request's trail, from the first entry on.
+func (s *Service) GetReviewAudit(ctx context.Context, tx *store.Tx, in schemas.ReviewAuditRequest) (schemas.ReviewAudit, error) {
+	limit := int64(100)
+	if in.Limit > 0 {
+		limit = min(int64(in.Limit), 200)
+	}
+	r, err := s.findVisible(ctx, tx, in.RequestID)
+	if err != nil {
+		return schemas.ReviewAudit{}, err
+	}
+	entries, err := event.List(ctx, tx, r.ID, int64(in.After), limit+1)
+	more := int64(len(entries)) > limit
+	return schemas.ReviewAudit{RequestID: r.ID, Entries: entries[:min(int64(len(entries)), limit)], HasMore: more}, err
+}

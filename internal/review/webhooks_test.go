@@ -338,7 +338,7 @@ func TestDeadWebhook(t *testing.T) {
 			}
 			a := listen(t, statuses...)
 			made := o.hook(t, schemas.CreateWebhookRequest{URL: a.url})
-			o.runner.Limit("held back", 0, notify.Kind)
+			o.runner.Limit("held back", 0, string(notify.Kind))
 			for range 20 {
 				o.askYesNo(t, nil)
 			}

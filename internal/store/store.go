@@ -181,6 +181,15 @@ func Time(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
+// TimePointer is Time where no time is to be nil.
+func TimePointer(micros int64) *time.Time {
+	if micros == 0 {
+		return nil
+	}
+	at := Time(micros)
+	return &at
+}
+
 // NotFound tells whether a query for one row found none.
 func NotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 

@@ -6,7 +6,6 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -33,12 +32,6 @@ func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.Cance
 		return schemas.CancelTaskResponse{}, err
 	}
 	out := schemas.CancelTaskResponse{TaskID: t.ID, Status: s.word(t.Status), RefundedUSD: schemas.Money(t.Reward)}
-	markIfTest(&out.Sandboxed, t)
+	account.MarkTest(&out.Sandboxed, t.Mode)
 	return out, nil
-}
-
-func markIfTest(s *schemas.Sandboxed, t task) {
-	if t.Mode == account.Test {
-		s.MarkSandbox()
-	}
 }

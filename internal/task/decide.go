@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -29,7 +30,7 @@ func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.Decid
 		return schemas.TaskView{}, err
 	}
 	d := schemas.Decision{Decision: in.Decision, Reasons: in.Reasons, DecidedBy: c.ID(), DecidedVia: c.Via, DecidedAt: tx.Now()}
-	if err := s.decide(ctx, tx, t, d, actorOf(c)); err != nil {
+	if err := s.decide(ctx, tx, t, d, c.Actor()); err != nil {
 		return schemas.TaskView{}, err
 	}
 	return s.fullView(ctx, tx, t.ID)

@@ -150,10 +150,7 @@ func TestOverdueTaskWithoutAClockIsWoundUpAgain(t *testing.T) {
 		h := houseOn(t, s, clk, task.Config{})
 		id := h.post(nil)
 		review := h.review(nil)
-		h.write(func(tx *store.Tx) error {
-			_, err := tx.Exec(t.Context(), "DELETE FROM jobs WHERE kind = 'task.timer'")
-			return err
-		})
+		storetest.Exec(t, h.store, "DELETE FROM jobs WHERE kind = 'change.clock'")
 		h.pass(6, time.Hour)
 		require.Equal(t, "EXPIRED", h.get(id).Status)
 		require.Equal(t, "MANUAL_REVIEW", h.get(review).Status)

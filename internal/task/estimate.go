@@ -3,9 +3,9 @@ package task
 import (
 	"context"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -31,7 +31,7 @@ func (s *Service) ApproveEstimate(ctx context.Context, tx *store.Tx, in schemas.
 		return schemas.EstimateResponse{}, err
 	}
 	out := schemas.EstimateResponse{TaskID: t.ID, Status: s.word(t.Status), AcceptedAt: &now, Operator: r.performer(), EstimateMinutes: int(t.EstimateMinutes)}
-	markIfTest(&out.Sandboxed, t)
+	account.MarkTest(&out.Sandboxed, t.Mode)
 	return out, nil
 }
 
@@ -54,7 +54,7 @@ func (s *Service) RejectEstimate(ctx context.Context, tx *store.Tx, in schemas.R
 		Edit: func(t *task) { t.EstimateState = "rejected" },
 	})
 	out := schemas.EstimateResponse{TaskID: t.ID, Status: s.word(t.Status), Message: "The estimate was rejected, and the task is open to operators again."}
-	markIfTest(&out.Sandboxed, t)
+	account.MarkTest(&out.Sandboxed, t.Mode)
 	return out, err
 }
 

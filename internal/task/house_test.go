@@ -3,6 +3,7 @@ package task_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
@@ -28,6 +30,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -85,22 +88,25 @@ func build(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config, eye g
 	t.Cleanup(func() { require.NoError(t, blobs.Close()) })
 	key := bytes.Repeat([]byte{7}, 32)
 	h := &house{t: t, store: s, clock: clk, runner: job.NewRunner(s, clk, log), feed: event.NewFeed(s, clk, log), waiting: make(chan struct{}, 100)}
+	changes := change.New(change.Deps{Store: s, Feed: h.feed, Clock: announcing{clk, h.waiting}, Logger: log})
+	hooks := webhook.New(webhook.Config{Store: s, Sealer: seal.New(key), Clock: clk}, log)
 	h.accounts = account.NewService(account.Config{PublicURL: "https://house.test", LocalCredit: 1000 * schemas.USD})
 	cfg.PublicURL = "https://house.test"
 	reviews := review.NewService(review.Deps{
-		Store: s, Accounts: h.accounts, Blobs: blobs, Feed: h.feed, Clock: clk, Logger: log, Sealer: seal.New(key),
+		Store: s, Accounts: h.accounts, Blobs: blobs, Changes: changes, Webhooks: hooks, Clock: clk, Logger: log, Sealer: seal.New(key),
 		Passkeys: passkey.NewService(passkey.Config{PublicURL: "https://house.test"}),
 		Receipts: receipt.NewService(receipt.Config{Issuer: "https://house.test"}, seal.New(key)),
 	}, review.Config{PublicURL: "https://house.test", Mail: true})
 	h.reviews = reviews
 	h.Service = task.NewService(task.Deps{
-		Store: s, Reviews: reviews, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(eye), Feed: h.feed, Clock: announcing{clk, h.waiting}, Logger: log,
-		Links: signedlink.New(key, "https://house.test", clk), Sealer: seal.New(key),
+		Store: s, Reviews: reviews, Accounts: h.accounts, Blobs: blobs, Guardian: guardian.New(eye), Changes: changes, Webhooks: hooks, Clock: clk, Logger: log,
+		Links: signedlink.New(key, "https://house.test", clk),
 	}, cfg)
 	h.RegisterJobs(h.runner)
 	reviews.RegisterJobs(h.runner)
-	for _, kind := range []string{"notify", "webhook"} {
-		h.runner.Handle(kind, func(_ context.Context, _ *store.Tx, j job.Job) error {
+	changes.RegisterJobs(h.runner)
+	for _, kind := range []string{"notify", "webhook.send"} {
+		job.Kind[json.RawMessage](kind).Handle(h.runner, func(_ context.Context, _ *store.Tx, j job.Job[json.RawMessage]) error {
 			h.telling.Lock()
 			defer h.telling.Unlock()
 			h.told = append(h.told, string(j.Args))
@@ -259,4 +265,11 @@ func refused(t testing.TB, err error, code schemas.Code) *schemas.Error {
 	var e *schemas.Error
 	require.ErrorAs(t, err, &e)
 	return e
+}
+
+// away lets the platform have been away for so long.
+func (h *house) away(d time.Duration) {
+	h.t.Helper()
+	h.write(func(tx *store.Tx) error { return h.Changes.Extend(h.t.Context(), tx, d) })
+	require.NoError(h.t, h.Changes.Resume(h.t.Context()))
 }

@@ -50,16 +50,15 @@ func TestWait(t *testing.T) {
 	t.Run("answers at once when a version has passed", func(t *testing.T) {
 		id := h.post(nil)
 		must(h, h.ada, h.AcceptTask, schemas.AcceptTaskRequest{TaskID: id})
-		out, err := h.Wait(h.agent, schemas.WaitRequest{IDs: id + ":1", TimeoutSeconds: 50})
+		out, err := h.Changes.Wait(h.agent, schemas.WaitRequest{IDs: id + ":1", TimeoutSeconds: 50})
 		require.NoError(t, err)
 		require.True(t, out.Changed)
 		require.Equal(t, "ACCEPTED", out.Items[0].Status)
-		<-h.waiting
 	})
 	wait := func(ids string) <-chan schemas.WaitResponse {
 		answer := make(chan schemas.WaitResponse, 1)
 		go func() {
-			out, err := h.Wait(h.agent, schemas.WaitRequest{IDs: ids, TimeoutSeconds: 45})
+			out, err := h.Changes.Wait(h.agent, schemas.WaitRequest{IDs: ids, TimeoutSeconds: 45})
 			if err == nil {
 				answer <- out
 			}
@@ -88,13 +87,13 @@ func TestWait(t *testing.T) {
 	t.Run("ends with its caller", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(h.agent)
 		cancel()
-		_, err := h.Wait(ctx, schemas.WaitRequest{IDs: h.post(nil), TimeoutSeconds: 45})
+		_, err := h.Changes.Wait(ctx, schemas.WaitRequest{IDs: h.post(nil), TimeoutSeconds: 45})
 		require.True(t, err == nil || ctx.Err() != nil)
 		<-h.waiting
 	})
 	t.Run("refuses what it cannot read", func(t *testing.T) {
 		for _, ids := range []string{"", "task_a:x", "task_a,,task_b", "task_a:-1", strings.Repeat("task_a,", 50) + "task_a"} {
-			_, err := h.Wait(h.agent, schemas.WaitRequest{IDs: ids})
+			_, err := h.Changes.Wait(h.agent, schemas.WaitRequest{IDs: ids})
 			refused(t, err, schemas.CodeInvalid)
 		}
 	})

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
-	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
@@ -83,7 +83,7 @@ func (s *Service) write(ctx context.Context, tx *store.Tx, t task, m message) (s
 		return schemas.Message{}, err
 	}
 	view := messageView(written)
-	markIfTest(&view.Sandboxed, t)
+	account.MarkTest(&view.Sandboxed, t.Mode)
 	return view, s.tellMessage(ctx, tx, moved, m.sender)
 }
 
@@ -118,6 +118,6 @@ func (s *Service) ListMessages(ctx context.Context, tx *store.Tx, in schemas.Lis
 	}
 	at := func(m db.Message) keyset.Position { return keyset.At(m.CreatedAt, m.ID) }
 	out := keyset.Page(w, t.AgentMessages+t.OperatorMessages, rows, at, messageView)
-	markIfTest(&out.Sandboxed, t)
+	account.MarkTest(&out.Sandboxed, t.Mode)
 	return out, nil
 }

@@ -10,7 +10,6 @@ import (
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -135,7 +134,7 @@ func (s *Service) send(ctx context.Context, tx *store.Tx, t task, n notice) erro
 	if len(to) == 0 && !n.owners {
 		return nil
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	return notify.Kind.Enqueue(ctx, tx, notify.Letter{
 		PersonIDs: to, ToOwner: n.owners, Subject: n.subject, Body: n.body, Link: s.link(t.ID), Kind: "task." + strings.ToLower(t.Status),
-	}, job.Options{})
+	}, job.Options{Owner: t.AgentID, Priority: job.PriorityOf(t.Mode)})
 }

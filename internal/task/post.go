@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
-	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/ledger"
 	"humanops-mcp/internal/store"
@@ -142,7 +142,7 @@ func (s *Service) open(ctx context.Context, tx *store.Tx, t task, in schemas.Pos
 		return t, err
 	}
 	by := change.Actor{ID: t.AgentID, Via: account.From(ctx).Via}
-	t, err := s.life.Open(ctx, tx, t, Post, by, Posted{schemas.Money(t.Reward), t.Title})
+	t, err := s.life.Open(ctx, tx, t, change.Opening[Event]{Event: Post, By: by, With: Posted{schemas.Money(t.Reward), t.Title}})
 	if err != nil {
 		return t, err
 	}

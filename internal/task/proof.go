@@ -7,6 +7,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/photo"
@@ -216,7 +217,7 @@ func (s *Service) submit(ctx context.Context, tx *store.Tx, t task, in schemas.S
 			return t, err
 		}
 	}
-	return moved, job.Enqueue(ctx, tx, "proof.copies", submissionArgs{t.ID, moved.Submission}, job.Options{})
+	return moved, copiesKind.Enqueue(ctx, tx, submissionArgs{t.ID, moved.Submission}, job.Options{Owner: t.AgentID, Priority: job.PriorityOf(t.Mode)})
 }
 
 // GetProof gives the large copy or the thumbnail of one file, never the original, which

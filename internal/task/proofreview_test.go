@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/schemas"
@@ -114,7 +115,7 @@ func TestProofReview(t *testing.T) {
 		h := newHouse(t, task.Config{})
 		id := h.review(nil)
 		h.write(func(tx *store.Tx) error {
-			return h.reviews.CloseForTask(h.owner, tx, id, "system", "system", "gone", "")
+			return h.reviews.CloseForTask(h.owner, tx, id, change.System, "gone", "")
 		})
 		for range 2 {
 			h.write(func(tx *store.Tx) error { return h.AskForWaiting(context.Background(), tx) })

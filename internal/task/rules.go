@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -90,14 +91,14 @@ func TestLife(t *testing.T) {
 	t.Run("ends in a final state by time alone, from everywhere", func(t *testing.T) {
 		for _, s := range Life.States() {
 			for _, submission := range []int64{0, 1} {
-				current := db.Task{Status: string(s), Submission: submission, Deadline: 1, SubmittedAt: 1, ReviewSince: 1, VerifiedAt: 1, StartBy: 1}
+				current := task{Task: db.Task{Status: string(s), Submission: submission, Deadline: 1, SubmittedAt: 1, ReviewSince: 1, VerifiedAt: 1, StartBy: 1}}
 				for range 6 {
 					event, at := nextClock(current, silences{1, 1, 1})
 					if event == "" {
 						break
 					}
 					require.NotZero(t, at)
-					next, err := Life.Next(schemas.TaskStatus(current.Status), event, factsOf(current, false))
+					next, err := Life.Next(schemas.TaskStatus(current.Status), event, factsOf(current))
 					require.NoError(t, err)
 					current.Status = string(next)
 				}
@@ -266,8 +267,13 @@ func TestStatusFilter(t *testing.T) {
 }
 
 func TestSimulationIsTheSameForTheSameTask(t *testing.T) {
-	task := db.Task{ContentHash: strings.Repeat("ab", 32), EstimateApproval: "auto", Deadline: store.Micros(noon.Add(time.Hour)), Status: "POSTED", Version: 1}
-	require.Equal(t, simulatedEstimate(task, noon), simulatedEstimate(task, noon))
-	require.Zero(t, simulatedEstimate(db.Task{ContentHash: task.ContentHash, EstimateApproval: "auto", Deadline: store.Micros(noon.Add(time.Minute))}, noon))
-	require.Equal(t, stepAccept, nextStep(task))
+	posted := task{
+		Task: db.Task{ContentHash: strings.Repeat("ab", 32), EstimateApproval: "auto", Deadline: store.Micros(noon.Add(time.Hour)), Status: "POSTED"},
+		line: change.Line{Version: 1},
+	}
+	require.Equal(t, simulatedEstimate(posted, noon), simulatedEstimate(posted, noon))
+	soon := posted
+	soon.Deadline = store.Micros(noon.Add(time.Minute))
+	require.Zero(t, simulatedEstimate(soon, noon))
+	require.Equal(t, stepAccept, nextStep(posted))
 }

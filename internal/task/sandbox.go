@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/store"
@@ -101,17 +102,15 @@ func (s *Service) simulateNext(ctx context.Context, tx *store.Tx, t task) error 
 	if nextStep(t) == stepNone {
 		return nil
 	}
-	return job.Enqueue(ctx, tx, "task.simulate", stepArgs{t.ID, t.Status}, job.Options{
+	return simulateKind.Enqueue(ctx, tx, stepArgs{t.ID, t.Status}, job.Options{
+		Owner: t.AgentID, Priority: job.PriorityOf(t.Mode),
 		RunAt: tx.Now().Add(s.cfg.SimulatedStep), UniqueKey: "task.simulate:" + t.ID + ":" + strconv.FormatInt(t.line.Version, 10),
 	})
 }
 
 // simulate takes one step. Photos are drawn before the transaction that uses them.
-func (s *Service) simulate(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var args stepArgs
-	if err := j.Decode(&args); err != nil {
-		return nil, err
-	}
+func (s *Service) simulate(ctx context.Context, j job.Job[stepArgs]) (job.Finish, error) {
+	args := j.Args
 	var t task
 	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		t, err = s.life.Find(ctx, tx, args.TaskID)

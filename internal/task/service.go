@@ -6,22 +6,21 @@ package task
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"log/slog"
 	"strings"
 	"time"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/clock"
-	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 

@@ -13,6 +13,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
@@ -119,7 +120,7 @@ func TestWholeLife(t *testing.T) {
 		require.NotEmpty(t, h.told)
 		h.exact()
 		h.write(func(tx *store.Tx) error {
-			events, err := tx.ListSubjectEvents(t.Context(), id)
+			events, err := event.List(t.Context(), tx, id, 0, 100)
 			require.NoError(t, err)
 			kinds := make([]string, len(events))
 			for i, e := range events {
@@ -359,7 +360,7 @@ func TestTime(t *testing.T) {
 		h := newHouse(t, task.Config{})
 		id := h.post(nil)
 		h.clock.Advance(5 * time.Hour)
-		h.write(func(tx *store.Tx) error { return h.ExtendDeadlines(t.Context(), tx, 5*time.Hour) })
+		h.away(5 * time.Hour)
 		h.work()
 		require.Equal(t, "POSTED", h.get(id).Status)
 		h.pass(1, 4*time.Hour)
@@ -370,10 +371,7 @@ func TestTime(t *testing.T) {
 		id := h.begin(nil)
 		_, err := h.SubmitProof(h.ada, schemas.SubmitProofRequest{TaskID: id, Note: "done"})
 		require.NoError(t, err)
-		h.write(func(tx *store.Tx) error { // a platform whose jobs are stuck
-			_, err := tx.Exec(t.Context(), "DELETE FROM jobs WHERE kind IN ('proof.copies', 'guardian.check')")
-			return err
-		})
+		storetest.Exec(t, h.store, "DELETE FROM jobs WHERE kind IN ('proof.copies', 'guardian.check')") // a platform whose jobs are stuck
 		h.pass(1, 14*time.Minute)
 		require.Equal(t, "SUBMITTED", h.get(id).Status)
 		h.pass(1, time.Minute)
@@ -448,7 +446,7 @@ func TestForeignTasksAreNotFound(t *testing.T) {
 					_, err := in(h, ctx, h.ReleaseTask, schemas.ReleaseTaskRequest{TaskID: id})
 					return err
 				},
-				func() error { _, err := h.Wait(ctx, schemas.WaitRequest{IDs: id}); return err },
+				func() error { _, err := h.Changes.Wait(ctx, schemas.WaitRequest{IDs: id}); return err },
 				func() error { _, err := h.GetProof(ctx, schemas.GetProofRequest{TaskID: id, N: 1}); return err },
 			} {
 				refused(t, call(), schemas.CodeNotFound)

@@ -4,31 +4,30 @@ import (
 	"context"
 	"time"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
+)
+
+// The kinds of job.
+const (
+	copiesKind   job.Kind[submissionArgs] = "proof.copies"
+	guardianKind job.Kind[submissionArgs] = "guardian.check"
+	simulateKind job.Kind[stepArgs]       = "task.simulate"
 )
 
 const (
 	copyAttempts     = 4
 	guardianAttempts = 5
 	simulateAttempts = 5
-	sweepAttempts    = 2
-	orphanAge        = 24 * time.Hour
 )
 
 // RegisterJobs tells the runner how to do the jobs of tasks.
 func (s *Service) RegisterJobs(r *job.Runner) {
-	r.Handle("task.timer", s.ring)
-	r.HandleEffect("proof.copies", copyAttempts, s.makeCopies, s.copiesFailed)
-	r.HandleEffect("guardian.check", guardianAttempts, s.askGuardian, s.guardianFailed)
-	r.HandleEffect("task.simulate", simulateAttempts, s.simulate, nil)
-	r.HandleEffect("proof.sweep", sweepAttempts, s.sweep, func(context.Context, *store.Tx, job.Job, error) error { return nil })
-	r.Every("proof.sweep.hourly", time.Hour, func(ctx context.Context, tx *store.Tx) error {
-		return job.Enqueue(ctx, tx, "proof.sweep", struct{}{}, job.Options{UniqueKey: "proof.sweep"})
-	})
-	r.Every("task.clocks.hourly", time.Hour, s.windUp)
+	copiesKind.HandleEffect(r, copyAttempts, s.makeCopies, s.copiesFailed)
+	guardianKind.HandleEffect(r, guardianAttempts, s.askGuardian, s.guardianFailed)
+	simulateKind.HandleEffect(r, simulateAttempts, s.simulate, nil)
 	r.Every("task.reviews.hourly", time.Hour, s.AskForWaiting)
 }
 
@@ -66,17 +65,7 @@ func shift(t *task, by int64) {
 	}
 }
 
-// sweep removes files that no submission knows: uploads that were refused or cut off.
-func (s *Service) sweep(ctx context.Context, _ job.Job) (func(context.Context, *store.Tx) error, error) {
-	removed, err := s.Blobs.Sweep(ctx, s.Clock.Now().Add(-orphanAge), func(ctx context.Context, sha string) (used bool, err error) {
-		err = s.Store.Read(ctx, func(tx *store.Tx) error {
-			used, err = tx.BlobInUse(ctx, sha)
-			return err
-		})
-		return used, err
-	})
-	if removed > 0 {
-		s.Logger.InfoContext(ctx, "removed proof files that belong to no submission", "files", removed)
-	}
-	return nil, err
+// UsesBlob tells whether a file belongs to some proof.
+func (s *Service) UsesBlob(ctx context.Context, tx *store.Tx, sha string) (bool, error) {
+	return tx.ProofInUse(ctx, sha)
 }

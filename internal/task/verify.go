@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/photo"
@@ -27,11 +28,8 @@ type smallCopies struct {
 
 // makeCopies makes the copies of a submission's photos one after the other, and then
 // has the submission verified.
-func (s *Service) makeCopies(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var args submissionArgs
-	if err := j.Decode(&args); err != nil {
-		return nil, err
-	}
+func (s *Service) makeCopies(ctx context.Context, j job.Job[submissionArgs]) (job.Finish, error) {
+	args := j.Args
 	files, err := s.filesOf(ctx, args)
 	if err != nil {
 		return nil, err
@@ -90,13 +88,9 @@ func (s *Service) copiesOf(ctx context.Context, f db.ProofFile) (c smallCopies, 
 }
 
 // copiesFailed goes on without the pictures: people decide what Guardian cannot see.
-func (s *Service) copiesFailed(ctx context.Context, tx *store.Tx, j job.Job, cause error) error {
+func (s *Service) copiesFailed(ctx context.Context, tx *store.Tx, j job.Job[submissionArgs], cause error) error {
 	s.Logger.ErrorContext(ctx, "copies of proof photos could not be made", "job", j.ID, "error", cause)
-	var args submissionArgs
-	if err := j.Decode(&args); err != nil {
-		return nil //nolint:nilerr // arguments that cannot be read name nothing to go on with
-	}
-	return s.verify(ctx, tx, args)
+	return s.verify(ctx, tx, j.Args)
 }
 
 // verify has Guardian look at the submission; in test mode a simulated one does.
@@ -108,7 +102,7 @@ func (s *Service) verify(ctx context.Context, tx *store.Tx, args submissionArgs)
 	if t.Mode == account.Test {
 		return s.simulateNext(ctx, tx, t)
 	}
-	return job.Enqueue(ctx, tx, "guardian.check", args, job.Options{})
+	return guardianKind.Enqueue(ctx, tx, args, job.Options{Owner: t.AgentID, Priority: job.PriorityOf(t.Mode)})
 }
 
 // awaitsVerdict tells whether a verdict on that submission is still of use.
@@ -117,11 +111,8 @@ func awaitsVerdict(t task, number int64) bool {
 }
 
 // askGuardian reads the pictures and asks Guardian, outside of any transaction.
-func (s *Service) askGuardian(ctx context.Context, j job.Job) (func(context.Context, *store.Tx) error, error) {
-	var args submissionArgs
-	if err := j.Decode(&args); err != nil {
-		return nil, err
-	}
+func (s *Service) askGuardian(ctx context.Context, j job.Job[submissionArgs]) (job.Finish, error) {
+	args := j.Args
 	var (
 		t     task
 		sub   db.Submission
@@ -174,13 +165,9 @@ func (s *Service) readBlob(sha string) ([]byte, error) {
 }
 
 // guardianFailed hands the submission to people.
-func (s *Service) guardianFailed(ctx context.Context, tx *store.Tx, j job.Job, cause error) error {
+func (s *Service) guardianFailed(ctx context.Context, tx *store.Tx, j job.Job[submissionArgs], cause error) error {
 	s.Logger.WarnContext(ctx, "guardian gave no verdict; people decide", "job", j.ID, "error", cause)
-	var args submissionArgs
-	if err := j.Decode(&args); err != nil {
-		return nil //nolint:nilerr // arguments that cannot be read name nothing to go on with
-	}
-	return s.lockAndApply(ctx, tx, args, schemas.Verdict{
+	return s.lockAndApply(ctx, tx, j.Args, schemas.Verdict{
 		Decision: "unsure", Method: "timeout", CheckedAt: tx.Now(), Reasons: []string{"Guardian could not be reached, so a person decides."},
 	})
 }

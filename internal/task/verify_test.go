@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -10,7 +11,9 @@ import (
 
 	"humanops-mcp/internal/guardian/guardiantest"
 	"humanops-mcp/internal/photo"
+	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
@@ -72,20 +75,6 @@ func TestDamagedPhoto(t *testing.T) {
 	require.ErrorContains(t, refused(t, err, schemas.CodeUnprocessable), "damaged")
 }
 
-func TestSweep(t *testing.T) {
-	h := newHouse(t, task.Config{})
-	h.clock.Set(time.Now().Add(time.Hour)) // the age of files is the file system's word
-	id := h.review(nil)
-	orphan, err := h.Blobs.Put(t.Context(), strings.NewReader("cut off"), 100)
-	require.NoError(t, err)
-	h.pass(1, 48*time.Hour)
-	_, err = h.Blobs.Open(orphan.SHA256)
-	require.Error(t, err, "what no submission knows is gone")
-	content, err := h.GetProof(h.agent, schemas.GetProofRequest{TaskID: id, N: 1})
-	require.NoError(t, err)
-	require.NoError(t, content.Body.Close())
-}
-
 func TestCallback(t *testing.T) {
 	h := newHouse(t, task.Config{StatusNames: "hosted"})
 	id := h.post(func(r *schemas.PostTaskRequest) {
@@ -93,21 +82,24 @@ func TestCallback(t *testing.T) {
 	})
 	must(h, h.ada, h.AcceptTask, schemas.AcceptTaskRequest{TaskID: id})
 	h.work()
-	var calls []webhook.Args
-	for _, raw := range h.told {
-		var args webhook.Args
-		require.NoError(t, json.Unmarshal([]byte(raw), &args))
-		if args.TaskID != "" {
-			calls = append(calls, args)
-		}
+	type call struct {
+		TaskID         string `json:"task_id"`
+		Status         string `json:"status"`
+		PreviousStatus string `json:"previous_status"`
 	}
-	require.Equal(t, []webhook.Args{{TaskID: id, Status: "ACCEPTED", PreviousStatus: "PENDING"}}, calls)
+	var calls []call
+	for _, body := range storetest.Texts(t, h.store, "SELECT body FROM webhook_deliveries") {
+		var c call
+		require.NoError(t, json.Unmarshal([]byte(body), &c))
+		calls = append(calls, c)
+	}
+	require.Equal(t, []call{{TaskID: id, Status: "ACCEPTED", PreviousStatus: "PENDING"}}, calls)
 	h.write(func(tx *store.Tx) error {
-		row, err := tx.FindTask(t.Context(), id)
+		row, err := tx.WebhookOfSubject(t.Context(), id)
 		require.NoError(t, err)
-		require.NotEmpty(t, row.CallbackSecret)
-		require.NotContains(t, row.CallbackSecret, "s3cret", "secrets are sealed")
-		opened, err := h.Sealer.Open(webhook.Purpose, id, row.CallbackSecret)
+		require.NotEmpty(t, row.Secret)
+		require.NotContains(t, row.Secret, "s3cret", "secrets are sealed")
+		opened, err := seal.New(bytes.Repeat([]byte{7}, 32)).Open(webhook.Purpose, row.ID, row.Secret)
 		require.Equal(t, "s3cret", opened)
 		return err
 	})
@@ -115,10 +107,7 @@ func TestCallback(t *testing.T) {
 
 func TestHint(t *testing.T) {
 	h := newHouse(t, task.Config{})
-	h.write(func(tx *store.Tx) error {
-		_, err := tx.Exec(t.Context(), "UPDATE people SET email = '', last_seen_at = 0")
-		return err
-	})
+	storetest.Exec(t, h.store, "UPDATE people SET email = '', last_seen_at = 0")
 	out := must(h, h.agent, h.PostTask, h.request())
 	require.Zero(t, out.PeopleInReach)
 	require.Contains(t, out.Hint, "humanops-mcp people add me")

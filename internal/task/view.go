@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -264,4 +265,14 @@ func timestamps(t task) *schemas.Timestamps {
 
 func messageView(m db.Message) schemas.Message {
 	return schemas.Message{MessageID: m.ID, From: m.Sender, Text: m.Body, ReplyTo: m.ReplyTo.String, CreatedAt: store.Time(m.CreatedAt)}
+}
+
+// AcknowledgeTasks records which versions of its tasks an agent has been shown.
+func (s *Service) AcknowledgeTasks(ctx context.Context, tx *store.Tx, in schemas.AcknowledgeRequest) (schemas.Empty, error) {
+	seen := make([]change.Seen, len(in.Items))
+	for i, item := range in.Items {
+		seen[i] = change.Seen{ID: item.TaskID, Version: item.Version}
+	}
+	c := account.From(ctx)
+	return schemas.Empty{}, s.life.Acknowledge(ctx, tx, c.AgentID, c.Mode, seen)
 }

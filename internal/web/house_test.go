@@ -3,7 +3,6 @@ package web_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -78,10 +77,8 @@ func newHouse(t *testing.T) *house {
 	h.runner = job.NewRunner(h.store, clk, log)
 	h.tasks.RegisterJobs(h.runner)
 	h.reviews.RegisterJobs(h.runner)
-	h.runner.Handle("notify", h.notice)
-	for _, kind := range []string{"webhook"} {
-		h.runner.Handle(kind, func(context.Context, *store.Tx, job.Job) error { return nil })
-	}
+	notify.Kind.Handle(h.runner, h.notice)
+	job.Kind[any]("webhook").Handle(h.runner, func(context.Context, *store.Tx, job.Job[any]) error { return nil })
 	h.write(func(ctx context.Context, tx *store.Tx) error {
 		if _, err := h.accounts.EnsureHouse(ctx, tx); err != nil {
 			return err
@@ -106,13 +103,11 @@ func newHouse(t *testing.T) *house {
 }
 
 // notice keeps the links that a mail would carry.
-func (h *house) notice(_ context.Context, _ *store.Tx, j job.Job) error {
-	var args notify.Args
-	err := json.Unmarshal(j.Args, &args)
-	if args.LinkID != "" {
-		h.links = append(h.links, args.LinkID)
+func (h *house) notice(_ context.Context, _ *store.Tx, j job.Job[notify.Args]) error {
+	if id := j.Args.LinkID; id != "" {
+		h.links = append(h.links, id)
 	}
-	return err
+	return nil
 }
 
 func (h *house) write(do func(ctx context.Context, tx *store.Tx) error) {

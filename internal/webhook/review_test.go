@@ -212,7 +212,9 @@ func TestRetries(t *testing.T) {
 
 		t.Run("until somebody asks for it again", func(t *testing.T) {
 			d := h.deliveries(t, "wh_1")[0]
-			h.write(t, func(ctx context.Context, tx *store.Tx) error { return webhook.Again(ctx, tx, d.ID, r.url) })
+			h.write(t, func(ctx context.Context, tx *store.Tx) error {
+				return webhook.Again(ctx, tx, d.ID, db.Webhook{Url: r.url})
+			})
 			h.run(t)
 			require.Len(t, r.all(), 2)
 			require.Equal(t, r.all()[0].header.Get("X-HITL-Delivery"), r.all()[1].header.Get("X-HITL-Delivery"))

@@ -87,7 +87,7 @@ func newWorld(t *testing.T, allowPrivate bool) *world {
 
 func (w *world) enqueue(t *testing.T, a webhook.Args) {
 	require.NoError(t, w.store.Write(t.Context(), func(tx *store.Tx) error {
-		return job.Enqueue(t.Context(), tx, webhook.Kind, a, job.Options{})
+		return webhook.Kind.Enqueue(t.Context(), tx, a, job.Options{})
 	}))
 }
 

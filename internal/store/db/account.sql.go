@@ -28,6 +28,38 @@ func (q *Queries) AgentByID(ctx context.Context, id string) (Agent, error) {
 	return i, err
 }
 
+const agentsByIDs = `-- name: AgentsByIDs :many
+SELECT id, name FROM agents WHERE id IN (SELECT value FROM json_array_elements_text($1) AS value)
+`
+
+type AgentsByIDsRow struct {
+	ID   string
+	Name string
+}
+
+func (q *Queries) AgentsByIDs(ctx context.Context, ids string) ([]AgentsByIDsRow, error) {
+	rows, err := q.db.QueryContext(ctx, agentsByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AgentsByIDsRow{}
+	for rows.Next() {
+		var i AgentsByIDsRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteDeadLinks = `-- name: DeleteDeadLinks :exec
 DELETE FROM sign_in_links WHERE expires_at <= $1
 `
@@ -103,6 +135,18 @@ func (q *Queries) EstablishHouse(ctx context.Context, value string) (int64, erro
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const holdPerson = `-- name: HoldPerson :one
+SELECT removed_at FROM people WHERE id = $1 FOR SHARE
+`
+
+// Keeps a person from being removed while they act. Others may still refer to them.
+func (q *Queries) HoldPerson(ctx context.Context, id string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, holdPerson, id)
+	var removed_at int64
+	err := row.Scan(&removed_at)
+	return removed_at, err
 }
 
 const houseAgentID = `-- name: HouseAgentID :one
@@ -427,6 +471,23 @@ func (q *Queries) LinkByHash(ctx context.Context, arg LinkByHashParams) (LinkByH
 	return i, err
 }
 
+const lockAgent = `-- name: LockAgent :one
+SELECT name, tier FROM agents WHERE id = $1 FOR UPDATE
+`
+
+type LockAgentRow struct {
+	Name string
+	Tier string
+}
+
+// Serialises the postings of one agent, so that duplicates and the daily cap are exact.
+func (q *Queries) LockAgent(ctx context.Context, id string) (LockAgentRow, error) {
+	row := q.db.QueryRowContext(ctx, lockAgent, id)
+	var i LockAgentRow
+	err := row.Scan(&i.Name, &i.Tier)
+	return i, err
+}
+
 const lockOwners = `-- name: LockOwners :many
 SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY id FOR UPDATE
 `
@@ -455,6 +516,32 @@ func (q *Queries) LockOwners(ctx context.Context) ([]string, error) {
 	return items, nil
 }
 
+const lockPerson = `-- name: LockPerson :one
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id = $1 FOR UPDATE
+`
+
+// Taken before the task, so that one person's accepts and uploads go one after another.
+func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
+	row := q.db.QueryRowContext(ctx, lockPerson, id)
+	var i Person
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.NameKey,
+		&i.Email,
+		&i.Phone,
+		&i.IsOwner,
+		&i.IsOperator,
+		&i.Simulated,
+		&i.RatingSum,
+		&i.RatingCount,
+		&i.LastSeenAt,
+		&i.CreatedAt,
+		&i.RemovedAt,
+	)
+	return i, err
+}
+
 const markPersonRemoved = `-- name: MarkPersonRemoved :execrows
 UPDATE people SET removed_at = $1 WHERE id = $2 AND removed_at = 0
 `
@@ -470,6 +557,88 @@ func (q *Queries) MarkPersonRemoved(ctx context.Context, arg MarkPersonRemovedPa
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const owners = `-- name: Owners :many
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500
+`
+
+func (q *Queries) Owners(ctx context.Context) ([]Person, error) {
+	rows, err := q.db.QueryContext(ctx, owners)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Person{}
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.NameKey,
+			&i.Email,
+			&i.Phone,
+			&i.IsOwner,
+			&i.IsOperator,
+			&i.Simulated,
+			&i.RatingSum,
+			&i.RatingCount,
+			&i.LastSeenAt,
+			&i.CreatedAt,
+			&i.RemovedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const peopleByIDs = `-- name: PeopleByIDs :many
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id IN (SELECT value FROM json_array_elements_text($1) AS value)
+`
+
+func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]Person, error) {
+	rows, err := q.db.QueryContext(ctx, peopleByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Person{}
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.NameKey,
+			&i.Email,
+			&i.Phone,
+			&i.IsOwner,
+			&i.IsOperator,
+			&i.Simulated,
+			&i.RatingSum,
+			&i.RatingCount,
+			&i.LastSeenAt,
+			&i.CreatedAt,
+			&i.RemovedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const peopleCount = `-- name: PeopleCount :one

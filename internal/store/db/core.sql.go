@@ -41,7 +41,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE jobs SET state = 'running', lease_by = $1, lease_until = $2, attempts = attempts + 1
 WHERE jobs.id IN (SELECT due.id FROM due)
-RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane
+RETURNING id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane, owner, priority
 `
 
 type ClaimJobsParams struct {
@@ -89,6 +89,8 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 			&i.LastError,
 			&i.CreatedAt,
 			&i.Lane,
+			&i.Owner,
+			&i.Priority,
 		); err != nil {
 			return nil, err
 		}
@@ -101,18 +103,6 @@ func (q *Queries) ClaimJobs(ctx context.Context, arg ClaimJobsParams) ([]Job, er
 		return nil, err
 	}
 	return items, nil
-}
-
-const clearLeases = `-- name: ClearLeases :execrows
-DELETE FROM leases
-`
-
-func (q *Queries) ClearLeases(ctx context.Context) (int64, error) {
-	result, err := q.db.ExecContext(ctx, clearLeases)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 const completeJob = `-- name: CompleteJob :execrows
@@ -157,16 +147,18 @@ func (q *Queries) DeleteFailedJobs(ctx context.Context, createdBefore int64) (in
 
 const enqueueJob = `-- name: EnqueueJob :execrows
 
-INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, created_at)
-VALUES ( $1, $2, $3, $4, $5, 'ready', $6, $7)
+INSERT INTO jobs (id, kind, owner, priority, lane, unique_key, args, state, run_at, created_at)
+VALUES ( $1, $2, $3, $4, $5, $6, $7, 'ready', $8, $9)
 ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING
 `
 
 type EnqueueJobParams struct {
 	ID        string
 	Kind      string
-	UniqueKey string
+	Owner     string
+	Priority  int64
 	Lane      string
+	UniqueKey string
 	Args      string
 	RunAt     int64
 	CreatedAt int64
@@ -177,8 +169,10 @@ func (q *Queries) EnqueueJob(ctx context.Context, arg EnqueueJobParams) (int64, 
 	result, err := q.db.ExecContext(ctx, enqueueJob,
 		arg.ID,
 		arg.Kind,
-		arg.UniqueKey,
+		arg.Owner,
+		arg.Priority,
 		arg.Lane,
+		arg.UniqueKey,
 		arg.Args,
 		arg.RunAt,
 		arg.CreatedAt,
@@ -240,7 +234,7 @@ func (q *Queries) GetFact(ctx context.Context, name string) (string, error) {
 }
 
 const getJob = `-- name: GetJob :one
-SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane FROM jobs WHERE id = $1
+SELECT id, kind, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at, lane, owner, priority FROM jobs WHERE id = $1
 `
 
 func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
@@ -260,141 +254,25 @@ func (q *Queries) GetJob(ctx context.Context, id string) (Job, error) {
 		&i.LastError,
 		&i.CreatedAt,
 		&i.Lane,
+		&i.Owner,
+		&i.Priority,
 	)
 	return i, err
 }
 
-const hasUnnumberedEvents = `-- name: HasUnnumberedEvents :one
-SELECT EXISTS (SELECT 1 FROM events WHERE seq IS NULL) AS waiting
+const hastenJob = `-- name: HastenJob :exec
+UPDATE jobs SET run_at = $1 WHERE unique_key = $2 AND state = 'ready' AND attempts = 0 AND run_at > CAST($1 AS BIGINT)
 `
 
-func (q *Queries) HasUnnumberedEvents(ctx context.Context) (bool, error) {
-	row := q.db.QueryRowContext(ctx, hasUnnumberedEvents)
-	var waiting bool
-	err := row.Scan(&waiting)
-	return waiting, err
+type HastenJobParams struct {
+	RunAt     int64
+	UniqueKey string
 }
 
-const insertEvent = `-- name: InsertEvent :exec
-
-INSERT INTO events (id, kind, subject_id, agent_id, actor, via, data, created_at)
-VALUES ( $1, $2, $3, $4, $5, $6, $7, $8)
-`
-
-type InsertEventParams struct {
-	ID        string
-	Kind      string
-	SubjectID string
-	AgentID   string
-	Actor     string
-	Via       string
-	Data      string
-	CreatedAt int64
-}
-
-// Events ----------------------------------------------------------------------------
-func (q *Queries) InsertEvent(ctx context.Context, arg InsertEventParams) error {
-	_, err := q.db.ExecContext(ctx, insertEvent,
-		arg.ID,
-		arg.Kind,
-		arg.SubjectID,
-		arg.AgentID,
-		arg.Actor,
-		arg.Via,
-		arg.Data,
-		arg.CreatedAt,
-	)
+// A job that waits comes earlier, never later.
+func (q *Queries) HastenJob(ctx context.Context, arg HastenJobParams) error {
+	_, err := q.db.ExecContext(ctx, hastenJob, arg.RunAt, arg.UniqueKey)
 	return err
-}
-
-const lastEventSeq = `-- name: LastEventSeq :one
-SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS seq FROM events
-`
-
-func (q *Queries) LastEventSeq(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, lastEventSeq)
-	var seq int64
-	err := row.Scan(&seq)
-	return seq, err
-}
-
-const listEventsAfter = `-- name: ListEventsAfter :many
-SELECT id, seq, kind, subject_id, agent_id, actor, via, data, created_at FROM events WHERE seq > CAST($1 AS BIGINT) ORDER BY seq LIMIT CAST($2 AS BIGINT)
-`
-
-type ListEventsAfterParams struct {
-	After int64
-	Count int64
-}
-
-func (q *Queries) ListEventsAfter(ctx context.Context, arg ListEventsAfterParams) ([]Event, error) {
-	rows, err := q.db.QueryContext(ctx, listEventsAfter, arg.After, arg.Count)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Event{}
-	for rows.Next() {
-		var i Event
-		if err := rows.Scan(
-			&i.ID,
-			&i.Seq,
-			&i.Kind,
-			&i.SubjectID,
-			&i.AgentID,
-			&i.Actor,
-			&i.Via,
-			&i.Data,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listSubjectEvents = `-- name: ListSubjectEvents :many
-SELECT id, seq, kind, subject_id, agent_id, actor, via, data, created_at FROM events WHERE subject_id = $1 ORDER BY created_at, id
-`
-
-func (q *Queries) ListSubjectEvents(ctx context.Context, subjectID string) ([]Event, error) {
-	rows, err := q.db.QueryContext(ctx, listSubjectEvents, subjectID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Event{}
-	for rows.Next() {
-		var i Event
-		if err := rows.Scan(
-			&i.ID,
-			&i.Seq,
-			&i.Kind,
-			&i.SubjectID,
-			&i.AgentID,
-			&i.Actor,
-			&i.Via,
-			&i.Data,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const lockFact = `-- name: LockFact :one
@@ -441,29 +319,6 @@ func (q *Queries) NextJobTimes(ctx context.Context, arg NextJobTimesParams) (Nex
 	var i NextJobTimesRow
 	err := row.Scan(&i.RunAt, &i.LeaseUntil)
 	return i, err
-}
-
-const numberEvents = `-- name: NumberEvents :execrows
-WITH fresh AS MATERIALIZED (
-  SELECT e.id, ROW_NUMBER() OVER (ORDER BY e.created_at, e.id) AS n
-  FROM events e WHERE e.seq IS NULL
-  ORDER BY e.created_at, e.id
-  LIMIT CAST($2 AS BIGINT)
-)
-UPDATE events SET seq = CAST($1 AS BIGINT) + fresh.n FROM fresh WHERE events.id = fresh.id
-`
-
-type NumberEventsParams struct {
-	Base  int64
-	Count int64
-}
-
-func (q *Queries) NumberEvents(ctx context.Context, arg NumberEventsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, numberEvents, arg.Base, arg.Count)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 const putFact = `-- name: PutFact :exec
@@ -540,32 +395,6 @@ type ReturnJobParams struct {
 // An attempt that the process itself broke off does not count.
 func (q *Queries) ReturnJob(ctx context.Context, arg ReturnJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, returnJob, arg.ID, arg.LeaseBy)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const takeLease = `-- name: TakeLease :execrows
-INSERT INTO leases (name, holder, expires_at) VALUES ( $1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-WHERE leases.holder = excluded.holder OR leases.expires_at <= $4
-`
-
-type TakeLeaseParams struct {
-	Name      string
-	Holder    string
-	ExpiresAt int64
-	Now       int64
-}
-
-func (q *Queries) TakeLease(ctx context.Context, arg TakeLeaseParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, takeLease,
-		arg.Name,
-		arg.Holder,
-		arg.ExpiresAt,
-		arg.Now,
-	)
 	if err != nil {
 		return 0, err
 	}

@@ -290,15 +290,6 @@ func (q *Queries) CountReviewsIn(ctx context.Context, loopID string) (CountRevie
 	return i, err
 }
 
-const deleteAuditIn = `-- name: DeleteAuditIn :exec
-DELETE FROM review_audit WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
-`
-
-func (q *Queries) DeleteAuditIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteAuditIn, loopID)
-	return err
-}
-
 const deleteDeadInvitations = `-- name: DeleteDeadInvitations :exec
 DELETE FROM loop_invitations WHERE loop_id = $1 AND (revoked_at <> 0 OR expires_at <= $2)
 `
@@ -1327,47 +1318,6 @@ func (q *Queries) MemberOf(ctx context.Context, arg MemberOfParams) (LoopMember,
 	return i, err
 }
 
-const owners = `-- name: Owners :many
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500
-`
-
-func (q *Queries) Owners(ctx context.Context) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, owners)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Person{}
-	for rows.Next() {
-		var i Person
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.NameKey,
-			&i.Email,
-			&i.Phone,
-			&i.IsOwner,
-			&i.IsOperator,
-			&i.Simulated,
-			&i.RatingSum,
-			&i.RatingCount,
-			&i.LastSeenAt,
-			&i.CreatedAt,
-			&i.RemovedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const ownersOutside = `-- name: OwnersOutside :many
 SELECT p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at FROM people p
 WHERE p.is_owner = TRUE AND p.removed_at = 0 AND p.simulated = FALSE
@@ -1498,6 +1448,17 @@ func (q *Queries) SettingsOfLoops(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const timeZoneOf = `-- name: TimeZoneOf :one
+SELECT time_zone FROM availability WHERE person_id = $1
+`
+
+func (q *Queries) TimeZoneOf(ctx context.Context, personID string) (string, error) {
+	row := q.db.QueryRowContext(ctx, timeZoneOf, personID)
+	var time_zone string
+	err := row.Scan(&time_zone)
+	return time_zone, err
 }
 
 const touchAssigned = `-- name: TouchAssigned :exec

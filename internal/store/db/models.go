@@ -8,15 +8,6 @@ import (
 	"database/sql"
 )
 
-type Account struct {
-	ID        string
-	OwnerID   string
-	Kind      string
-	Asset     string
-	Balance   int64
-	CreatedAt int64
-}
-
 type Agent struct {
 	ID        string
 	Name      string
@@ -24,6 +15,16 @@ type Agent struct {
 	EmailKey  string
 	Company   string
 	Tier      string
+	CreatedAt int64
+}
+
+type Anchor struct {
+	N         int64
+	Seq       int64
+	Entries   int64
+	Digest    string
+	Previous  string
+	Hash      string
 	CreatedAt int64
 }
 
@@ -48,23 +49,6 @@ type Availability struct {
 	AbsentFrom  int64
 	AbsentUntil int64
 	UpdatedAt   int64
-}
-
-type Event struct {
-	ID        string
-	Seq       sql.NullInt64
-	Kind      string
-	SubjectID string
-	AgentID   string
-	Actor     string
-	Via       string
-	Data      string
-	CreatedAt int64
-}
-
-type Fact struct {
-	Name  string
-	Value string
 }
 
 type IdempotencyKey struct {
@@ -92,26 +76,8 @@ type Job struct {
 	LastError  string
 	CreatedAt  int64
 	Lane       string
-}
-
-type Lease struct {
-	Name      string
-	Holder    string
-	ExpiresAt int64
-}
-
-type LedgerEntry struct {
-	TransactionID string
-	AccountID     string
-	Amount        int64
-}
-
-type LedgerTransaction struct {
-	ID        string
-	Kind      string
-	SubjectID string
-	Asset     string
-	CreatedAt int64
+	Owner      string
+	Priority   int64
 }
 
 type Loop struct {
@@ -152,13 +118,6 @@ type LoopMember struct {
 	LastAssignedAt int64
 }
 
-type LoopPasskey struct {
-	LoopID     string
-	PasskeyID  string
-	EnrolledBy string
-	EnrolledAt int64
-}
-
 type Message struct {
 	ID        string
 	TaskID    string
@@ -193,11 +152,6 @@ type PeopleGroup struct {
 	Name      string
 	NameKey   string
 	CreatedAt int64
-}
-
-type PeopleGroupMember struct {
-	GroupID  string
-	PersonID string
 }
 
 type Person struct {
@@ -257,8 +211,6 @@ type Review struct {
 	KeyID           string
 	Mode            string
 	Status          string
-	Version         int64
-	SeenVersion     int64
 	Round           int64
 	Step            int64
 	ProcessingType  string
@@ -279,8 +231,6 @@ type Review struct {
 	DefaultResponse string
 	OnTimeout       string
 	TimeoutSeconds  int64
-	CallbackUrl     string
-	CallbackSecret  string
 	Tags            string
 	Action          string
 	ActionDigest    string
@@ -291,12 +241,9 @@ type Review struct {
 	ContentHash     string
 	TextVersion     int64
 	ClaimedBy       sql.NullString
-	ClaimedAt       int64
-	LeaseUntil      int64
 	DecideBy        int64
 	ClaimBy         int64
 	TimeoutAt       int64
-	Warned          int64
 	EscalationAt    int64
 	EscalationStep  int64
 	EscalationLast  string
@@ -310,24 +257,11 @@ type Review struct {
 	Comment         string
 	EditedAction    string
 	CancelReason    string
-	AuditCount      int64
-	AuditHead       string
 	CreatedAt       int64
 	RoundAt         int64
 	UpdatedAt       int64
 	EndedAt         int64
-}
-
-type ReviewAudit struct {
-	ReviewID  string
-	N         int64
-	Kind      string
-	Actor     string
-	Via       string
-	Data      string
-	Previous  string
-	Hash      string
-	CreatedAt int64
+	Disputed        bool
 }
 
 type ReviewFeedback struct {
@@ -337,27 +271,6 @@ type ReviewFeedback struct {
 	Body      string
 	Notified  bool
 	CreatedAt int64
-}
-
-type ReviewLink struct {
-	ID        string
-	TokenHash string
-	ReviewID  string
-	PersonID  string
-	CreatedAt int64
-	ExpiresAt int64
-}
-
-type ReviewRecipient struct {
-	ReviewID   string
-	PersonID   string
-	Step       int64
-	Reason     string
-	Role       string
-	Notified   string
-	NotifiedAt int64
-	SeenAt     int64
-	CreatedAt  int64
 }
 
 type ReviewRound struct {
@@ -393,31 +306,34 @@ type ReviewVote struct {
 	CreatedAt    int64
 }
 
-type Session struct {
-	ID         string
-	PersonID   string
-	TokenHash  string
-	Kind       string
-	CreatedAt  int64
-	LastUsedAt int64
-	ExpiresAt  int64
-}
-
-type SignInLink struct {
-	ID        string
-	PersonID  string
-	TokenHash string
-	CreatedAt int64
-	ExpiresAt int64
-	UsedAt    int64
-}
-
 type SigningKey struct {
 	ID        string
 	PublicKey string
 	SealedKey string
 	CreatedAt int64
 	RetiredAt int64
+}
+
+type Subject struct {
+	ID         string
+	Kind       string
+	AgentID    string
+	Mode       string
+	State      string
+	Finished   bool
+	Needs      string
+	Version    int64
+	Seen       int64
+	ClaimedBy  string
+	ClaimedAt  int64
+	LeaseUntil int64
+	ClockAt    int64
+	Warned     string
+	Entries    int64
+	Head       string
+	CreatedAt  int64
+	UpdatedAt  int64
+	EndedAt    int64
 }
 
 type Submission struct {
@@ -438,8 +354,6 @@ type Task struct {
 	AgentID             string
 	Mode                string
 	Status              string
-	Version             int64
-	SeenVersion         int64
 	Title               string
 	Description         string
 	TaskType            string
@@ -452,8 +366,6 @@ type Task struct {
 	ProofRequirements   string
 	DigitalInstructions string
 	AgentPublicKey      string
-	CallbackUrl         string
-	CallbackSecret      string
 	AssignTo            sql.NullString
 	EstimateApproval    string
 	ContentHash         string
@@ -478,6 +390,20 @@ type Task struct {
 	VerifiedAt          int64
 	PaidAt              int64
 	EndedAt             int64
+}
+
+type Trail struct {
+	SubjectID string
+	N         int64
+	EventID   string
+	Seq       sql.NullInt64
+	Kind      string
+	Actor     string
+	Via       string
+	Data      string
+	Previous  string
+	Hash      string
+	CreatedAt int64
 }
 
 type Upload struct {
@@ -506,12 +432,15 @@ type Webhook struct {
 	Failures     int64
 	CreatedAt    int64
 	UpdatedAt    int64
+	SubjectID    string
+	Style        string
+	SealedAs     string
 }
 
 type WebhookDelivery struct {
 	ID          string
 	WebhookID   sql.NullString
-	ReviewID    string
+	SubjectID   string
 	EventID     string
 	Event       string
 	Body        string

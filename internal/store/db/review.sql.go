@@ -106,101 +106,95 @@ func (q *Queries) CircleOfReview(ctx context.Context, reviewID string) ([]Circle
 	return items, nil
 }
 
-const extendReviews = `-- name: ExtendReviews :execrows
-UPDATE reviews SET
-  timeout_at = timeout_at + CAST($1 AS BIGINT),
-  claim_by = CASE WHEN claim_by > 0 AND status = 'pending' THEN claim_by + $1 ELSE claim_by END,
-  lease_until = CASE WHEN lease_until > 0 THEN lease_until + $1 ELSE 0 END,
-  decide_by = CASE WHEN decide_by > 0 THEN decide_by + $1 ELSE 0 END,
-  escalation_at = CASE WHEN escalation_at > 0 AND status = 'pending' THEN escalation_at + $1 ELSE escalation_at END,
-  seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
-  version = version + 1
-WHERE status IN ('pending', 'claimed')
+const findReview = `-- name: FindReview :one
+SELECT reviews.id, reviews.loop_id, reviews.agent_id, reviews.key_id, reviews.mode, reviews.status, reviews.round, reviews.step, reviews.processing_type, reviews.type, reviews.priority, reviews.priority_rank, reviews.status_rank, reviews.title, reviews.request_text, reviews.search_text, reviews.media, reviews.context, reviews.platform, reviews.platform_version, reviews.agent_name, reviews.response_type, reviews.response_config, reviews.default_response, reviews.on_timeout, reviews.timeout_seconds, reviews.tags, reviews.action, reviews.action_digest, reviews.task_id, reviews.task_submission, reviews.review_mode, reviews.restricted, reviews.content_hash, reviews.text_version, reviews.claimed_by, reviews.decide_by, reviews.claim_by, reviews.timeout_at, reviews.escalation_at, reviews.escalation_step, reviews.escalation_last, reviews.response, reviews.response_value, reviews.effective, reviews.response_source, reviews.decision, reviews.decided_by, reviews.decided_via, reviews.comment, reviews.edited_action, reviews.cancel_reason, reviews.created_at, reviews.round_at, reviews.updated_at, reviews.ended_at, reviews.disputed, subjects.id, subjects.kind, subjects.agent_id, subjects.mode, subjects.state, subjects.finished, subjects.needs, subjects.version, subjects.seen, subjects.claimed_by, subjects.claimed_at, subjects.lease_until, subjects.clock_at, subjects.warned, subjects.entries, subjects.head, subjects.created_at, subjects.updated_at, subjects.ended_at FROM reviews JOIN subjects ON subjects.id = reviews.id WHERE reviews.id = $1
 `
 
-// Moves every clock of the open requests; those that stand still during a claim move when
-// it ends, by all of its time. What its agent has seen stays seen.
-func (q *Queries) ExtendReviews(ctx context.Context, byMicros int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, extendReviews, byMicros)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+type FindReviewRow struct {
+	Review  Review
+	Subject Subject
 }
 
-const findReview = `-- name: FindReview :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1
-`
-
-func (q *Queries) FindReview(ctx context.Context, id string) (Review, error) {
+func (q *Queries) FindReview(ctx context.Context, id string) (FindReviewRow, error) {
 	row := q.db.QueryRowContext(ctx, findReview, id)
-	var i Review
+	var i FindReviewRow
 	err := row.Scan(
-		&i.ID,
-		&i.LoopID,
-		&i.AgentID,
-		&i.KeyID,
-		&i.Mode,
-		&i.Status,
-		&i.Version,
-		&i.SeenVersion,
-		&i.Round,
-		&i.Step,
-		&i.ProcessingType,
-		&i.Type,
-		&i.Priority,
-		&i.PriorityRank,
-		&i.StatusRank,
-		&i.Title,
-		&i.RequestText,
-		&i.SearchText,
-		&i.Media,
-		&i.Context,
-		&i.Platform,
-		&i.PlatformVersion,
-		&i.AgentName,
-		&i.ResponseType,
-		&i.ResponseConfig,
-		&i.DefaultResponse,
-		&i.OnTimeout,
-		&i.TimeoutSeconds,
-		&i.CallbackUrl,
-		&i.CallbackSecret,
-		&i.Tags,
-		&i.Action,
-		&i.ActionDigest,
-		&i.TaskID,
-		&i.TaskSubmission,
-		&i.ReviewMode,
-		&i.Restricted,
-		&i.ContentHash,
-		&i.TextVersion,
-		&i.ClaimedBy,
-		&i.ClaimedAt,
-		&i.LeaseUntil,
-		&i.DecideBy,
-		&i.ClaimBy,
-		&i.TimeoutAt,
-		&i.Warned,
-		&i.EscalationAt,
-		&i.EscalationStep,
-		&i.EscalationLast,
-		&i.Response,
-		&i.ResponseValue,
-		&i.Effective,
-		&i.ResponseSource,
-		&i.Decision,
-		&i.DecidedBy,
-		&i.DecidedVia,
-		&i.Comment,
-		&i.EditedAction,
-		&i.CancelReason,
-		&i.AuditCount,
-		&i.AuditHead,
-		&i.CreatedAt,
-		&i.RoundAt,
-		&i.UpdatedAt,
-		&i.EndedAt,
+		&i.Review.ID,
+		&i.Review.LoopID,
+		&i.Review.AgentID,
+		&i.Review.KeyID,
+		&i.Review.Mode,
+		&i.Review.Status,
+		&i.Review.Round,
+		&i.Review.Step,
+		&i.Review.ProcessingType,
+		&i.Review.Type,
+		&i.Review.Priority,
+		&i.Review.PriorityRank,
+		&i.Review.StatusRank,
+		&i.Review.Title,
+		&i.Review.RequestText,
+		&i.Review.SearchText,
+		&i.Review.Media,
+		&i.Review.Context,
+		&i.Review.Platform,
+		&i.Review.PlatformVersion,
+		&i.Review.AgentName,
+		&i.Review.ResponseType,
+		&i.Review.ResponseConfig,
+		&i.Review.DefaultResponse,
+		&i.Review.OnTimeout,
+		&i.Review.TimeoutSeconds,
+		&i.Review.Tags,
+		&i.Review.Action,
+		&i.Review.ActionDigest,
+		&i.Review.TaskID,
+		&i.Review.TaskSubmission,
+		&i.Review.ReviewMode,
+		&i.Review.Restricted,
+		&i.Review.ContentHash,
+		&i.Review.TextVersion,
+		&i.Review.ClaimedBy,
+		&i.Review.DecideBy,
+		&i.Review.ClaimBy,
+		&i.Review.TimeoutAt,
+		&i.Review.EscalationAt,
+		&i.Review.EscalationStep,
+		&i.Review.EscalationLast,
+		&i.Review.Response,
+		&i.Review.ResponseValue,
+		&i.Review.Effective,
+		&i.Review.ResponseSource,
+		&i.Review.Decision,
+		&i.Review.DecidedBy,
+		&i.Review.DecidedVia,
+		&i.Review.Comment,
+		&i.Review.EditedAction,
+		&i.Review.CancelReason,
+		&i.Review.CreatedAt,
+		&i.Review.RoundAt,
+		&i.Review.UpdatedAt,
+		&i.Review.EndedAt,
+		&i.Review.Disputed,
+		&i.Subject.ID,
+		&i.Subject.Kind,
+		&i.Subject.AgentID,
+		&i.Subject.Mode,
+		&i.Subject.State,
+		&i.Subject.Finished,
+		&i.Subject.Needs,
+		&i.Subject.Version,
+		&i.Subject.Seen,
+		&i.Subject.ClaimedBy,
+		&i.Subject.ClaimedAt,
+		&i.Subject.LeaseUntil,
+		&i.Subject.ClockAt,
+		&i.Subject.Warned,
+		&i.Subject.Entries,
+		&i.Subject.Head,
+		&i.Subject.CreatedAt,
+		&i.Subject.UpdatedAt,
+		&i.Subject.EndedAt,
 	)
 	return i, err
 }
@@ -217,30 +211,18 @@ func (q *Queries) HoldLoop(ctx context.Context, id string) (string, error) {
 	return id_2, err
 }
 
-const holdPerson = `-- name: HoldPerson :one
-SELECT removed_at FROM people WHERE id = $1 FOR SHARE
-`
-
-// Keeps a person from being removed while they act. Others may still refer to them.
-func (q *Queries) HoldPerson(ctx context.Context, id string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, holdPerson, id)
-	var removed_at int64
-	err := row.Scan(&removed_at)
-	return removed_at, err
-}
-
 const insertReview = `-- name: InsertReview :exec
 
 INSERT INTO reviews (
   id, loop_id, agent_id, key_id, mode, status, step, processing_type, type, priority, priority_rank, title, request_text,
   search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response,
-  on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission,
-  review_mode, restricted, content_hash, claim_by, timeout_at, escalation_at, escalation_last, created_at, round_at, updated_at)
+  on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission,
+  review_mode, restricted, disputed, content_hash, claim_by, timeout_at, escalation_at, escalation_last, created_at, round_at, updated_at)
 VALUES (
   $1, $2, $3, $4, $5, 'pending', $6, $7, $8, $9, $10, $11, $12,
   $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28, $29, $30,
-  $31, $32, $33, $34, $35, $36, $37, $38, $38, $38)
+  $22, $23, $24, $25, $26, $27, $28,
+  $29, $30, $31, $32, $33, $34, $35, $36, $37, $37, $37)
 `
 
 type InsertReviewParams struct {
@@ -267,8 +249,6 @@ type InsertReviewParams struct {
 	DefaultResponse string
 	OnTimeout       string
 	TimeoutSeconds  int64
-	CallbackUrl     string
-	CallbackSecret  string
 	Tags            string
 	Action          string
 	ActionDigest    string
@@ -276,6 +256,7 @@ type InsertReviewParams struct {
 	TaskSubmission  int64
 	ReviewMode      string
 	Restricted      bool
+	Disputed        bool
 	ContentHash     string
 	ClaimBy         int64
 	TimeoutAt       int64
@@ -310,8 +291,6 @@ func (q *Queries) InsertReview(ctx context.Context, arg InsertReviewParams) erro
 		arg.DefaultResponse,
 		arg.OnTimeout,
 		arg.TimeoutSeconds,
-		arg.CallbackUrl,
-		arg.CallbackSecret,
 		arg.Tags,
 		arg.Action,
 		arg.ActionDigest,
@@ -319,43 +298,12 @@ func (q *Queries) InsertReview(ctx context.Context, arg InsertReviewParams) erro
 		arg.TaskSubmission,
 		arg.ReviewMode,
 		arg.Restricted,
+		arg.Disputed,
 		arg.ContentHash,
 		arg.ClaimBy,
 		arg.TimeoutAt,
 		arg.EscalationAt,
 		arg.EscalationLast,
-		arg.CreatedAt,
-	)
-	return err
-}
-
-const insertReviewAudit = `-- name: InsertReviewAudit :exec
-INSERT INTO review_audit (review_id, n, kind, actor, via, data, previous, hash, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-`
-
-type InsertReviewAuditParams struct {
-	ReviewID  string
-	N         int64
-	Kind      string
-	Actor     string
-	Via       string
-	Data      string
-	Previous  string
-	Hash      string
-	CreatedAt int64
-}
-
-func (q *Queries) InsertReviewAudit(ctx context.Context, arg InsertReviewAuditParams) error {
-	_, err := q.db.ExecContext(ctx, insertReviewAudit,
-		arg.ReviewID,
-		arg.N,
-		arg.Kind,
-		arg.Actor,
-		arg.Via,
-		arg.Data,
-		arg.Previous,
-		arg.Hash,
 		arg.CreatedAt,
 	)
 	return err
@@ -482,112 +430,46 @@ func (q *Queries) InsertReviewVote(ctx context.Context, arg InsertReviewVotePara
 	return result.RowsAffected()
 }
 
-const lockReview = `-- name: LockReview :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE id = $1 FOR UPDATE
+const noteNotified = `-- name: NoteNotified :exec
+UPDATE review_recipients SET notified = $1, notified_at = $2
+WHERE review_id = $3 AND person_id = $4
 `
 
-func (q *Queries) LockReview(ctx context.Context, id string) (Review, error) {
-	row := q.db.QueryRowContext(ctx, lockReview, id)
-	var i Review
-	err := row.Scan(
-		&i.ID,
-		&i.LoopID,
-		&i.AgentID,
-		&i.KeyID,
-		&i.Mode,
-		&i.Status,
-		&i.Version,
-		&i.SeenVersion,
-		&i.Round,
-		&i.Step,
-		&i.ProcessingType,
-		&i.Type,
-		&i.Priority,
-		&i.PriorityRank,
-		&i.StatusRank,
-		&i.Title,
-		&i.RequestText,
-		&i.SearchText,
-		&i.Media,
-		&i.Context,
-		&i.Platform,
-		&i.PlatformVersion,
-		&i.AgentName,
-		&i.ResponseType,
-		&i.ResponseConfig,
-		&i.DefaultResponse,
-		&i.OnTimeout,
-		&i.TimeoutSeconds,
-		&i.CallbackUrl,
-		&i.CallbackSecret,
-		&i.Tags,
-		&i.Action,
-		&i.ActionDigest,
-		&i.TaskID,
-		&i.TaskSubmission,
-		&i.ReviewMode,
-		&i.Restricted,
-		&i.ContentHash,
-		&i.TextVersion,
-		&i.ClaimedBy,
-		&i.ClaimedAt,
-		&i.LeaseUntil,
-		&i.DecideBy,
-		&i.ClaimBy,
-		&i.TimeoutAt,
-		&i.Warned,
-		&i.EscalationAt,
-		&i.EscalationStep,
-		&i.EscalationLast,
-		&i.Response,
-		&i.ResponseValue,
-		&i.Effective,
-		&i.ResponseSource,
-		&i.Decision,
-		&i.DecidedBy,
-		&i.DecidedVia,
-		&i.Comment,
-		&i.EditedAction,
-		&i.CancelReason,
-		&i.AuditCount,
-		&i.AuditHead,
-		&i.CreatedAt,
-		&i.RoundAt,
-		&i.UpdatedAt,
-		&i.EndedAt,
-	)
-	return i, err
+type NoteNotifiedParams struct {
+	Notified   string
+	NotifiedAt int64
+	ReviewID   string
+	PersonID   string
 }
 
-const lockReviewsIn = `-- name: LockReviewsIn :many
-SELECT id FROM reviews WHERE loop_id = $1 ORDER BY id FOR UPDATE
+func (q *Queries) NoteNotified(ctx context.Context, arg NoteNotifiedParams) error {
+	_, err := q.db.ExecContext(ctx, noteNotified,
+		arg.Notified,
+		arg.NotifiedAt,
+		arg.ReviewID,
+		arg.PersonID,
+	)
+	return err
+}
+
+const noteRoomTold = `-- name: NoteRoomTold :exec
+UPDATE review_recipients SET notified = 'sent', notified_at = $1
+WHERE review_id = $2 AND notified = ''
 `
 
-func (q *Queries) LockReviewsIn(ctx context.Context, loopID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, lockReviewsIn, loopID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+type NoteRoomToldParams struct {
+	NotifiedAt int64
+	ReviewID   string
+}
+
+// The shared room was told; what a person's own mail said stays.
+func (q *Queries) NoteRoomTold(ctx context.Context, arg NoteRoomToldParams) error {
+	_, err := q.db.ExecContext(ctx, noteRoomTold, arg.NotifiedAt, arg.ReviewID)
+	return err
 }
 
 const openDuplicateOf = `-- name: OpenDuplicateOf :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
+SELECT id FROM reviews
 WHERE agent_id = $1 AND content_hash = $2 AND status IN ('pending', 'claimed')
 ORDER BY created_at DESC, id LIMIT 1
 `
@@ -598,241 +480,44 @@ type OpenDuplicateOfParams struct {
 }
 
 // The open request in which the same agent asks exactly the same.
-func (q *Queries) OpenDuplicateOf(ctx context.Context, arg OpenDuplicateOfParams) (Review, error) {
+func (q *Queries) OpenDuplicateOf(ctx context.Context, arg OpenDuplicateOfParams) (string, error) {
 	row := q.db.QueryRowContext(ctx, openDuplicateOf, arg.AgentID, arg.ContentHash)
-	var i Review
-	err := row.Scan(
-		&i.ID,
-		&i.LoopID,
-		&i.AgentID,
-		&i.KeyID,
-		&i.Mode,
-		&i.Status,
-		&i.Version,
-		&i.SeenVersion,
-		&i.Round,
-		&i.Step,
-		&i.ProcessingType,
-		&i.Type,
-		&i.Priority,
-		&i.PriorityRank,
-		&i.StatusRank,
-		&i.Title,
-		&i.RequestText,
-		&i.SearchText,
-		&i.Media,
-		&i.Context,
-		&i.Platform,
-		&i.PlatformVersion,
-		&i.AgentName,
-		&i.ResponseType,
-		&i.ResponseConfig,
-		&i.DefaultResponse,
-		&i.OnTimeout,
-		&i.TimeoutSeconds,
-		&i.CallbackUrl,
-		&i.CallbackSecret,
-		&i.Tags,
-		&i.Action,
-		&i.ActionDigest,
-		&i.TaskID,
-		&i.TaskSubmission,
-		&i.ReviewMode,
-		&i.Restricted,
-		&i.ContentHash,
-		&i.TextVersion,
-		&i.ClaimedBy,
-		&i.ClaimedAt,
-		&i.LeaseUntil,
-		&i.DecideBy,
-		&i.ClaimBy,
-		&i.TimeoutAt,
-		&i.Warned,
-		&i.EscalationAt,
-		&i.EscalationStep,
-		&i.EscalationLast,
-		&i.Response,
-		&i.ResponseValue,
-		&i.Effective,
-		&i.ResponseSource,
-		&i.Decision,
-		&i.DecidedBy,
-		&i.DecidedVia,
-		&i.Comment,
-		&i.EditedAction,
-		&i.CancelReason,
-		&i.AuditCount,
-		&i.AuditHead,
-		&i.CreatedAt,
-		&i.RoundAt,
-		&i.UpdatedAt,
-		&i.EndedAt,
-	)
-	return i, err
+	var id string
+	err := row.Scan(&id)
+	return id, err
 }
 
 const openReviewOfTask = `-- name: OpenReviewOfTask :one
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews WHERE task_id = CAST($1 AS TEXT) AND status IN ('pending', 'claimed') FOR UPDATE
+SELECT id FROM reviews WHERE task_id = CAST($1 AS TEXT) AND status IN ('pending', 'claimed')
 `
 
-func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (Review, error) {
+func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (string, error) {
 	row := q.db.QueryRowContext(ctx, openReviewOfTask, taskID)
-	var i Review
-	err := row.Scan(
-		&i.ID,
-		&i.LoopID,
-		&i.AgentID,
-		&i.KeyID,
-		&i.Mode,
-		&i.Status,
-		&i.Version,
-		&i.SeenVersion,
-		&i.Round,
-		&i.Step,
-		&i.ProcessingType,
-		&i.Type,
-		&i.Priority,
-		&i.PriorityRank,
-		&i.StatusRank,
-		&i.Title,
-		&i.RequestText,
-		&i.SearchText,
-		&i.Media,
-		&i.Context,
-		&i.Platform,
-		&i.PlatformVersion,
-		&i.AgentName,
-		&i.ResponseType,
-		&i.ResponseConfig,
-		&i.DefaultResponse,
-		&i.OnTimeout,
-		&i.TimeoutSeconds,
-		&i.CallbackUrl,
-		&i.CallbackSecret,
-		&i.Tags,
-		&i.Action,
-		&i.ActionDigest,
-		&i.TaskID,
-		&i.TaskSubmission,
-		&i.ReviewMode,
-		&i.Restricted,
-		&i.ContentHash,
-		&i.TextVersion,
-		&i.ClaimedBy,
-		&i.ClaimedAt,
-		&i.LeaseUntil,
-		&i.DecideBy,
-		&i.ClaimBy,
-		&i.TimeoutAt,
-		&i.Warned,
-		&i.EscalationAt,
-		&i.EscalationStep,
-		&i.EscalationLast,
-		&i.Response,
-		&i.ResponseValue,
-		&i.Effective,
-		&i.ResponseSource,
-		&i.Decision,
-		&i.DecidedBy,
-		&i.DecidedVia,
-		&i.Comment,
-		&i.EditedAction,
-		&i.CancelReason,
-		&i.AuditCount,
-		&i.AuditHead,
-		&i.CreatedAt,
-		&i.RoundAt,
-		&i.UpdatedAt,
-		&i.EndedAt,
-	)
-	return i, err
+	var id string
+	err := row.Scan(&id)
+	return id, err
 }
 
-const overdueReviews = `-- name: OverdueReviews :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews
-WHERE status IN ('pending', 'claimed') AND (
-  timeout_at <= $1 OR (lease_until > 0 AND lease_until <= $1) OR (decide_by > 0 AND decide_by <= $1)
-  OR (status = 'pending' AND ((claim_by > 0 AND claim_by <= $1) OR (escalation_at > 0 AND escalation_at <= $1))))
-ORDER BY id LIMIT 1000
+const openReviewsOfTasks = `-- name: OpenReviewsOfTasks :many
+SELECT CAST(task_id AS TEXT) AS task_id, id FROM reviews
+WHERE task_id IN (SELECT value FROM json_array_elements_text($1) AS value) AND status IN ('pending', 'claimed')
 `
 
-// Open requests with a clock that should have rung. Two stand still during a claim.
-func (q *Queries) OverdueReviews(ctx context.Context, now int64) ([]Review, error) {
-	rows, err := q.db.QueryContext(ctx, overdueReviews, now)
+type OpenReviewsOfTasksRow struct {
+	TaskID string
+	ID     string
+}
+
+func (q *Queries) OpenReviewsOfTasks(ctx context.Context, ids string) ([]OpenReviewsOfTasksRow, error) {
+	rows, err := q.db.QueryContext(ctx, openReviewsOfTasks, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Review{}
+	items := []OpenReviewsOfTasksRow{}
 	for rows.Next() {
-		var i Review
-		if err := rows.Scan(
-			&i.ID,
-			&i.LoopID,
-			&i.AgentID,
-			&i.KeyID,
-			&i.Mode,
-			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
-			&i.Round,
-			&i.Step,
-			&i.ProcessingType,
-			&i.Type,
-			&i.Priority,
-			&i.PriorityRank,
-			&i.StatusRank,
-			&i.Title,
-			&i.RequestText,
-			&i.SearchText,
-			&i.Media,
-			&i.Context,
-			&i.Platform,
-			&i.PlatformVersion,
-			&i.AgentName,
-			&i.ResponseType,
-			&i.ResponseConfig,
-			&i.DefaultResponse,
-			&i.OnTimeout,
-			&i.TimeoutSeconds,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
-			&i.Tags,
-			&i.Action,
-			&i.ActionDigest,
-			&i.TaskID,
-			&i.TaskSubmission,
-			&i.ReviewMode,
-			&i.Restricted,
-			&i.ContentHash,
-			&i.TextVersion,
-			&i.ClaimedBy,
-			&i.ClaimedAt,
-			&i.LeaseUntil,
-			&i.DecideBy,
-			&i.ClaimBy,
-			&i.TimeoutAt,
-			&i.Warned,
-			&i.EscalationAt,
-			&i.EscalationStep,
-			&i.EscalationLast,
-			&i.Response,
-			&i.ResponseValue,
-			&i.Effective,
-			&i.ResponseSource,
-			&i.Decision,
-			&i.DecidedBy,
-			&i.DecidedVia,
-			&i.Comment,
-			&i.EditedAction,
-			&i.CancelReason,
-			&i.AuditCount,
-			&i.AuditHead,
-			&i.CreatedAt,
-			&i.RoundAt,
-			&i.UpdatedAt,
-			&i.EndedAt,
-		); err != nil {
+		var i OpenReviewsOfTasksRow
+		if err := rows.Scan(&i.TaskID, &i.ID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -846,17 +531,12 @@ func (q *Queries) OverdueReviews(ctx context.Context, now int64) ([]Review, erro
 	return items, nil
 }
 
-const reviewsClaimedBy = `-- name: ReviewsClaimedBy :many
-SELECT id FROM reviews WHERE claimed_by = CAST($1 AS TEXT) AND (CAST($2 AS TEXT) = '' OR loop_id = $2) ORDER BY id
+const reviewsIn = `-- name: ReviewsIn :many
+SELECT id FROM reviews WHERE loop_id = $1 ORDER BY id
 `
 
-type ReviewsClaimedByParams struct {
-	PersonID string
-	LoopID   string
-}
-
-func (q *Queries) ReviewsClaimedBy(ctx context.Context, arg ReviewsClaimedByParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, reviewsClaimedBy, arg.PersonID, arg.LoopID)
+func (q *Queries) ReviewsIn(ctx context.Context, loopID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, reviewsIn, loopID)
 	if err != nil {
 		return nil, err
 	}
@@ -878,27 +558,25 @@ func (q *Queries) ReviewsClaimedBy(ctx context.Context, arg ReviewsClaimedByPara
 	return items, nil
 }
 
-const saveReview = `-- name: SaveReview :execrows
+const saveReview = `-- name: SaveReview :exec
 UPDATE reviews SET
-  status = $1, status_rank = $2, version = $3, seen_version = $4, round = $5, step = $6,
-  priority = $7, priority_rank = $8, request_text = $9, search_text = $10, media = $11,
-  text_version = $12, content_hash = $13,
-  context = $14, response_config = $15, default_response = $16, on_timeout = $17,
-  timeout_seconds = $18, callback_url = $19, tags = $20, action = $21, action_digest = $22,
-  restricted = $23, claimed_by = $24, claimed_at = $25, lease_until = $26, decide_by = $27,
-  claim_by = $28, timeout_at = $29, warned = $30, escalation_at = $31, escalation_step = $32,
-  escalation_last = $33, response = $34, response_value = $35, effective = $36,
-  response_source = $37, decision = $38, decided_by = $39, decided_via = $40, comment = $41,
-  edited_action = $42, cancel_reason = $43, audit_count = $44, audit_head = $45,
-  round_at = $46, updated_at = $47, ended_at = $48
-WHERE id = $49 AND status = $50 AND version = $51
+  status = $1, status_rank = $2, round = $3, step = $4,
+  priority = $5, priority_rank = $6, request_text = $7, search_text = $8, media = $9,
+  text_version = $10, content_hash = $11,
+  context = $12, response_config = $13, default_response = $14, on_timeout = $15,
+  timeout_seconds = $16, tags = $17, action = $18, action_digest = $19,
+  restricted = $20, claimed_by = $21, decide_by = $22,
+  claim_by = $23, timeout_at = $24, escalation_at = $25, escalation_step = $26,
+  escalation_last = $27, response = $28, response_value = $29, effective = $30,
+  response_source = $31, decision = $32, decided_by = $33, decided_via = $34, comment = $35,
+  edited_action = $36, cancel_reason = $37,
+  round_at = $38, updated_at = $39, ended_at = $40
+WHERE id = $41
 `
 
 type SaveReviewParams struct {
 	Status          string
 	StatusRank      int64
-	Version         int64
-	SeenVersion     int64
 	Round           int64
 	Step            int64
 	Priority        string
@@ -913,18 +591,14 @@ type SaveReviewParams struct {
 	DefaultResponse string
 	OnTimeout       string
 	TimeoutSeconds  int64
-	CallbackUrl     string
 	Tags            string
 	Action          string
 	ActionDigest    string
 	Restricted      bool
 	ClaimedBy       sql.NullString
-	ClaimedAt       int64
-	LeaseUntil      int64
 	DecideBy        int64
 	ClaimBy         int64
 	TimeoutAt       int64
-	Warned          int64
 	EscalationAt    int64
 	EscalationStep  int64
 	EscalationLast  string
@@ -938,23 +612,16 @@ type SaveReviewParams struct {
 	Comment         string
 	EditedAction    string
 	CancelReason    string
-	AuditCount      int64
-	AuditHead       string
 	RoundAt         int64
 	UpdatedAt       int64
 	EndedAt         int64
 	ID              string
-	FromStatus      string
-	FromVersion     int64
 }
 
-// The one conditional update behind every change of a request: nobody else has moved it.
-func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, saveReview,
+func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) error {
+	_, err := q.db.ExecContext(ctx, saveReview,
 		arg.Status,
 		arg.StatusRank,
-		arg.Version,
-		arg.SeenVersion,
 		arg.Round,
 		arg.Step,
 		arg.Priority,
@@ -969,18 +636,14 @@ func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) (int64, 
 		arg.DefaultResponse,
 		arg.OnTimeout,
 		arg.TimeoutSeconds,
-		arg.CallbackUrl,
 		arg.Tags,
 		arg.Action,
 		arg.ActionDigest,
 		arg.Restricted,
 		arg.ClaimedBy,
-		arg.ClaimedAt,
-		arg.LeaseUntil,
 		arg.DecideBy,
 		arg.ClaimBy,
 		arg.TimeoutAt,
-		arg.Warned,
 		arg.EscalationAt,
 		arg.EscalationStep,
 		arg.EscalationLast,
@@ -994,19 +657,12 @@ func (q *Queries) SaveReview(ctx context.Context, arg SaveReviewParams) (int64, 
 		arg.Comment,
 		arg.EditedAction,
 		arg.CancelReason,
-		arg.AuditCount,
-		arg.AuditHead,
 		arg.RoundAt,
 		arg.UpdatedAt,
 		arg.EndedAt,
 		arg.ID,
-		arg.FromStatus,
-		arg.FromVersion,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return err
 }
 
 const setRecipientNotified = `-- name: SetRecipientNotified :exec
@@ -1031,32 +687,6 @@ func (q *Queries) SetRecipientNotified(ctx context.Context, arg SetRecipientNoti
 		arg.Step,
 	)
 	return err
-}
-
-const setReviewAudit = `-- name: SetReviewAudit :execrows
-UPDATE reviews SET audit_count = $1, audit_head = $2
-WHERE id = $3 AND audit_count = $4
-`
-
-type SetReviewAuditParams struct {
-	AuditCount int64
-	AuditHead  string
-	ID         string
-	FromCount  int64
-}
-
-// An entry of the trail beside a change of the request itself; the caller has its lock.
-func (q *Queries) SetReviewAudit(ctx context.Context, arg SetReviewAuditParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setReviewAudit,
-		arg.AuditCount,
-		arg.AuditHead,
-		arg.ID,
-		arg.FromCount,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 const votesInRound = `-- name: VotesInRound :many

@@ -271,7 +271,7 @@ func (q *Queries) InsertReviewLink(ctx context.Context, arg InsertReviewLinkPara
 }
 
 const listAgentReviewsNewest = `-- name: ListAgentReviewsNewest :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || r.status || ',%')
   AND (CAST($4 AS TEXT) = '' OR CAST($4 AS TEXT) LIKE '%,' || r.priority || ',%')
@@ -328,8 +328,6 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 			&i.KeyID,
 			&i.Mode,
 			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
 			&i.Round,
 			&i.Step,
 			&i.ProcessingType,
@@ -350,8 +348,6 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 			&i.DefaultResponse,
 			&i.OnTimeout,
 			&i.TimeoutSeconds,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
 			&i.Tags,
 			&i.Action,
 			&i.ActionDigest,
@@ -362,12 +358,9 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 			&i.ContentHash,
 			&i.TextVersion,
 			&i.ClaimedBy,
-			&i.ClaimedAt,
-			&i.LeaseUntil,
 			&i.DecideBy,
 			&i.ClaimBy,
 			&i.TimeoutAt,
-			&i.Warned,
 			&i.EscalationAt,
 			&i.EscalationStep,
 			&i.EscalationLast,
@@ -381,12 +374,11 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 			&i.Comment,
 			&i.EditedAction,
 			&i.CancelReason,
-			&i.AuditCount,
-			&i.AuditHead,
 			&i.CreatedAt,
 			&i.RoundAt,
 			&i.UpdatedAt,
 			&i.EndedAt,
+			&i.Disputed,
 		); err != nil {
 			return nil, err
 		}
@@ -402,7 +394,7 @@ func (q *Queries) ListAgentReviewsNewest(ctx context.Context, arg ListAgentRevie
 }
 
 const listAgentReviewsSorted = `-- name: ListAgentReviewsSorted :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || r.status || ',%')
   AND (CAST($4 AS TEXT) = '' OR CAST($4 AS TEXT) LIKE '%,' || r.priority || ',%')
@@ -463,8 +455,6 @@ func (q *Queries) ListAgentReviewsSorted(ctx context.Context, arg ListAgentRevie
 			&i.KeyID,
 			&i.Mode,
 			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
 			&i.Round,
 			&i.Step,
 			&i.ProcessingType,
@@ -485,8 +475,6 @@ func (q *Queries) ListAgentReviewsSorted(ctx context.Context, arg ListAgentRevie
 			&i.DefaultResponse,
 			&i.OnTimeout,
 			&i.TimeoutSeconds,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
 			&i.Tags,
 			&i.Action,
 			&i.ActionDigest,
@@ -497,12 +485,9 @@ func (q *Queries) ListAgentReviewsSorted(ctx context.Context, arg ListAgentRevie
 			&i.ContentHash,
 			&i.TextVersion,
 			&i.ClaimedBy,
-			&i.ClaimedAt,
-			&i.LeaseUntil,
 			&i.DecideBy,
 			&i.ClaimBy,
 			&i.TimeoutAt,
-			&i.Warned,
 			&i.EscalationAt,
 			&i.EscalationStep,
 			&i.EscalationLast,
@@ -516,55 +501,11 @@ func (q *Queries) ListAgentReviewsSorted(ctx context.Context, arg ListAgentRevie
 			&i.Comment,
 			&i.EditedAction,
 			&i.CancelReason,
-			&i.AuditCount,
-			&i.AuditHead,
 			&i.CreatedAt,
 			&i.RoundAt,
 			&i.UpdatedAt,
 			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listAudit = `-- name: ListAudit :many
-SELECT review_id, n, kind, actor, via, data, previous, hash, created_at FROM review_audit WHERE review_id = $1 AND n > $2 ORDER BY n LIMIT CAST($3 AS BIGINT)
-`
-
-type ListAuditParams struct {
-	ReviewID string
-	After    int64
-	RowLimit int64
-}
-
-func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ReviewAudit, error) {
-	rows, err := q.db.QueryContext(ctx, listAudit, arg.ReviewID, arg.After, arg.RowLimit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ReviewAudit{}
-	for rows.Next() {
-		var i ReviewAudit
-		if err := rows.Scan(
-			&i.ReviewID,
-			&i.N,
-			&i.Kind,
-			&i.Actor,
-			&i.Via,
-			&i.Data,
-			&i.Previous,
-			&i.Hash,
-			&i.CreatedAt,
+			&i.Disputed,
 		); err != nil {
 			return nil, err
 		}
@@ -580,7 +521,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]ReviewA
 }
 
 const listOpenReviews = `-- name: ListOpenReviews :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
 WHERE r.status IN ('pending', 'claimed') AND r.mode = 'live'
   AND (CAST($1 AS BOOLEAN) = TRUE
     OR r.loop_id IN (SELECT m.loop_id FROM loop_members m WHERE m.person_id = CAST($2 AS TEXT) AND m.status = 'active')
@@ -649,8 +590,6 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 			&i.KeyID,
 			&i.Mode,
 			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
 			&i.Round,
 			&i.Step,
 			&i.ProcessingType,
@@ -671,8 +610,6 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 			&i.DefaultResponse,
 			&i.OnTimeout,
 			&i.TimeoutSeconds,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
 			&i.Tags,
 			&i.Action,
 			&i.ActionDigest,
@@ -683,12 +620,9 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 			&i.ContentHash,
 			&i.TextVersion,
 			&i.ClaimedBy,
-			&i.ClaimedAt,
-			&i.LeaseUntil,
 			&i.DecideBy,
 			&i.ClaimBy,
 			&i.TimeoutAt,
-			&i.Warned,
 			&i.EscalationAt,
 			&i.EscalationStep,
 			&i.EscalationLast,
@@ -702,12 +636,11 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 			&i.Comment,
 			&i.EditedAction,
 			&i.CancelReason,
-			&i.AuditCount,
-			&i.AuditHead,
 			&i.CreatedAt,
 			&i.RoundAt,
 			&i.UpdatedAt,
 			&i.EndedAt,
+			&i.Disputed,
 		); err != nil {
 			return nil, err
 		}
@@ -723,7 +656,7 @@ func (q *Queries) ListOpenReviews(ctx context.Context, arg ListOpenReviewsParams
 }
 
 const listPeopleReviewsNewest = `-- name: ListPeopleReviewsNewest :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
 WHERE r.mode = 'live'
   AND (CAST($1 AS BOOLEAN) = TRUE
     OR r.loop_id IN (SELECT m.loop_id FROM loop_members m WHERE m.person_id = CAST($2 AS TEXT) AND m.status = 'active')
@@ -783,8 +716,6 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 			&i.KeyID,
 			&i.Mode,
 			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
 			&i.Round,
 			&i.Step,
 			&i.ProcessingType,
@@ -805,8 +736,6 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 			&i.DefaultResponse,
 			&i.OnTimeout,
 			&i.TimeoutSeconds,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
 			&i.Tags,
 			&i.Action,
 			&i.ActionDigest,
@@ -817,12 +746,9 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 			&i.ContentHash,
 			&i.TextVersion,
 			&i.ClaimedBy,
-			&i.ClaimedAt,
-			&i.LeaseUntil,
 			&i.DecideBy,
 			&i.ClaimBy,
 			&i.TimeoutAt,
-			&i.Warned,
 			&i.EscalationAt,
 			&i.EscalationStep,
 			&i.EscalationLast,
@@ -836,12 +762,11 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 			&i.Comment,
 			&i.EditedAction,
 			&i.CancelReason,
-			&i.AuditCount,
-			&i.AuditHead,
 			&i.CreatedAt,
 			&i.RoundAt,
 			&i.UpdatedAt,
 			&i.EndedAt,
+			&i.Disputed,
 		); err != nil {
 			return nil, err
 		}
@@ -857,7 +782,7 @@ func (q *Queries) ListPeopleReviewsNewest(ctx context.Context, arg ListPeopleRev
 }
 
 const listPeopleReviewsSorted = `-- name: ListPeopleReviewsSorted :many
-SELECT id, loop_id, agent_id, key_id, mode, status, version, seen_version, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, claimed_at, lease_until, decide_by, claim_by, timeout_at, warned, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, audit_count, audit_head, created_at, round_at, updated_at, ended_at FROM reviews r
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
 WHERE r.mode = 'live'
   AND (CAST($1 AS BOOLEAN) = TRUE
     OR r.loop_id IN (SELECT m.loop_id FROM loop_members m WHERE m.person_id = CAST($2 AS TEXT) AND m.status = 'active')
@@ -921,8 +846,6 @@ func (q *Queries) ListPeopleReviewsSorted(ctx context.Context, arg ListPeopleRev
 			&i.KeyID,
 			&i.Mode,
 			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
 			&i.Round,
 			&i.Step,
 			&i.ProcessingType,
@@ -943,8 +866,6 @@ func (q *Queries) ListPeopleReviewsSorted(ctx context.Context, arg ListPeopleRev
 			&i.DefaultResponse,
 			&i.OnTimeout,
 			&i.TimeoutSeconds,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
 			&i.Tags,
 			&i.Action,
 			&i.ActionDigest,
@@ -955,12 +876,9 @@ func (q *Queries) ListPeopleReviewsSorted(ctx context.Context, arg ListPeopleRev
 			&i.ContentHash,
 			&i.TextVersion,
 			&i.ClaimedBy,
-			&i.ClaimedAt,
-			&i.LeaseUntil,
 			&i.DecideBy,
 			&i.ClaimBy,
 			&i.TimeoutAt,
-			&i.Warned,
 			&i.EscalationAt,
 			&i.EscalationStep,
 			&i.EscalationLast,
@@ -974,12 +892,11 @@ func (q *Queries) ListPeopleReviewsSorted(ctx context.Context, arg ListPeopleRev
 			&i.Comment,
 			&i.EditedAction,
 			&i.CancelReason,
-			&i.AuditCount,
-			&i.AuditHead,
 			&i.CreatedAt,
 			&i.RoundAt,
 			&i.UpdatedAt,
 			&i.EndedAt,
+			&i.Disputed,
 		); err != nil {
 			return nil, err
 		}
@@ -1179,6 +1096,19 @@ func (q *Queries) ListVotes(ctx context.Context, arg ListVotesParams) ([]ListVot
 	return items, nil
 }
 
+const loopOfReview = `-- name: LoopOfReview :one
+
+SELECT loop_id FROM reviews WHERE id = $1
+`
+
+// Review requests: reading, waiting, links, feedback.
+func (q *Queries) LoopOfReview(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRowContext(ctx, loopOfReview, id)
+	var loop_id string
+	err := row.Scan(&loop_id)
+	return loop_id, err
+}
+
 const mayReadReview = `-- name: MayReadReview :one
 SELECT COUNT(*) FROM (
   SELECT rr.person_id FROM review_recipients rr WHERE rr.review_id = $1 AND rr.person_id = $2
@@ -1198,54 +1128,4 @@ func (q *Queries) MayReadReview(ctx context.Context, arg MayReadReviewParams) (i
 	var count int64
 	err := row.Scan(&count)
 	return count, err
-}
-
-const reviewState = `-- name: ReviewState :one
-
-SELECT status, version, loop_id, agent_id, mode FROM reviews WHERE id = $1
-`
-
-type ReviewStateRow struct {
-	Status  string
-	Version int64
-	LoopID  string
-	AgentID string
-	Mode    string
-}
-
-// Review requests: reading, waiting, links, feedback.
-// The little that a wait looks at.
-func (q *Queries) ReviewState(ctx context.Context, id string) (ReviewStateRow, error) {
-	row := q.db.QueryRowContext(ctx, reviewState, id)
-	var i ReviewStateRow
-	err := row.Scan(
-		&i.Status,
-		&i.Version,
-		&i.LoopID,
-		&i.AgentID,
-		&i.Mode,
-	)
-	return i, err
-}
-
-const seeReview = `-- name: SeeReview :exec
-UPDATE reviews SET seen_version = $1
-WHERE id = $2 AND agent_id = $3 AND mode = $4 AND seen_version < $1 AND version >= $1
-`
-
-type SeeReviewParams struct {
-	Seen    int64
-	ID      string
-	AgentID string
-	Mode    string
-}
-
-func (q *Queries) SeeReview(ctx context.Context, arg SeeReviewParams) error {
-	_, err := q.db.ExecContext(ctx, seeReview,
-		arg.Seen,
-		arg.ID,
-		arg.AgentID,
-		arg.Mode,
-	)
-	return err
 }

@@ -10,20 +10,6 @@ import (
 	"database/sql"
 )
 
-const blobInUse = `-- name: BlobInUse :one
-SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = $1)
-  OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = $1)
-  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = $1)
-  OR EXISTS (SELECT 1 FROM uploads u WHERE u.sha256 = $1) AS BOOLEAN)
-`
-
-func (q *Queries) BlobInUse(ctx context.Context, sha string) (bool, error) {
-	row := q.db.QueryRowContext(ctx, blobInUse, sha)
-	var column_1 bool
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const countActiveTasks = `-- name: CountActiveTasks :one
 SELECT COUNT(*) FROM tasks
 WHERE operator_id = CAST($1 AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
@@ -157,23 +143,6 @@ func (q *Queries) CountPoolTasks(ctx context.Context, arg CountPoolTasksParams) 
 	return count, err
 }
 
-const extendTasks = `-- name: ExtendTasks :execrows
-UPDATE tasks SET
-  deadline = deadline + CAST($1 AS BIGINT),
-  start_by = CASE WHEN start_by = 0 THEN 0 ELSE start_by + CAST($1 AS BIGINT) END,
-  review_since = CASE WHEN review_since = 0 THEN 0 ELSE review_since + CAST($1 AS BIGINT) END
-WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
-`
-
-// Gives people back the time that the platform was away.
-func (q *Queries) ExtendTasks(ctx context.Context, byMicros int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, extendTasks, byMicros)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const findMessage = `-- name: FindMessage :one
 SELECT id, task_id, sender, author_id, body, reply_to, created_at FROM messages WHERE id = $1
 `
@@ -256,94 +225,22 @@ func (q *Queries) FindSubmission(ctx context.Context, arg FindSubmissionParams) 
 }
 
 const findTask = `-- name: FindTask :one
-SELECT id, agent_id, mode, status, version, seen_version, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks WHERE id = $1
+SELECT tasks.id, tasks.agent_id, tasks.mode, tasks.status, tasks.title, tasks.description, tasks.task_type, tasks.lat, tasks.lng, tasks.address, tasks.reward, tasks.asset, tasks.deadline, tasks.proof_requirements, tasks.digital_instructions, tasks.agent_public_key, tasks.assign_to, tasks.estimate_approval, tasks.content_hash, tasks.operator_id, tasks.estimate_id, tasks.estimate_minutes, tasks.estimate_note, tasks.estimate_state, tasks.submission, tasks.changes_requested, tasks.guardian_rejections, tasks.file_count, tasks.agent_messages, tasks.operator_messages, tasks.created_at, tasks.updated_at, tasks.accepted_at, tasks.start_by, tasks.started_at, tasks.submitted_at, tasks.review_since, tasks.verified_at, tasks.paid_at, tasks.ended_at, subjects.id, subjects.kind, subjects.agent_id, subjects.mode, subjects.state, subjects.finished, subjects.needs, subjects.version, subjects.seen, subjects.claimed_by, subjects.claimed_at, subjects.lease_until, subjects.clock_at, subjects.warned, subjects.entries, subjects.head, subjects.created_at, subjects.updated_at, subjects.ended_at FROM tasks JOIN subjects ON subjects.id = tasks.id WHERE tasks.id = $1
 `
 
-func (q *Queries) FindTask(ctx context.Context, id string) (Task, error) {
+type FindTaskRow struct {
+	Task    Task
+	Subject Subject
+}
+
+func (q *Queries) FindTask(ctx context.Context, id string) (FindTaskRow, error) {
 	row := q.db.QueryRowContext(ctx, findTask, id)
-	var i Task
-	err := row.Scan(
-		&i.ID,
-		&i.AgentID,
-		&i.Mode,
-		&i.Status,
-		&i.Version,
-		&i.SeenVersion,
-		&i.Title,
-		&i.Description,
-		&i.TaskType,
-		&i.Lat,
-		&i.Lng,
-		&i.Address,
-		&i.Reward,
-		&i.Asset,
-		&i.Deadline,
-		&i.ProofRequirements,
-		&i.DigitalInstructions,
-		&i.AgentPublicKey,
-		&i.CallbackUrl,
-		&i.CallbackSecret,
-		&i.AssignTo,
-		&i.EstimateApproval,
-		&i.ContentHash,
-		&i.OperatorID,
-		&i.EstimateID,
-		&i.EstimateMinutes,
-		&i.EstimateNote,
-		&i.EstimateState,
-		&i.Submission,
-		&i.ChangesRequested,
-		&i.GuardianRejections,
-		&i.FileCount,
-		&i.AgentMessages,
-		&i.OperatorMessages,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.AcceptedAt,
-		&i.StartBy,
-		&i.StartedAt,
-		&i.SubmittedAt,
-		&i.ReviewSince,
-		&i.VerifiedAt,
-		&i.PaidAt,
-		&i.EndedAt,
-	)
-	return i, err
-}
-
-const findTaskRow = `-- name: FindTaskRow :one
-SELECT t.id, t.agent_id, t.mode, t.status, t.version, t.seen_version, t.title, t.description, t.task_type, t.lat, t.lng, t.address, t.reward, t.asset, t.deadline, t.proof_requirements, t.digital_instructions, t.agent_public_key, t.callback_url, t.callback_secret, t.assign_to, t.estimate_approval, t.content_hash, t.operator_id, t.estimate_id, t.estimate_minutes, t.estimate_note, t.estimate_state, t.submission, t.changes_requested, t.guardian_rejections, t.file_count, t.agent_messages, t.operator_messages, t.created_at, t.updated_at, t.accepted_at, t.start_by, t.started_at, t.submitted_at, t.review_since, t.verified_at, t.paid_at, t.ended_at,
-  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
-  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
-  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
-  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name,
-  g.name AS agent_name
-FROM tasks t
-JOIN agents g ON g.id = t.agent_id
-LEFT JOIN people o ON o.id = t.operator_id
-LEFT JOIN people a ON a.id = t.assign_to
-WHERE t.id = $1
-`
-
-type FindTaskRowRow struct {
-	Task         Task
-	OperatorName string
-	RatingSum    int64
-	RatingCount  int64
-	AssignedName string
-	AgentName    string
-}
-
-func (q *Queries) FindTaskRow(ctx context.Context, id string) (FindTaskRowRow, error) {
-	row := q.db.QueryRowContext(ctx, findTaskRow, id)
-	var i FindTaskRowRow
+	var i FindTaskRow
 	err := row.Scan(
 		&i.Task.ID,
 		&i.Task.AgentID,
 		&i.Task.Mode,
 		&i.Task.Status,
-		&i.Task.Version,
-		&i.Task.SeenVersion,
 		&i.Task.Title,
 		&i.Task.Description,
 		&i.Task.TaskType,
@@ -356,8 +253,6 @@ func (q *Queries) FindTaskRow(ctx context.Context, id string) (FindTaskRowRow, e
 		&i.Task.ProofRequirements,
 		&i.Task.DigitalInstructions,
 		&i.Task.AgentPublicKey,
-		&i.Task.CallbackUrl,
-		&i.Task.CallbackSecret,
 		&i.Task.AssignTo,
 		&i.Task.EstimateApproval,
 		&i.Task.ContentHash,
@@ -382,43 +277,27 @@ func (q *Queries) FindTaskRow(ctx context.Context, id string) (FindTaskRowRow, e
 		&i.Task.VerifiedAt,
 		&i.Task.PaidAt,
 		&i.Task.EndedAt,
-		&i.OperatorName,
-		&i.RatingSum,
-		&i.RatingCount,
-		&i.AssignedName,
-		&i.AgentName,
+		&i.Subject.ID,
+		&i.Subject.Kind,
+		&i.Subject.AgentID,
+		&i.Subject.Mode,
+		&i.Subject.State,
+		&i.Subject.Finished,
+		&i.Subject.Needs,
+		&i.Subject.Version,
+		&i.Subject.Seen,
+		&i.Subject.ClaimedBy,
+		&i.Subject.ClaimedAt,
+		&i.Subject.LeaseUntil,
+		&i.Subject.ClockAt,
+		&i.Subject.Warned,
+		&i.Subject.Entries,
+		&i.Subject.Head,
+		&i.Subject.CreatedAt,
+		&i.Subject.UpdatedAt,
+		&i.Subject.EndedAt,
 	)
 	return i, err
-}
-
-const heldTasks = `-- name: HeldTasks :many
-SELECT id FROM tasks
-WHERE operator_id = CAST($1 AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
-ORDER BY id
-`
-
-// The tasks that a person who leaves gives back.
-func (q *Queries) HeldTasks(ctx context.Context, operatorID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, heldTasks, operatorID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const insertMessage = `-- name: InsertMessage :exec
@@ -522,12 +401,12 @@ func (q *Queries) InsertSubmission(ctx context.Context, arg InsertSubmissionPara
 const insertTask = `-- name: InsertTask :exec
 INSERT INTO tasks (
   id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline,
-  proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to,
+  proof_requirements, digital_instructions, agent_public_key, assign_to,
   estimate_approval, content_hash, created_at, updated_at)
 VALUES (
   $1, $2, $3, 'POSTED', $4, $5, $6, $7, $8, $9, $10, $11, $12,
-  $13, $14, $15, $16, $17, $18,
-  $19, $20, $21, $21)
+  $13, $14, $15, $16,
+  $17, $18, $19, $19)
 `
 
 type InsertTaskParams struct {
@@ -546,8 +425,6 @@ type InsertTaskParams struct {
 	ProofRequirements   string
 	DigitalInstructions string
 	AgentPublicKey      string
-	CallbackUrl         string
-	CallbackSecret      string
 	AssignTo            sql.NullString
 	EstimateApproval    string
 	ContentHash         string
@@ -571,8 +448,6 @@ func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) error {
 		arg.ProofRequirements,
 		arg.DigitalInstructions,
 		arg.AgentPublicKey,
-		arg.CallbackUrl,
-		arg.CallbackSecret,
 		arg.AssignTo,
 		arg.EstimateApproval,
 		arg.ContentHash,
@@ -582,14 +457,7 @@ func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) error {
 }
 
 const listAgentTasks = `-- name: ListAgentTasks :many
-SELECT t.id, t.agent_id, t.mode, t.status, t.version, t.seen_version, t.title, t.description, t.task_type, t.lat, t.lng, t.address, t.reward, t.asset, t.deadline, t.proof_requirements, t.digital_instructions, t.agent_public_key, t.callback_url, t.callback_secret, t.assign_to, t.estimate_approval, t.content_hash, t.operator_id, t.estimate_id, t.estimate_minutes, t.estimate_note, t.estimate_state, t.submission, t.changes_requested, t.guardian_rejections, t.file_count, t.agent_messages, t.operator_messages, t.created_at, t.updated_at, t.accepted_at, t.start_by, t.started_at, t.submitted_at, t.review_since, t.verified_at, t.paid_at, t.ended_at,
-  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
-  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
-  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
-  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name
-FROM tasks t
-LEFT JOIN people o ON o.id = t.operator_id
-LEFT JOIN people a ON a.id = t.assign_to
+SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
 WHERE t.agent_id = $1 AND t.mode = $2
   AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
@@ -615,16 +483,8 @@ type ListAgentTasksParams struct {
 	RowLimit   int64
 }
 
-type ListAgentTasksRow struct {
-	Task         Task
-	OperatorName string
-	RatingSum    int64
-	RatingCount  int64
-	AssignedName string
-}
-
 // A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
-func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]ListAgentTasksRow, error) {
+func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]Task, error) {
 	rows, err := q.db.QueryContext(ctx, listAgentTasks,
 		arg.AgentID,
 		arg.Mode,
@@ -642,58 +502,50 @@ func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) 
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListAgentTasksRow{}
+	items := []Task{}
 	for rows.Next() {
-		var i ListAgentTasksRow
+		var i Task
 		if err := rows.Scan(
-			&i.Task.ID,
-			&i.Task.AgentID,
-			&i.Task.Mode,
-			&i.Task.Status,
-			&i.Task.Version,
-			&i.Task.SeenVersion,
-			&i.Task.Title,
-			&i.Task.Description,
-			&i.Task.TaskType,
-			&i.Task.Lat,
-			&i.Task.Lng,
-			&i.Task.Address,
-			&i.Task.Reward,
-			&i.Task.Asset,
-			&i.Task.Deadline,
-			&i.Task.ProofRequirements,
-			&i.Task.DigitalInstructions,
-			&i.Task.AgentPublicKey,
-			&i.Task.CallbackUrl,
-			&i.Task.CallbackSecret,
-			&i.Task.AssignTo,
-			&i.Task.EstimateApproval,
-			&i.Task.ContentHash,
-			&i.Task.OperatorID,
-			&i.Task.EstimateID,
-			&i.Task.EstimateMinutes,
-			&i.Task.EstimateNote,
-			&i.Task.EstimateState,
-			&i.Task.Submission,
-			&i.Task.ChangesRequested,
-			&i.Task.GuardianRejections,
-			&i.Task.FileCount,
-			&i.Task.AgentMessages,
-			&i.Task.OperatorMessages,
-			&i.Task.CreatedAt,
-			&i.Task.UpdatedAt,
-			&i.Task.AcceptedAt,
-			&i.Task.StartBy,
-			&i.Task.StartedAt,
-			&i.Task.SubmittedAt,
-			&i.Task.ReviewSince,
-			&i.Task.VerifiedAt,
-			&i.Task.PaidAt,
-			&i.Task.EndedAt,
-			&i.OperatorName,
-			&i.RatingSum,
-			&i.RatingCount,
-			&i.AssignedName,
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -753,8 +605,7 @@ func (q *Queries) ListEarned(ctx context.Context, operatorID string) ([]ListEarn
 }
 
 const listOperatorTasks = `-- name: ListOperatorTasks :many
-SELECT t.id, t.agent_id, t.mode, t.status, t.version, t.seen_version, t.title, t.description, t.task_type, t.lat, t.lng, t.address, t.reward, t.asset, t.deadline, t.proof_requirements, t.digital_instructions, t.agent_public_key, t.callback_url, t.callback_secret, t.assign_to, t.estimate_approval, t.content_hash, t.operator_id, t.estimate_id, t.estimate_minutes, t.estimate_note, t.estimate_state, t.submission, t.changes_requested, t.guardian_rejections, t.file_count, t.agent_messages, t.operator_messages, t.created_at, t.updated_at, t.accepted_at, t.start_by, t.started_at, t.submitted_at, t.review_since, t.verified_at, t.paid_at, t.ended_at, g.name AS agent_name
-FROM tasks t JOIN agents g ON g.id = t.agent_id
+SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
 WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live'
   AND (CAST($2 AS TEXT) = '' OR t.task_type = $2)
   AND (t.created_at < CAST($3 AS BIGINT) OR (t.created_at = CAST($3 AS BIGINT) AND t.id < $4))
@@ -771,12 +622,7 @@ type ListOperatorTasksParams struct {
 	RowLimit   int64
 }
 
-type ListOperatorTasksRow struct {
-	Task      Task
-	AgentName string
-}
-
-func (q *Queries) ListOperatorTasks(ctx context.Context, arg ListOperatorTasksParams) ([]ListOperatorTasksRow, error) {
+func (q *Queries) ListOperatorTasks(ctx context.Context, arg ListOperatorTasksParams) ([]Task, error) {
 	rows, err := q.db.QueryContext(ctx, listOperatorTasks,
 		arg.OperatorID,
 		arg.TaskType,
@@ -789,55 +635,50 @@ func (q *Queries) ListOperatorTasks(ctx context.Context, arg ListOperatorTasksPa
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListOperatorTasksRow{}
+	items := []Task{}
 	for rows.Next() {
-		var i ListOperatorTasksRow
+		var i Task
 		if err := rows.Scan(
-			&i.Task.ID,
-			&i.Task.AgentID,
-			&i.Task.Mode,
-			&i.Task.Status,
-			&i.Task.Version,
-			&i.Task.SeenVersion,
-			&i.Task.Title,
-			&i.Task.Description,
-			&i.Task.TaskType,
-			&i.Task.Lat,
-			&i.Task.Lng,
-			&i.Task.Address,
-			&i.Task.Reward,
-			&i.Task.Asset,
-			&i.Task.Deadline,
-			&i.Task.ProofRequirements,
-			&i.Task.DigitalInstructions,
-			&i.Task.AgentPublicKey,
-			&i.Task.CallbackUrl,
-			&i.Task.CallbackSecret,
-			&i.Task.AssignTo,
-			&i.Task.EstimateApproval,
-			&i.Task.ContentHash,
-			&i.Task.OperatorID,
-			&i.Task.EstimateID,
-			&i.Task.EstimateMinutes,
-			&i.Task.EstimateNote,
-			&i.Task.EstimateState,
-			&i.Task.Submission,
-			&i.Task.ChangesRequested,
-			&i.Task.GuardianRejections,
-			&i.Task.FileCount,
-			&i.Task.AgentMessages,
-			&i.Task.OperatorMessages,
-			&i.Task.CreatedAt,
-			&i.Task.UpdatedAt,
-			&i.Task.AcceptedAt,
-			&i.Task.StartBy,
-			&i.Task.StartedAt,
-			&i.Task.SubmittedAt,
-			&i.Task.ReviewSince,
-			&i.Task.VerifiedAt,
-			&i.Task.PaidAt,
-			&i.Task.EndedAt,
-			&i.AgentName,
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -853,14 +694,7 @@ func (q *Queries) ListOperatorTasks(ctx context.Context, arg ListOperatorTasksPa
 }
 
 const listOwnerTasks = `-- name: ListOwnerTasks :many
-SELECT t.id, t.agent_id, t.mode, t.status, t.version, t.seen_version, t.title, t.description, t.task_type, t.lat, t.lng, t.address, t.reward, t.asset, t.deadline, t.proof_requirements, t.digital_instructions, t.agent_public_key, t.callback_url, t.callback_secret, t.assign_to, t.estimate_approval, t.content_hash, t.operator_id, t.estimate_id, t.estimate_minutes, t.estimate_note, t.estimate_state, t.submission, t.changes_requested, t.guardian_rejections, t.file_count, t.agent_messages, t.operator_messages, t.created_at, t.updated_at, t.accepted_at, t.start_by, t.started_at, t.submitted_at, t.review_since, t.verified_at, t.paid_at, t.ended_at,
-  CAST(COALESCE(o.name, '') AS TEXT) AS operator_name,
-  CAST(COALESCE(o.rating_sum, 0) AS BIGINT) AS rating_sum,
-  CAST(COALESCE(o.rating_count, 0) AS BIGINT) AS rating_count,
-  CAST(COALESCE(a.name, '') AS TEXT) AS assigned_name
-FROM tasks t
-LEFT JOIN people o ON o.id = t.operator_id
-LEFT JOIN people a ON a.id = t.assign_to
+SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
 WHERE t.mode = 'live'
   AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
@@ -884,15 +718,7 @@ type ListOwnerTasksParams struct {
 	RowLimit   int64
 }
 
-type ListOwnerTasksRow struct {
-	Task         Task
-	OperatorName string
-	RatingSum    int64
-	RatingCount  int64
-	AssignedName string
-}
-
-func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) ([]ListOwnerTasksRow, error) {
+func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) ([]Task, error) {
 	rows, err := q.db.QueryContext(ctx, listOwnerTasks,
 		arg.Statuses,
 		arg.EndedSince,
@@ -908,58 +734,50 @@ func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) 
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListOwnerTasksRow{}
+	items := []Task{}
 	for rows.Next() {
-		var i ListOwnerTasksRow
+		var i Task
 		if err := rows.Scan(
-			&i.Task.ID,
-			&i.Task.AgentID,
-			&i.Task.Mode,
-			&i.Task.Status,
-			&i.Task.Version,
-			&i.Task.SeenVersion,
-			&i.Task.Title,
-			&i.Task.Description,
-			&i.Task.TaskType,
-			&i.Task.Lat,
-			&i.Task.Lng,
-			&i.Task.Address,
-			&i.Task.Reward,
-			&i.Task.Asset,
-			&i.Task.Deadline,
-			&i.Task.ProofRequirements,
-			&i.Task.DigitalInstructions,
-			&i.Task.AgentPublicKey,
-			&i.Task.CallbackUrl,
-			&i.Task.CallbackSecret,
-			&i.Task.AssignTo,
-			&i.Task.EstimateApproval,
-			&i.Task.ContentHash,
-			&i.Task.OperatorID,
-			&i.Task.EstimateID,
-			&i.Task.EstimateMinutes,
-			&i.Task.EstimateNote,
-			&i.Task.EstimateState,
-			&i.Task.Submission,
-			&i.Task.ChangesRequested,
-			&i.Task.GuardianRejections,
-			&i.Task.FileCount,
-			&i.Task.AgentMessages,
-			&i.Task.OperatorMessages,
-			&i.Task.CreatedAt,
-			&i.Task.UpdatedAt,
-			&i.Task.AcceptedAt,
-			&i.Task.StartBy,
-			&i.Task.StartedAt,
-			&i.Task.SubmittedAt,
-			&i.Task.ReviewSince,
-			&i.Task.VerifiedAt,
-			&i.Task.PaidAt,
-			&i.Task.EndedAt,
-			&i.OperatorName,
-			&i.RatingSum,
-			&i.RatingCount,
-			&i.AssignedName,
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -975,8 +793,7 @@ func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) 
 }
 
 const listPoolTasks = `-- name: ListPoolTasks :many
-SELECT t.id, t.agent_id, t.mode, t.status, t.version, t.seen_version, t.title, t.description, t.task_type, t.lat, t.lng, t.address, t.reward, t.asset, t.deadline, t.proof_requirements, t.digital_instructions, t.agent_public_key, t.callback_url, t.callback_secret, t.assign_to, t.estimate_approval, t.content_hash, t.operator_id, t.estimate_id, t.estimate_minutes, t.estimate_note, t.estimate_state, t.submission, t.changes_requested, t.guardian_rejections, t.file_count, t.agent_messages, t.operator_messages, t.created_at, t.updated_at, t.accepted_at, t.start_by, t.started_at, t.submitted_at, t.review_since, t.verified_at, t.paid_at, t.ended_at, g.name AS agent_name
-FROM tasks t JOIN agents g ON g.id = t.agent_id
+SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > $1
   AND (t.assign_to IS NULL OR t.assign_to = CAST($2 AS TEXT))
   AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
@@ -995,13 +812,8 @@ type ListPoolTasksParams struct {
 	RowLimit   int64
 }
 
-type ListPoolTasksRow struct {
-	Task      Task
-	AgentName string
-}
-
 // What an operator could take: the pool, and what was meant for them alone.
-func (q *Queries) ListPoolTasks(ctx context.Context, arg ListPoolTasksParams) ([]ListPoolTasksRow, error) {
+func (q *Queries) ListPoolTasks(ctx context.Context, arg ListPoolTasksParams) ([]Task, error) {
 	rows, err := q.db.QueryContext(ctx, listPoolTasks,
 		arg.Now,
 		arg.OperatorID,
@@ -1015,55 +827,50 @@ func (q *Queries) ListPoolTasks(ctx context.Context, arg ListPoolTasksParams) ([
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListPoolTasksRow{}
+	items := []Task{}
 	for rows.Next() {
-		var i ListPoolTasksRow
+		var i Task
 		if err := rows.Scan(
-			&i.Task.ID,
-			&i.Task.AgentID,
-			&i.Task.Mode,
-			&i.Task.Status,
-			&i.Task.Version,
-			&i.Task.SeenVersion,
-			&i.Task.Title,
-			&i.Task.Description,
-			&i.Task.TaskType,
-			&i.Task.Lat,
-			&i.Task.Lng,
-			&i.Task.Address,
-			&i.Task.Reward,
-			&i.Task.Asset,
-			&i.Task.Deadline,
-			&i.Task.ProofRequirements,
-			&i.Task.DigitalInstructions,
-			&i.Task.AgentPublicKey,
-			&i.Task.CallbackUrl,
-			&i.Task.CallbackSecret,
-			&i.Task.AssignTo,
-			&i.Task.EstimateApproval,
-			&i.Task.ContentHash,
-			&i.Task.OperatorID,
-			&i.Task.EstimateID,
-			&i.Task.EstimateMinutes,
-			&i.Task.EstimateNote,
-			&i.Task.EstimateState,
-			&i.Task.Submission,
-			&i.Task.ChangesRequested,
-			&i.Task.GuardianRejections,
-			&i.Task.FileCount,
-			&i.Task.AgentMessages,
-			&i.Task.OperatorMessages,
-			&i.Task.CreatedAt,
-			&i.Task.UpdatedAt,
-			&i.Task.AcceptedAt,
-			&i.Task.StartBy,
-			&i.Task.StartedAt,
-			&i.Task.SubmittedAt,
-			&i.Task.ReviewSince,
-			&i.Task.VerifiedAt,
-			&i.Task.PaidAt,
-			&i.Task.EndedAt,
-			&i.AgentName,
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1266,107 +1073,6 @@ func (q *Queries) ListTaskMessages(ctx context.Context, arg ListTaskMessagesPara
 	return items, nil
 }
 
-const lockAgent = `-- name: LockAgent :one
-
-SELECT name, tier FROM agents WHERE id = $1 FOR UPDATE
-`
-
-type LockAgentRow struct {
-	Name string
-	Tier string
-}
-
-// Tasks, submissions, proof files and messages.
-// Serialises the postings of one agent, so that duplicates and the daily cap are exact.
-func (q *Queries) LockAgent(ctx context.Context, id string) (LockAgentRow, error) {
-	row := q.db.QueryRowContext(ctx, lockAgent, id)
-	var i LockAgentRow
-	err := row.Scan(&i.Name, &i.Tier)
-	return i, err
-}
-
-const lockPerson = `-- name: LockPerson :one
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id = $1 FOR UPDATE
-`
-
-// Taken before the task, so that one person's accepts and uploads go one after another.
-func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRowContext(ctx, lockPerson, id)
-	var i Person
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.NameKey,
-		&i.Email,
-		&i.Phone,
-		&i.IsOwner,
-		&i.IsOperator,
-		&i.Simulated,
-		&i.RatingSum,
-		&i.RatingCount,
-		&i.LastSeenAt,
-		&i.CreatedAt,
-		&i.RemovedAt,
-	)
-	return i, err
-}
-
-const lockTask = `-- name: LockTask :one
-SELECT id, agent_id, mode, status, version, seen_version, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks WHERE id = $1 FOR UPDATE
-`
-
-func (q *Queries) LockTask(ctx context.Context, id string) (Task, error) {
-	row := q.db.QueryRowContext(ctx, lockTask, id)
-	var i Task
-	err := row.Scan(
-		&i.ID,
-		&i.AgentID,
-		&i.Mode,
-		&i.Status,
-		&i.Version,
-		&i.SeenVersion,
-		&i.Title,
-		&i.Description,
-		&i.TaskType,
-		&i.Lat,
-		&i.Lng,
-		&i.Address,
-		&i.Reward,
-		&i.Asset,
-		&i.Deadline,
-		&i.ProofRequirements,
-		&i.DigitalInstructions,
-		&i.AgentPublicKey,
-		&i.CallbackUrl,
-		&i.CallbackSecret,
-		&i.AssignTo,
-		&i.EstimateApproval,
-		&i.ContentHash,
-		&i.OperatorID,
-		&i.EstimateID,
-		&i.EstimateMinutes,
-		&i.EstimateNote,
-		&i.EstimateState,
-		&i.Submission,
-		&i.ChangesRequested,
-		&i.GuardianRejections,
-		&i.FileCount,
-		&i.AgentMessages,
-		&i.OperatorMessages,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.AcceptedAt,
-		&i.StartBy,
-		&i.StartedAt,
-		&i.SubmittedAt,
-		&i.ReviewSince,
-		&i.VerifiedAt,
-		&i.PaidAt,
-		&i.EndedAt,
-	)
-	return i, err
-}
-
 const openQuestions = `-- name: OpenQuestions :many
 SELECT id, task_id, sender, author_id, body, reply_to, created_at FROM messages m
 WHERE m.task_id = $1 AND m.sender = 'operator' AND NOT EXISTS (
@@ -1420,100 +1126,6 @@ func (q *Queries) OperatorBytes(ctx context.Context, operatorID string) (int64, 
 	return column_1, err
 }
 
-const overdueTasks = `-- name: OverdueTasks :many
-SELECT id, agent_id, mode, status, version, seen_version, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, callback_url, callback_secret, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks
-WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED') AND (
-  (status IN ('POSTED', 'ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS') AND deadline <= CAST($1 AS BIGINT))
-  OR (status = 'ACCEPTED' AND start_by <= CAST($1 AS BIGINT))
-  OR (status = 'SUBMITTED' AND submitted_at <= CAST($2 AS BIGINT))
-  OR (status = 'MANUAL_REVIEW' AND review_since <= CAST($3 AS BIGINT))
-  OR (status = 'DISPUTED' AND review_since <= CAST($4 AS BIGINT))
-  OR status = 'VERIFIED')
-ORDER BY id
-LIMIT 500
-`
-
-type OverdueTasksParams struct {
-	Now           int64
-	GuardianSince int64
-	ReviewSince   int64
-	DisputeSince  int64
-}
-
-// The tasks whose clock should have rung. Their jobs are due, unless one failed for good.
-func (q *Queries) OverdueTasks(ctx context.Context, arg OverdueTasksParams) ([]Task, error) {
-	rows, err := q.db.QueryContext(ctx, overdueTasks,
-		arg.Now,
-		arg.GuardianSince,
-		arg.ReviewSince,
-		arg.DisputeSince,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Task{}
-	for rows.Next() {
-		var i Task
-		if err := rows.Scan(
-			&i.ID,
-			&i.AgentID,
-			&i.Mode,
-			&i.Status,
-			&i.Version,
-			&i.SeenVersion,
-			&i.Title,
-			&i.Description,
-			&i.TaskType,
-			&i.Lat,
-			&i.Lng,
-			&i.Address,
-			&i.Reward,
-			&i.Asset,
-			&i.Deadline,
-			&i.ProofRequirements,
-			&i.DigitalInstructions,
-			&i.AgentPublicKey,
-			&i.CallbackUrl,
-			&i.CallbackSecret,
-			&i.AssignTo,
-			&i.EstimateApproval,
-			&i.ContentHash,
-			&i.OperatorID,
-			&i.EstimateID,
-			&i.EstimateMinutes,
-			&i.EstimateNote,
-			&i.EstimateState,
-			&i.Submission,
-			&i.ChangesRequested,
-			&i.GuardianRejections,
-			&i.FileCount,
-			&i.AgentMessages,
-			&i.OperatorMessages,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AcceptedAt,
-			&i.StartBy,
-			&i.StartedAt,
-			&i.SubmittedAt,
-			&i.ReviewSince,
-			&i.VerifiedAt,
-			&i.PaidAt,
-			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const pendingEarnings = `-- name: PendingEarnings :one
 SELECT CAST(COALESCE(SUM(reward), 0) AS BIGINT) FROM tasks
 WHERE operator_id = CAST($1 AS TEXT) AND mode = 'live' AND status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED')
@@ -1527,6 +1139,7 @@ func (q *Queries) PendingEarnings(ctx context.Context, operatorID string) (int64
 }
 
 const postingFacts = `-- name: PostingFacts :one
+
 SELECT
   CAST(COALESCE((
     SELECT t.id FROM tasks t
@@ -1556,6 +1169,7 @@ type PostingFactsRow struct {
 	Posted      int64
 }
 
+// Tasks, submissions, proof files and messages.
 // The newest equal task that is not over, and what was spent since the day began.
 func (q *Queries) PostingFacts(ctx context.Context, arg PostingFactsParams) (PostingFactsRow, error) {
 	row := q.db.QueryRowContext(ctx, postingFacts,
@@ -1570,22 +1184,33 @@ func (q *Queries) PostingFacts(ctx context.Context, arg PostingFactsParams) (Pos
 	return i, err
 }
 
-const saveTask = `-- name: SaveTask :execrows
+const proofInUse = `-- name: ProofInUse :one
+SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = $1)
+  OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = $1)
+  OR EXISTS (SELECT 1 FROM proof_files s WHERE s.thumb_sha = $1) AS BOOLEAN)
+`
+
+func (q *Queries) ProofInUse(ctx context.Context, sha string) (bool, error) {
+	row := q.db.QueryRowContext(ctx, proofInUse, sha)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const saveTask = `-- name: SaveTask :exec
 UPDATE tasks SET
-  status = $1, version = $2, seen_version = $3, updated_at = $4, deadline = $5,
-  operator_id = $6, estimate_id = $7, estimate_minutes = $8,
-  estimate_note = $9, estimate_state = $10, submission = $11,
-  changes_requested = $12, guardian_rejections = $13, file_count = $14,
-  agent_messages = $15, operator_messages = $16, accepted_at = $17,
-  start_by = $18, started_at = $19, submitted_at = $20, review_since = $21,
-  verified_at = $22, paid_at = $23, ended_at = $24
-WHERE id = $25 AND status = $26 AND version = $27
+  status = $1, updated_at = $2, deadline = $3,
+  operator_id = $4, estimate_id = $5, estimate_minutes = $6,
+  estimate_note = $7, estimate_state = $8, submission = $9,
+  changes_requested = $10, guardian_rejections = $11, file_count = $12,
+  agent_messages = $13, operator_messages = $14, accepted_at = $15,
+  start_by = $16, started_at = $17, submitted_at = $18, review_since = $19,
+  verified_at = $20, paid_at = $21, ended_at = $22
+WHERE id = $23
 `
 
 type SaveTaskParams struct {
 	Status             string
-	Version            int64
-	SeenVersion        int64
 	UpdatedAt          int64
 	Deadline           int64
 	OperatorID         sql.NullString
@@ -1608,16 +1233,11 @@ type SaveTaskParams struct {
 	PaidAt             int64
 	EndedAt            int64
 	ID                 string
-	FromStatus         string
-	FromVersion        int64
 }
 
-// The one conditional update behind every change of a task: nobody else has moved it.
-func (q *Queries) SaveTask(ctx context.Context, arg SaveTaskParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, saveTask,
+func (q *Queries) SaveTask(ctx context.Context, arg SaveTaskParams) error {
+	_, err := q.db.ExecContext(ctx, saveTask,
 		arg.Status,
-		arg.Version,
-		arg.SeenVersion,
 		arg.UpdatedAt,
 		arg.Deadline,
 		arg.OperatorID,
@@ -1640,33 +1260,6 @@ func (q *Queries) SaveTask(ctx context.Context, arg SaveTaskParams) (int64, erro
 		arg.PaidAt,
 		arg.EndedAt,
 		arg.ID,
-		arg.FromStatus,
-		arg.FromVersion,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const seeTask = `-- name: SeeTask :exec
-UPDATE tasks SET seen_version = $1
-WHERE id = $2 AND agent_id = $3 AND mode = $4 AND seen_version < $1 AND version >= $1
-`
-
-type SeeTaskParams struct {
-	Seen    int64
-	ID      string
-	AgentID string
-	Mode    string
-}
-
-func (q *Queries) SeeTask(ctx context.Context, arg SeeTaskParams) error {
-	_, err := q.db.ExecContext(ctx, seeTask,
-		arg.Seen,
-		arg.ID,
-		arg.AgentID,
-		arg.Mode,
 	)
 	return err
 }
@@ -1729,16 +1322,15 @@ func (q *Queries) SetVerdict(ctx context.Context, arg SetVerdictParams) error {
 	return err
 }
 
-const tasksWithoutReview = `-- name: TasksWithoutReview :many
+const tasksAwaitingPeople = `-- name: TasksAwaitingPeople :many
 SELECT t.id FROM tasks t
-WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED')
-  AND NOT EXISTS (SELECT 1 FROM reviews r WHERE r.task_id = t.id AND r.status IN ('pending', 'claimed'))
+WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED') AND t.id > $1
 ORDER BY t.id LIMIT 500
 `
 
-// Live tasks that wait for people whom nothing asks.
-func (q *Queries) TasksWithoutReview(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, tasksWithoutReview)
+// Live tasks that wait for a decision.
+func (q *Queries) TasksAwaitingPeople(ctx context.Context, after string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, tasksAwaitingPeople, after)
 	if err != nil {
 		return nil, err
 	}

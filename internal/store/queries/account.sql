@@ -180,3 +180,7 @@ SELECT * FROM people WHERE id IN (SELECT value FROM json_array_elements_text(@id
 
 -- name: AgentsByIDs :many
 SELECT id, name FROM agents WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+
+-- name: Owners :many
+SELECT * FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500;
+

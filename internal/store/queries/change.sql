@@ -16,6 +16,9 @@ WHERE id = @id AND state = @from_state AND version = @from_version AND entries =
 -- name: LockSubject :one
 SELECT * FROM subjects WHERE id = @id FOR UPDATE;
 
+-- name: LockSubjects :many
+SELECT id FROM subjects WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value) ORDER BY id FOR UPDATE;
+
 -- name: FindSubject :one
 SELECT * FROM subjects WHERE id = @id;
 
@@ -36,7 +39,7 @@ SELECT id FROM subjects WHERE claimed_by = @claimed_by AND claimed_by <> '' AND 
 -- name: OverdueSubjects :many
 -- Those whose clock should have rung. Their jobs are due, unless one failed for good.
 SELECT id, clock_at, agent_id, mode FROM subjects WHERE clock_at > 0 AND clock_at <= @now AND (clock_at, id) > (CAST(@after_clock AS BIGINT), CAST(@after_id AS TEXT))
-ORDER BY clock_at, id LIMIT 500;
+ORDER BY clock_at, id LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: RunningSubjects :many
 -- Those that have a clock, in the order of their ids.

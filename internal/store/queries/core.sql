@@ -1,8 +1,8 @@
 -- Jobs ------------------------------------------------------------------------------
 
 -- name: EnqueueJob :execrows
-INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, created_at)
-VALUES ( @id, @kind, @unique_key, @lane, @args, 'ready', @run_at, @created_at)
+INSERT INTO jobs (id, kind, owner, priority, lane, unique_key, args, state, run_at, created_at)
+VALUES ( @id, @kind, @owner, @priority, @lane, @unique_key, @args, 'ready', @run_at, @created_at)
 ON CONFLICT (unique_key) WHERE unique_key <> '' DO NOTHING;
 
 -- name: ClaimJobs :many
@@ -63,6 +63,10 @@ SELECT
       ELSE NOT CAST(@others_full AS BOOLEAN) END
     AND (r.lane = '' OR CAST(@full_lanes AS TEXT) NOT LIKE '%,' || r.lane || ',%')), 0) AS BIGINT) AS run_at,
   CAST(COALESCE((SELECT MIN(l.lease_until) FROM jobs l WHERE l.state = 'running'), 0) AS BIGINT) AS lease_until;
+
+-- name: HastenJob :exec
+-- A job that waits comes earlier, never later.
+UPDATE jobs SET run_at = @run_at WHERE unique_key = @unique_key AND state = 'ready' AND attempts = 0 AND run_at > CAST(@run_at AS BIGINT);
 
 -- name: GetJob :one
 SELECT * FROM jobs WHERE id = @id;

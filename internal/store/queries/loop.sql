@@ -163,9 +163,6 @@ WHERE p.is_owner = TRUE AND p.removed_at = 0 AND p.simulated = FALSE
   AND NOT EXISTS (SELECT 1 FROM loop_members m WHERE m.loop_id = @loop_id AND m.person_id = p.id)
 ORDER BY p.created_at, p.id;
 
--- name: Owners :many
-SELECT * FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500;
-
 -- name: SetCreator :exec
 -- Loops of a creator who left go to an owner who is there.
 UPDATE loops SET creator_id = @creator_id WHERE creator_id = @former_id;
@@ -234,6 +231,9 @@ DELETE FROM people_group_members WHERE person_id = @person_id;
 -- name: AvailabilityOf :one
 SELECT * FROM availability WHERE person_id = @person_id;
 
+-- name: TimeZoneOf :one
+SELECT time_zone FROM availability WHERE person_id = @person_id;
+
 -- name: PutAvailability :exec
 INSERT INTO availability (person_id, time_zone, hours, absent_from, absent_until, updated_at)
 VALUES (@person_id, @time_zone, @hours, @absent_from, @absent_until, @updated_at)
@@ -256,9 +256,6 @@ DELETE FROM review_links WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.
 
 -- name: DeleteReviewLinksOf :exec
 DELETE FROM review_links WHERE person_id = @person_id;
-
--- name: DeleteAuditIn :exec
-DELETE FROM review_audit WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
 -- name: DeleteFeedbackIn :exec
 DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);

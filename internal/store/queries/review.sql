@@ -4,53 +4,44 @@
 INSERT INTO reviews (
   id, loop_id, agent_id, key_id, mode, status, step, processing_type, type, priority, priority_rank, title, request_text,
   search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response,
-  on_timeout, timeout_seconds, callback_url, callback_secret, tags, action, action_digest, task_id, task_submission,
-  review_mode, restricted, content_hash, claim_by, timeout_at, escalation_at, escalation_last, created_at, round_at, updated_at)
+  on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission,
+  review_mode, restricted, disputed, content_hash, claim_by, timeout_at, escalation_at, escalation_last, created_at, round_at, updated_at)
 VALUES (
   @id, @loop_id, @agent_id, @key_id, @mode, 'pending', @step, @processing_type, @type, @priority, @priority_rank, @title, @request_text,
   @search_text, @media, @context, @platform, @platform_version, @agent_name, @response_type, @response_config, @default_response,
-  @on_timeout, @timeout_seconds, @callback_url, @callback_secret, @tags, @action, @action_digest, @task_id, @task_submission,
-  @review_mode, @restricted, @content_hash, @claim_by, @timeout_at, @escalation_at, @escalation_last, @created_at, @created_at, @created_at);
-
--- name: LockReview :one
-SELECT * FROM reviews WHERE id = @id FOR UPDATE;
+  @on_timeout, @timeout_seconds, @tags, @action, @action_digest, @task_id, @task_submission,
+  @review_mode, @restricted, @disputed, @content_hash, @claim_by, @timeout_at, @escalation_at, @escalation_last, @created_at, @created_at, @created_at);
 
 -- name: FindReview :one
-SELECT * FROM reviews WHERE id = @id;
-
--- name: SaveReview :execrows
--- The one conditional update behind every change of a request: nobody else has moved it.
-UPDATE reviews SET
-  status = @status, status_rank = @status_rank, version = @version, seen_version = @seen_version, round = @round, step = @step,
-  priority = @priority, priority_rank = @priority_rank, request_text = @request_text, search_text = @search_text, media = @media,
-  text_version = @text_version, content_hash = @content_hash,
-  context = @context, response_config = @response_config, default_response = @default_response, on_timeout = @on_timeout,
-  timeout_seconds = @timeout_seconds, callback_url = @callback_url, tags = @tags, action = @action, action_digest = @action_digest,
-  restricted = @restricted, claimed_by = @claimed_by, claimed_at = @claimed_at, lease_until = @lease_until, decide_by = @decide_by,
-  claim_by = @claim_by, timeout_at = @timeout_at, warned = @warned, escalation_at = @escalation_at, escalation_step = @escalation_step,
-  escalation_last = @escalation_last, response = @response, response_value = @response_value, effective = @effective,
-  response_source = @response_source, decision = @decision, decided_by = @decided_by, decided_via = @decided_via, comment = @comment,
-  edited_action = @edited_action, cancel_reason = @cancel_reason, audit_count = @audit_count, audit_head = @audit_head,
-  round_at = @round_at, updated_at = @updated_at, ended_at = @ended_at
-WHERE id = @id AND status = @from_status AND version = @from_version;
-
--- name: SetReviewAudit :execrows
--- An entry of the trail beside a change of the request itself; the caller has its lock.
-UPDATE reviews SET audit_count = @audit_count, audit_head = @audit_head
-WHERE id = @id AND audit_count = @from_count;
-
--- name: InsertReviewAudit :exec
-INSERT INTO review_audit (review_id, n, kind, actor, via, data, previous, hash, created_at)
-VALUES (@review_id, @n, @kind, @actor, @via, @data, @previous, @hash, @created_at);
+SELECT sqlc.embed(reviews), sqlc.embed(subjects) FROM reviews JOIN subjects ON subjects.id = reviews.id WHERE reviews.id = @id;
 
 -- name: OpenDuplicateOf :one
 -- The open request in which the same agent asks exactly the same.
-SELECT * FROM reviews
+SELECT id FROM reviews
 WHERE agent_id = @agent_id AND content_hash = @content_hash AND status IN ('pending', 'claimed')
 ORDER BY created_at DESC, id LIMIT 1;
 
 -- name: OpenReviewOfTask :one
-SELECT * FROM reviews WHERE task_id = CAST(@task_id AS TEXT) AND status IN ('pending', 'claimed') FOR UPDATE;
+SELECT id FROM reviews WHERE task_id = CAST(@task_id AS TEXT) AND status IN ('pending', 'claimed');
+
+-- name: OpenReviewsOfTasks :many
+SELECT CAST(task_id AS TEXT) AS task_id, id FROM reviews
+WHERE task_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND status IN ('pending', 'claimed');
+
+-- name: SaveReview :exec
+UPDATE reviews SET
+  status = @status, status_rank = @status_rank, round = @round, step = @step,
+  priority = @priority, priority_rank = @priority_rank, request_text = @request_text, search_text = @search_text, media = @media,
+  text_version = @text_version, content_hash = @content_hash,
+  context = @context, response_config = @response_config, default_response = @default_response, on_timeout = @on_timeout,
+  timeout_seconds = @timeout_seconds, tags = @tags, action = @action, action_digest = @action_digest,
+  restricted = @restricted, claimed_by = @claimed_by, decide_by = @decide_by,
+  claim_by = @claim_by, timeout_at = @timeout_at, escalation_at = @escalation_at, escalation_step = @escalation_step,
+  escalation_last = @escalation_last, response = @response, response_value = @response_value, effective = @effective,
+  response_source = @response_source, decision = @decision, decided_by = @decided_by, decided_via = @decided_via, comment = @comment,
+  edited_action = @edited_action, cancel_reason = @cancel_reason,
+  round_at = @round_at, updated_at = @updated_at, ended_at = @ended_at
+WHERE id = @id;
 
 -- name: InsertReviewRecipient :execrows
 INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at)
@@ -88,9 +79,6 @@ VALUES (
   @review_id, @round, @request_text, @context, @media, @action, @action_digest, @response, @response_value, @decision,
   @decided_by, @decided_via, @comment, @opened_at, @ended_at);
 
--- name: ReviewsClaimedBy :many
-SELECT id FROM reviews WHERE claimed_by = CAST(@person_id AS TEXT) AND (CAST(@loop_id AS TEXT) = '' OR loop_id = @loop_id) ORDER BY id;
-
 -- name: AwaitedFrom :many
 -- Open requests of several people that a person was asked to decide, locked.
 SELECT r.id FROM reviews r
@@ -98,31 +86,18 @@ WHERE r.status = 'pending' AND r.review_mode <> '' AND (CAST(@loop_id AS TEXT) =
   AND EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = @person_id)
 ORDER BY r.id FOR UPDATE;
 
--- name: LockReviewsIn :many
-SELECT id FROM reviews WHERE loop_id = @loop_id ORDER BY id FOR UPDATE;
-
--- name: OverdueReviews :many
--- Open requests with a clock that should have rung. Two stand still during a claim.
-SELECT * FROM reviews
-WHERE status IN ('pending', 'claimed') AND (
-  timeout_at <= @now OR (lease_until > 0 AND lease_until <= @now) OR (decide_by > 0 AND decide_by <= @now)
-  OR (status = 'pending' AND ((claim_by > 0 AND claim_by <= @now) OR (escalation_at > 0 AND escalation_at <= @now))))
-ORDER BY id LIMIT 1000;
-
--- name: ExtendReviews :execrows
--- Moves every clock of the open requests; those that stand still during a claim move when
--- it ends, by all of its time. What its agent has seen stays seen.
-UPDATE reviews SET
-  timeout_at = timeout_at + CAST(@by_micros AS BIGINT),
-  claim_by = CASE WHEN claim_by > 0 AND status = 'pending' THEN claim_by + @by_micros ELSE claim_by END,
-  lease_until = CASE WHEN lease_until > 0 THEN lease_until + @by_micros ELSE 0 END,
-  decide_by = CASE WHEN decide_by > 0 THEN decide_by + @by_micros ELSE 0 END,
-  escalation_at = CASE WHEN escalation_at > 0 AND status = 'pending' THEN escalation_at + @by_micros ELSE escalation_at END,
-  seen_version = CASE WHEN seen_version = version THEN version + 1 ELSE seen_version END,
-  version = version + 1
-WHERE status IN ('pending', 'claimed');
+-- name: ReviewsIn :many
+SELECT id FROM reviews WHERE loop_id = @loop_id ORDER BY id;
 
 -- name: HoldLoop :one
 -- Keeps a loop from being deleted while a request is made in it.
 SELECT id FROM loops WHERE id = @id FOR KEY SHARE;
 
+-- name: NoteNotified :exec
+UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
+WHERE review_id = @review_id AND person_id = @person_id;
+
+-- name: NoteRoomTold :exec
+-- The shared room was told; what a person's own mail said stays.
+UPDATE review_recipients SET notified = 'sent', notified_at = @notified_at
+WHERE review_id = @review_id AND notified = '';

@@ -1,8 +1,7 @@
 -- Review requests: reading, waiting, links, feedback.
 
--- name: ReviewState :one
--- The little that a wait looks at.
-SELECT status, version, loop_id, agent_id, mode FROM reviews WHERE id = @id;
+-- name: LoopOfReview :one
+SELECT loop_id FROM reviews WHERE id = @id;
 
 -- name: MayReadReview :one
 -- Whether a person was asked, or sits in the loop.
@@ -129,10 +128,6 @@ WHERE r.status IN ('pending', 'claimed') AND r.mode = 'live'
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags);
 
--- name: SeeReview :exec
-UPDATE reviews SET seen_version = @seen
-WHERE id = @id AND agent_id = @agent_id AND mode = @mode AND seen_version < @seen AND version >= @seen;
-
 -- name: ListRounds :many
 SELECT * FROM review_rounds WHERE review_id = @review_id ORDER BY round;
 
@@ -158,9 +153,6 @@ ON CONFLICT DO NOTHING;
 
 -- name: FindFeedback :one
 SELECT * FROM review_feedback WHERE review_id = @review_id;
-
--- name: ListAudit :many
-SELECT * FROM review_audit WHERE review_id = @review_id AND n > @after ORDER BY n LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: InsertReviewLink :exec
 INSERT INTO review_links (id, token_hash, review_id, person_id, created_at, expires_at)

@@ -29,7 +29,7 @@ VALUES (
 -- name: FindTask :one
 SELECT sqlc.embed(tasks), sqlc.embed(subjects) FROM tasks JOIN subjects ON subjects.id = tasks.id WHERE tasks.id = @id;
 
--- name: SaveTask :execrows
+-- name: SaveTask :exec
 UPDATE tasks SET
   status = @status, updated_at = @updated_at, deadline = @deadline,
   operator_id = @operator_id, estimate_id = @estimate_id, estimate_minutes = @estimate_minutes,

@@ -1,4 +1,4 @@
-package review
+package webhook
 
 import (
 	"context"
@@ -17,13 +17,17 @@ import (
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
-	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
+// Purpose is what secrets are sealed for; the webhook's id is the rest. That of a callback
+// from before callbacks were subscriptions is sealed for "callback" and the subject's id.
+const Purpose = "review webhook"
+
 const (
 	maxWebhooks = 50
-	maxSecret   = 256 // characters
+	// MaxSecret is how many characters a secret may have.
+	MaxSecret = 256
 	// formerSecret is how long the secret before a rotation still signs too.
 	formerSecret = 24 * time.Hour
 )
@@ -44,9 +48,9 @@ func (s *Service) CreateWebhook(ctx context.Context, tx *store.Tx, in schemas.Cr
 	agentID, mode := hookOwner(ctx)
 	w := db.InsertWebhookParams{
 		ID: ident.New("wh_"), AgentID: agentID, Mode: mode, Name: strings.TrimSpace(in.Name), Url: in.URL,
-		Enabled: in.Enabled == nil || *in.Enabled, CreatedAt: store.Micros(tx.Now()),
+		Style: Reviews.name, Enabled: in.Enabled == nil || *in.Enabled, CreatedAt: store.Micros(tx.Now()),
 	}
-	if err := webhook.CheckAddress("url", in.URL, s.cfg.PrivateCallbacks); err != nil {
+	if err := CheckAddress("url", in.URL, s.config.AllowPrivate); err != nil {
 		return out, err
 	}
 	if w.LoopID, err = s.hookLoop(ctx, tx, in); err != nil {
@@ -66,7 +70,7 @@ func (s *Service) CreateWebhook(ctx context.Context, tx *store.Tx, in schemas.Cr
 	}
 	row, err := tx.FindWebhook(ctx, w.ID)
 	out.Webhook, out.ID = webhookView(row), w.ID
-	markTest(&out.Sandboxed, mode)
+	account.MarkTest(&out.Sandboxed, mode)
 	return out, err
 }
 
@@ -82,37 +86,38 @@ func (s *Service) hookLoop(ctx context.Context, tx *store.Tx, in schemas.CreateW
 	case in.LoopID == "":
 		return sql.NullString{}, nil
 	}
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
-	return sql.NullString{String: loop.ID, Valid: err == nil}, err
+	id, err := s.config.Loop(ctx, tx, in.LoopID)
+	return sql.NullString{String: id, Valid: err == nil}, err
 }
 
 func (s *Service) patterns(ctx context.Context, tx *store.Tx, list []string) (string, error) {
-	checked, err := webhook.Patterns(list, func(name string) (string, error) {
-		loop, err := s.findLoop(ctx, tx, name)
-		return loop.ID, err
-	})
-	return jsonText(checked), err
+	checked, err := Patterns(list, func(name string) (string, error) { return s.config.Loop(ctx, tx, name) })
+	if err != nil {
+		return "", err
+	}
+	raw, err := json.Marshal(checked)
+	return string(raw), err
 }
 
 // hookSecret is the secret to show and the same, sealed.
 func (s *Service) hookSecret(webhookID, given string) (plain, sealed string, err error) {
 	var p check.Problems
-	if p.Length("secret", given, maxSecret); len(p) > 0 {
+	if p.Length("secret", given, MaxSecret); len(p) > 0 {
 		return "", "", p.Err()
 	}
 	if given == "" {
 		given = ident.Secret("whsec_")
 	}
-	sealed, err = s.Sealer.Seal(webhook.ReviewPurpose, webhookID, given)
+	sealed, err = s.config.Sealer.Seal(Purpose, webhookID, given)
 	return given, sealed, err
 }
 
 // mayAddWebhook counts under a lock, so that two calls at once do not pass the limit.
 func mayAddWebhook(ctx context.Context, tx *store.Tx, agentID, mode string) (err error) {
 	if agentID == "" {
-		_, err = tx.LockOwners(ctx)
+		err = account.LockOwners(ctx, tx)
 	} else {
-		_, err = tx.LockAgent(ctx, agentID)
+		_, err = account.LockAgent(ctx, tx, agentID)
 	}
 	if err != nil {
 		return err
@@ -132,7 +137,7 @@ func (s *Service) ListWebhooks(ctx context.Context, tx *store.Tx, _ schemas.Empt
 	for _, w := range rows {
 		out.Webhooks = append(out.Webhooks, webhookView(w))
 	}
-	markTest(&out.Sandboxed, mode)
+	account.MarkTest(&out.Sandboxed, mode)
 	return out, err
 }
 
@@ -143,7 +148,7 @@ func (s *Service) GetWebhook(ctx context.Context, tx *store.Tx, in schemas.Webho
 		return out, err
 	}
 	out.Webhook = webhookView(w)
-	markTest(&out.Sandboxed, w.Mode)
+	account.MarkTest(&out.Sandboxed, w.Mode)
 	return out, nil
 }
 
@@ -178,7 +183,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, tx *store.Tx, in schemas.Up
 		Secret: w.Secret, FormerSecret: w.FormerSecret, FormerUntil: w.FormerUntil, UpdatedAt: w.UpdatedAt,
 	})
 	out.Webhook = webhookView(w)
-	markTest(&out.Sandboxed, w.Mode)
+	account.MarkTest(&out.Sandboxed, w.Mode)
 	return out, err
 }
 
@@ -187,7 +192,7 @@ func (s *Service) changeWebhook(ctx context.Context, tx *store.Tx, w *db.Webhook
 		return schemas.NewError(schemas.CodeInvalid, "At least one field must be provided for update")
 	}
 	if in.URL != nil {
-		if err := webhook.CheckAddress("url", *in.URL, s.cfg.PrivateCallbacks); err != nil {
+		if err := CheckAddress("url", *in.URL, s.config.AllowPrivate); err != nil {
 			return err
 		}
 		w.Url = *in.URL
@@ -219,7 +224,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, tx *store.Tx, in schemas.We
 		return out, err
 	}
 	out = schemas.WebhookDeleted{WebhookID: w.ID, DeletedAt: tx.Now()}
-	markTest(&out.Sandboxed, w.Mode)
+	account.MarkTest(&out.Sandboxed, w.Mode)
 	return out, tx.DeleteWebhook(ctx, w.ID)
 }
 
@@ -227,30 +232,33 @@ func (s *Service) DeleteWebhook(ctx context.Context, tx *store.Tx, in schemas.We
 // webhook that is switched off can be tested too.
 func (s *Service) TestWebhook(ctx context.Context, in schemas.WebhookRequest) (out schemas.WebhookTested, err error) {
 	var w db.Webhook
-	err = s.Store.Read(ctx, func(tx *store.Tx) (err error) {
+	err = s.config.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		w, err = ownWebhook(ctx, in.WebhookID, tx.FindWebhook)
 		return err
 	})
 	if err != nil {
 		return out, err
 	}
-	now := s.Clock.Now().UTC()
-	body := jsonText(map[string]any{
-		"event": webhook.Test, "event_id": ident.New("ev_"), "timestamp": now, "created_at": now,
+	now := s.config.Clock.Now().UTC()
+	body, err := json.Marshal(map[string]any{
+		"event": Test, "event_id": ident.New("ev_"), "timestamp": now, "created_at": now,
 		"data": map[string]any{"webhook_id": w.ID, "message": "This is a test. Nothing happened to any request."},
 	})
-	result, err := s.hooks.Try(ctx, w, webhook.Test, []byte(body))
+	if err != nil {
+		return out, err
+	}
+	result, err := s.Try(ctx, w, Test, body)
 	if err != nil {
 		return out, err
 	}
 	out = schemas.WebhookTested{
 		WebhookID: w.ID, Delivered: result.Delivered(), StatusCode: result.StatusCode, Error: result.Error, DurationMs: result.Duration.Milliseconds(),
 	}
-	markTest(&out.Sandboxed, w.Mode)
+	account.MarkTest(&out.Sandboxed, w.Mode)
 	return out, nil
 }
 
-var deliveryPages = keyset.List{From: keyset.Newest, Usual: 50, Lenient: true, Refusal: wrongPage}
+var deliveryPages = keyset.List{From: keyset.Newest, Usual: 50, Lenient: true, Refusal: schemas.WrongPage}
 
 // ListDeliveries pages a webhook's log, newest first.
 func (s *Service) ListDeliveries(ctx context.Context, tx *store.Tx, in schemas.ListDeliveriesRequest) (out schemas.DeliveryList, err error) {
@@ -268,7 +276,7 @@ func (s *Service) ListDeliveries(ctx context.Context, tx *store.Tx, in schemas.L
 	for _, d := range rows {
 		out.Deliveries = append(out.Deliveries, deliveryView(d))
 	}
-	markTest(&out.Sandboxed, w.Mode)
+	account.MarkTest(&out.Sandboxed, w.Mode)
 	return out, err
 }
 
@@ -289,12 +297,12 @@ func (s *Service) Redeliver(ctx context.Context, tx *store.Tx, in schemas.Delive
 	case !w.Enabled:
 		return out, &schemas.Error{Code: schemas.CodeConflict, State: "disabled", Message: "The webhook is switched off. Switch it on with PATCH {\"enabled\": true}, then deliver again."}
 	}
-	if err := webhook.Again(ctx, tx, d.ID, w.Url); err != nil {
+	if err := Again(ctx, tx, d.ID, w); err != nil {
 		return out, err
 	}
 	d.State, d.LastError, d.DeliveredAt = "waiting", "", 0
 	out.Delivery = deliveryView(d)
-	markTest(&out.Sandboxed, w.Mode)
+	account.MarkTest(&out.Sandboxed, w.Mode)
 	return out, nil
 }
 
@@ -303,14 +311,16 @@ func webhookView(w db.Webhook) schemas.Webhook {
 		ID: w.ID, Name: w.Name, URL: w.Url, LoopID: w.LoopID.String, Enabled: w.Enabled, Failures: int(w.Failures),
 		CreatedAt: store.Time(w.CreatedAt), UpdatedAt: store.Time(w.UpdatedAt),
 	}
-	read(w.Events, &v.Events)
+	if json.Unmarshal([]byte(w.Events), &v.Events) != nil {
+		v.Events = nil // damaged: better none than an error on every list
+	}
 	return v
 }
 
 func deliveryView(d db.WebhookDelivery) schemas.Delivery {
 	return schemas.Delivery{
-		ID: d.ID, Event: d.Event, RequestID: d.ReviewID, State: d.State, Attempts: int(d.Attempts), StatusCode: int(d.StatusCode),
-		LastError: d.LastError, Body: json.RawMessage(d.Body), CreatedAt: store.Time(d.CreatedAt), DeliveredAt: timePointer(d.DeliveredAt),
+		ID: d.ID, Event: d.Event, RequestID: d.SubjectID, State: d.State, Attempts: int(d.Attempts), StatusCode: int(d.StatusCode),
+		LastError: d.LastError, Body: json.RawMessage(d.Body), CreatedAt: store.Time(d.CreatedAt), DeliveredAt: store.TimePointer(d.DeliveredAt),
 	}
 }
 
@@ -322,15 +332,15 @@ func tellSwitchedOff(ctx context.Context, tx *store.Tx, w db.Webhook) error {
 	}
 	whose := "one of yours"
 	if w.AgentID != "" {
-		agent, err := tx.AgentByID(ctx, w.AgentID)
+		agent, err := account.Agent(ctx, tx, w.AgentID)
 		if err != nil {
 			return err
 		}
 		whose = "of the agent " + agent.Name
 	}
-	return job.Enqueue(ctx, tx, notify.Kind, notify.Args{
+	return notify.Kind.Enqueue(ctx, tx, notify.Letter{
 		ToOwner: true, Kind: "webhook.off", Subject: "Webhook switched off: " + host,
 		Body: fmt.Sprintf("The webhook %s (%s, to %s) was switched off after %d deliveries in a row were given up. "+
 			"See its log for why, then switch it on again and deliver what was missed.", w.ID, whose, host, w.Failures),
-	}, job.Options{})
+	}, job.Options{Owner: w.AgentID, Priority: job.PriorityOf(w.Mode)})
 }

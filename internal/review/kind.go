@@ -1,0 +1,209 @@
+package review
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/check"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
+)
+
+// request is a review request as it is kept, with its line among the subjects.
+type request struct {
+	db.Review
+	line change.Line
+}
+
+type (
+	life     = change.Life[request, schemas.ReviewStatus, Event, Facts]
+	move     = change.Move[request, Event, Facts]
+	happened = change.Happened[request, Event]
+	ringing  = change.Clock[Event]
+)
+
+// Name is the kind's name among the subjects.
+const Name = "review"
+
+// kind declares what a request is to whatever changes it.
+func (s *Service) kind() change.Kind[request, schemas.ReviewStatus, Event, Facts] {
+	return change.Kind[request, schemas.ReviewStatus, Event, Facts]{
+		Name: Name, Life: Life, Owns: ident.IsHex,
+		Find: find, Insert: insertRow, Save: saveRow,
+		Line: func(r *request) *change.Line { return &r.line }, State: func(r *request) *string { return &r.Status },
+		Facts: factsOf, Ended: schemas.ReviewStatus.Final, Needs: waitsFor, Claimed: []schemas.ReviewStatus{schemas.ReviewClaimed}, Enter: enter,
+		Says:   func(r request) any { return inRound{r.Round} },
+		Clocks: s.clocks, Ring: s.timeUp, Warn: Warn, Lapse: LeaseEnd, Shift: shift,
+		Ending: s.ending,
+		View:   change.View{Admit: admit, Visible: visible, Missing: func(string) error { return noReview() }, Show: s.show},
+	}
+}
+
+func find(ctx context.Context, tx *store.Tx, id string) (request, error) {
+	row, err := tx.FindReview(ctx, id)
+	return request{row.Review, row.Subject}, err
+}
+
+func insertRow(ctx context.Context, tx *store.Tx, r request) error {
+	return tx.InsertReview(ctx, db.InsertReviewParams{
+		ID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, KeyID: r.KeyID, Mode: r.Mode, Step: r.Step, ProcessingType: r.ProcessingType,
+		Type: r.Type, Priority: r.Priority, PriorityRank: r.PriorityRank, Title: r.Title, RequestText: r.RequestText,
+		SearchText: r.SearchText, Media: r.Media, Context: r.Context, Platform: r.Platform, PlatformVersion: r.PlatformVersion,
+		AgentName: r.AgentName, ResponseType: r.ResponseType, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse,
+		OnTimeout: r.OnTimeout, TimeoutSeconds: r.TimeoutSeconds,
+		Tags: r.Tags, Action: r.Action, ActionDigest: r.ActionDigest, TaskID: r.TaskID, TaskSubmission: r.TaskSubmission,
+		ReviewMode: r.ReviewMode, Restricted: r.Restricted, Disputed: r.Disputed, ContentHash: r.ContentHash, ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt,
+		EscalationAt: r.EscalationAt, EscalationLast: r.EscalationLast, CreatedAt: r.CreatedAt,
+	})
+}
+
+func saveRow(ctx context.Context, tx *store.Tx, r request) error {
+	return tx.SaveReview(ctx, db.SaveReviewParams{
+		ID: r.ID, Status: r.Status, StatusRank: r.StatusRank, Round: r.Round, Step: r.Step,
+		Priority: r.Priority, PriorityRank: r.PriorityRank, RequestText: r.RequestText, SearchText: r.SearchText, Media: r.Media,
+		TextVersion: r.TextVersion, ContentHash: r.ContentHash, Context: r.Context, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse, OnTimeout: r.OnTimeout,
+		TimeoutSeconds: r.TimeoutSeconds, Tags: r.Tags, Action: r.Action, ActionDigest: r.ActionDigest,
+		Restricted: r.Restricted, ClaimedBy: nullText(r.line.ClaimedBy), DecideBy: r.DecideBy,
+		ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt, EscalationAt: r.EscalationAt, EscalationStep: r.EscalationStep,
+		EscalationLast: r.EscalationLast, Response: r.Response, ResponseValue: r.ResponseValue, Effective: r.Effective,
+		ResponseSource: r.ResponseSource, Decision: r.Decision, DecidedBy: r.DecidedBy, DecidedVia: r.DecidedVia, Comment: r.Comment,
+		EditedAction: r.EditedAction, CancelReason: r.CancelReason,
+		RoundAt: r.RoundAt, UpdatedAt: r.line.UpdatedAt, EndedAt: r.line.EndedAt,
+	})
+}
+
+// waitsFor says who has to do something next.
+func waitsFor(r request) string {
+	if r.Disputed {
+		return change.NeedsOwner
+	}
+	return change.NeedsPeople
+}
+
+// enter sets the columns that belong to the status just entered. While a request is
+// claimed its escalation and its clock to be claimed stand still.
+func enter(r *request, was request, now int64) {
+	status := schemas.ReviewStatus(r.Status)
+	r.StatusRank = int64(slices.Index(schemas.ReviewStatuses, status))
+	switch {
+	case status.Final():
+		r.ClaimBy, r.EscalationAt, r.DecideBy = 0, 0, 0
+	case status == schemas.ReviewPending && was.Status == string(schemas.ReviewClaimed):
+		stood := now - was.line.ClaimedAt
+		r.DecideBy = 0
+		later(&r.ClaimBy, stood)
+		later(&r.EscalationAt, stood)
+	}
+}
+
+// later moves a clock that is set.
+func later(clock *int64, by int64) {
+	if *clock > 0 {
+		*clock += by
+	}
+}
+
+// shift gives people back the time that the platform was away. Clocks that stand still
+// during a claim move when it ends, by all of its time.
+func shift(r *request, by int64) {
+	later(&r.TimeoutAt, by)
+	later(&r.DecideBy, by)
+	if status(*r) == schemas.ReviewPending {
+		later(&r.ClaimBy, by)
+		later(&r.EscalationAt, by)
+	}
+}
+
+// clocks is what time will do to an open request.
+func (s *Service) clocks(ctx context.Context, tx *store.Tx, r request) ([]ringing, error) {
+	warn, err := s.warnBefore(ctx, tx, r)
+	return clocksOf(r, warn), err
+}
+
+// clocksOf are the clocks that run. warn is how long before one people are warned; nobody
+// is of test mode.
+func clocksOf(r request, warn time.Duration) []ringing {
+	if r.Mode != account.Live {
+		warn = 0
+	}
+	end := ringing{Name: clockEnd, At: r.TimeoutAt, Event: Timeout, Warn: warn, Since: r.RoundAt}
+	if status(r) == schemas.ReviewClaimed {
+		return []ringing{end, {Name: clockDecide, At: r.DecideBy, Event: LeaseEnd, Warn: warn, Since: r.line.ClaimedAt}}
+	}
+	return []ringing{
+		end, {Name: clockClaim, At: r.ClaimBy, Event: ClaimLate, Warn: warn, Since: r.RoundAt}, {Name: clockEscalation, At: r.EscalationAt, Event: Escalate},
+	}
+}
+
+// The names of the clocks, as the trail and the warnings have them.
+const (
+	clockEnd        = "end"
+	clockClaim      = "claim"
+	clockDecide     = "decide"
+	clockEscalation = "escalation"
+)
+
+// admit refuses a key that may not read requests, whichever is named.
+func admit(ctx context.Context, id string) error {
+	if c := account.From(ctx); c.Opens(account.AudienceReviews) && c.Has("requests:read") {
+		return nil
+	}
+	return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+check.Quote(id, maxShown)+" with a key that may.")
+}
+
+func visible(ctx context.Context, tx *store.Tx, l change.Line) error {
+	if account.From(ctx).SeesTasksOf(l.AgentID, l.Mode) {
+		return nil
+	}
+	loopID, err := tx.LoopOfReview(ctx, l.ID)
+	if store.NotFound(err) {
+		return noReview() // deleted with its loop
+	}
+	if err != nil {
+		return err
+	}
+	return mayRead(ctx, tx, subject{l.ID, loopID, l.AgentID, l.Mode})
+}
+
+func (s *Service) show(ctx context.Context, tx *store.Tx, id string, out *schemas.WaitResponse) error {
+	v, err := s.viewOf(ctx, tx, id)
+	out.Reviews = append(out.Reviews, v)
+	return err
+}
+
+// withLines puts their lines to requests that were listed.
+func withLines(ctx context.Context, tx *store.Tx, rows []db.Review) ([]request, error) {
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	lines, err := change.Lines(ctx, tx, ids)
+	list := make([]request, len(rows))
+	for i, r := range rows {
+		list[i] = request{r, lines[r.ID]}
+	}
+	return list, err
+}
+
+// warnBefore is how long before a clock the people of a request's loop are warned.
+func (s *Service) warnBefore(ctx context.Context, tx *store.Tx, r request) (time.Duration, error) {
+	loop, err := tx.LoopByID(ctx, r.LoopID)
+	if err != nil {
+		return 0, err
+	}
+	return orDefault(s.settings(loop).WarnSeconds, s.cfg.WarnBefore), nil
+}
+
+// factsOf are a request's facts.
+func factsOf(r request) Facts {
+	return Facts{
+		Cancels: r.OnTimeout == "cancel", LastCancels: r.EscalationLast == oncall.LastCancel || r.DefaultResponse == "",
+		Changes: r.Decision == schemas.NeedsChanges, Round: r.Round,
+	}
+}

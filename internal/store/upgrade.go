@@ -1,0 +1,212 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/trail"
+	"humanops-mcp/schemas"
+)
+
+// chainsVersion is the migration that SQL alone cannot do: it makes chains of the events
+// that tasks have had, and deliveries of the callbacks that are on their way.
+const chainsVersion = 6
+
+// chains is that migration, in the placeholders of one database.
+func chains(dialect goose.Dialect) *goose.Migration {
+	up := upgrade{text: func(text string) string { return text }}
+	if dialect == goose.DialectSQLite3 {
+		up.text = sqliteText
+	}
+	return goose.NewGoMigration(chainsVersion, &goose.GoFunc{RunTx: up.run}, nil)
+}
+
+type upgrade struct {
+	text func(string) string
+	tx   *sql.Tx
+}
+
+func (u upgrade) run(ctx context.Context, tx *sql.Tx) error {
+	u.tx = tx
+	if err := u.chainTasks(ctx); err != nil {
+		return wrap("making the trails of tasks", err)
+	}
+	if err := u.planCallbacks(ctx); err != nil {
+		return wrap("planning the callbacks of tasks", err)
+	}
+	return u.exec(ctx, "DROP TABLE events")
+}
+
+func (u upgrade) exec(ctx context.Context, text string, args ...any) error {
+	_, err := u.tx.ExecContext(ctx, u.text(text), args...)
+	return err
+}
+
+// collect reads all rows of a query.
+func collect[T any](ctx context.Context, u upgrade, scan func(*sql.Rows) (T, error), text string, args ...any) (list []T, err error) {
+	rows, err := u.tx.QueryContext(ctx, u.text(text), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		item, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, item)
+	}
+	return list, rows.Err()
+}
+
+// chainTasks goes through the tasks in slices, so that the memory it takes does not grow
+// with their number.
+func (u upgrade) chainTasks(ctx context.Context) error {
+	for after := ""; ; {
+		ids, err := collect(ctx, u, scanID, "SELECT id FROM subjects WHERE kind = 'task' AND id > $1 ORDER BY id LIMIT 500", after)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if err := u.chainTask(ctx, id); err != nil {
+				return err
+			}
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+func scanID(rows *sql.Rows) (id string, err error) {
+	err = rows.Scan(&id)
+	return id, err
+}
+
+// pastEvent is an event as it was kept before there were trails.
+type pastEvent struct {
+	schemas.AuditEntry
+	seq     sql.NullInt64
+	version int64 // of the task, which orders the events of one moment
+}
+
+func scanEvent(rows *sql.Rows) (e pastEvent, err error) {
+	var data string
+	var at int64
+	if err = rows.Scan(&e.EventID, &e.seq, &e.Kind, &e.Actor, &e.Via, &data, &at); err != nil {
+		return e, err
+	}
+	var known struct{ Version int64 }
+	if json.Unmarshal([]byte(data), &known) == nil {
+		e.version = known.Version
+	}
+	e.Data, e.At = json.RawMessage(data), Time(at)
+	return e, nil
+}
+
+func (u upgrade) chainTask(ctx context.Context, id string) error {
+	events, err := collect(ctx, u, scanEvent, "SELECT id, seq, kind, actor, via, data, created_at FROM events WHERE subject_id = $1", id)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	slices.SortFunc(events, func(a, b pastEvent) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.version, b.version), cmp.Compare(a.EventID, b.EventID))
+	})
+	head := ""
+	for n, e := range events {
+		entry, err := trail.Link(n, head, e.AuditEntry)
+		if err != nil {
+			return err
+		}
+		head = entry.Hash
+		err = u.exec(ctx, `INSERT INTO trail (subject_id, n, event_id, seq, kind, actor, via, data, previous, hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			id, n+1, e.EventID, e.seq, e.Kind, e.Actor, e.Via, string(e.Data), entry.Previous, entry.Hash, Micros(e.At))
+		if err != nil {
+			return err
+		}
+	}
+	return u.exec(ctx, "UPDATE subjects SET entries = $1, head = $2 WHERE id = $3", len(events), head, id)
+}
+
+// pastCallback is a change of a task's status on its way to the task's address.
+type pastCallback struct {
+	jobID    string
+	attempts int64
+	runAt    int64
+	args     struct {
+		TaskID         string    `json:"task_id"`
+		EventID        string    `json:"event_id"`
+		Status         string    `json:"status"`
+		PreviousStatus string    `json:"previous_status"`
+		At             time.Time `json:"at"`
+	}
+}
+
+func scanCallback(rows *sql.Rows) (c pastCallback, err error) {
+	var args string
+	var createdAt int64
+	if err = rows.Scan(&c.jobID, &args, &c.attempts, &c.runAt, &createdAt); err != nil {
+		return c, err
+	}
+	if err = json.Unmarshal([]byte(args), &c.args); err != nil {
+		return c, err
+	}
+	c.args.EventID = cmp.Or(c.args.EventID, c.jobID)
+	if c.args.At.IsZero() {
+		c.args.At = Time(createdAt)
+	}
+	return c, nil
+}
+
+func (u upgrade) planCallbacks(ctx context.Context) error {
+	waiting, err := collect(ctx, u, scanCallback,
+		"SELECT id, args, attempts, run_at, created_at FROM jobs WHERE kind IN ('webhook', 'webhook.deliver') AND state <> 'failed' ORDER BY id")
+	if err != nil {
+		return err
+	}
+	for _, c := range waiting {
+		if err := u.planCallback(ctx, c); err != nil {
+			return err
+		}
+		if err := u.exec(ctx, "DELETE FROM jobs WHERE id = $1 AND EXISTS (SELECT 1 FROM subjects WHERE id = $2)", c.jobID, c.args.TaskID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u upgrade) planCallback(ctx context.Context, c pastCallback) error {
+	body, err := json.Marshal(struct {
+		Event          string    `json:"event"`
+		TaskID         string    `json:"task_id"`
+		Status         string    `json:"status"`
+		PreviousStatus string    `json:"previous_status"`
+		Timestamp      time.Time `json:"timestamp"`
+	}{"task.status_changed", c.args.TaskID, c.args.Status, c.args.PreviousStatus, c.args.At.UTC()})
+	if err != nil {
+		return err
+	}
+	id := ident.New("whd_")
+	made, err := u.tx.ExecContext(ctx, u.text(`INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, attempts, created_at)
+SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 FROM webhooks w WHERE w.subject_id = $6`),
+		id, c.args.EventID, string(body), c.attempts, Micros(c.args.At), c.args.TaskID)
+	if err != nil {
+		return err
+	}
+	if n, err := made.RowsAffected(); err != nil || n == 0 {
+		return err // the task has no address
+	}
+	args, err := json.Marshal(map[string]any{"delivery_id": id, "attempt": c.attempts})
+	if err != nil {
+		return err
+	}
+	return u.exec(ctx, `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, owner)
+SELECT $1, 'webhook.send', $2, $3, 'ready', $4, $5, w.agent_id FROM webhooks w WHERE w.subject_id = $6`,
+		ident.New("job_"), "webhook.send:"+id, string(args), c.runAt, Micros(c.args.At), c.args.TaskID)
+}
