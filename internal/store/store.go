@@ -3,12 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store/db"
 )
 
@@ -177,6 +180,24 @@ func Time(micros int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(micros).UTC()
+}
+
+// IDs is a list of ids as one argument of a query, which has
+// "id = ANY (ARRAY(SELECT json_array_elements_text(@ids)))": each id once, in order, and none
+// that no row can have.
+func IDs(list []string) string {
+	ids := make([]string, 0, len(list))
+	for _, id := range list {
+		if id != "" && ident.Plain(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	raw, err := json.Marshal(slices.Compact(ids))
+	if err != nil {
+		panic(err) // texts: cannot fail
+	}
+	return string(raw)
 }
 
 // NotFound tells whether a query for one row found none.

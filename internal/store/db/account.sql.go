@@ -472,6 +472,39 @@ func (q *Queries) MarkPersonRemoved(ctx context.Context, arg MarkPersonRemovedPa
 	return result.RowsAffected()
 }
 
+const peopleByIDs = `-- name: PeopleByIDs :many
+SELECT id, name, email FROM people WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+type PeopleByIDsRow struct {
+	ID    string
+	Name  string
+	Email string
+}
+
+func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]PeopleByIDsRow, error) {
+	rows, err := q.db.QueryContext(ctx, peopleByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PeopleByIDsRow{}
+	for rows.Next() {
+		var i PeopleByIDsRow
+		if err := rows.Scan(&i.ID, &i.Name, &i.Email); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const peopleCount = `-- name: PeopleCount :one
 SELECT COUNT(*) FROM people WHERE removed_at = 0 AND simulated = FALSE
 `

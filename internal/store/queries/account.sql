@@ -13,6 +13,9 @@ ON CONFLICT DO NOTHING;
 -- name: PersonByID :one
 SELECT * FROM people WHERE id = @id;
 
+-- name: PeopleByIDs :many
+SELECT id, name, email FROM people WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
+
 -- name: PersonByName :one
 SELECT * FROM people WHERE name_key = @name_key AND removed_at = 0 AND simulated = FALSE;
 
