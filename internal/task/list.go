@@ -33,11 +33,7 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 		return schemas.Page[schemas.TaskView]{}, err
 	}
 	c := account.From(ctx)
-	list := ownerTasks
-	if c.AgentID != "" {
-		list = agentTasks
-	}
-	rows, total, err := list(ctx, tx, c, f)
+	rows, total, err := f.find(ctx, tx, c)
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
@@ -125,42 +121,43 @@ func typeFilter(t schemas.TaskType) (string, error) {
 	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), check.Quote(string(t), maxShown)))
 }
 
-func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
-	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
-		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
+// find reads one row more than the page holds, and counts what matches.
+func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) ([]row, int64, error) {
+	rows, err := f.rows(ctx, tx, c)
+	if err != nil || f.Whole(len(rows)) {
+		return rows, int64(len(rows)), err
+	}
+	mode := account.Live
+	if c.AgentID != "" {
+		mode = c.Mode
+	}
+	total, err := tx.CountTasks(ctx, db.CountTasksParams{
+		AgentID: c.AgentID, Mode: mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
 	})
-	if err != nil {
-		return nil, 0, err
-	}
-	rows := make([]row, len(found))
-	for i, r := range found {
-		rows[i] = row(r)
-	}
-	if f.Whole(len(rows)) {
-		return rows, int64(len(rows)), nil
-	}
-	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
 	return rows, total, err
 }
 
-func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
+func (f filter) rows(ctx context.Context, tx *store.Tx, c account.Caller) ([]row, error) {
+	if c.AgentID != "" {
+		found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
+			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
+			Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
+		})
+		return each(found, func(r db.ListAgentTasksRow) row { return row(r) }), err
+	}
 	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
 		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
 		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 	})
-	if err != nil {
-		return nil, 0, err
+	return each(found, func(r db.ListOwnerTasksRow) row { return row(r) }), err
+}
+
+func each[A, B any](list []A, as func(A) B) []B {
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = as(a)
 	}
-	rows := make([]row, len(found))
-	for i, r := range found {
-		rows[i] = row(r)
-	}
-	if f.Whole(len(rows)) {
-		return rows, int64(len(rows)), nil
-	}
-	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
-	return rows, total, err
+	return out
 }
 
 // ListOpenTasks lists what an operator could take, or what they have or had.
@@ -208,9 +205,5 @@ func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w
 	found, err := tx.ListOperatorTasks(ctx, db.ListOperatorTasksParams{
 		OperatorID: operatorID, TaskType: taskType, Before: w.At.Time, BeforeID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset,
 	})
-	rows := make([]poolRow, len(found))
-	for i, r := range found {
-		rows[i] = poolRow(r)
-	}
-	return rows, total, err
+	return each(found, func(r db.ListOperatorTasksRow) poolRow { return poolRow(r) }), total, err
 }
