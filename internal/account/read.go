@@ -12,7 +12,7 @@ import (
 func People(ctx context.Context, tx *store.Tx, ids []string) (map[string]db.Person, error) {
 	people := map[string]db.Person{}
 	list := store.IDs(ids)
-	if list == store.NoIDs {
+	if list == store.IDs(nil) {
 		return people, nil
 	}
 	rows, err := tx.PeopleByIDs(ctx, list)

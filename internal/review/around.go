@@ -2,10 +2,7 @@ package review
 
 import (
 	"context"
-	"database/sql"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"humanops-mcp/internal/account"
@@ -91,35 +88,35 @@ func needsOf(rows []request) needs {
 	return n
 }
 
+// among asks a query about some ids, and keeps what it finds.
+func among[R any](ctx context.Context, query func(context.Context, string) ([]R, error), ids []string, keep func(R)) error {
+	list := store.IDs(ids)
+	if list == store.IDs(nil) {
+		return nil
+	}
+	rows, err := query(ctx, list)
+	for _, r := range rows {
+		keep(r)
+	}
+	return err
+}
+
 func (a *around) readLoops(ctx context.Context, tx *store.Tx, n needs) error {
 	a.loops = map[string]db.Loop{}
-	return lookUp(ctx, tx, "SELECT id, slug, name, description, icon, creator_id, settings FROM loops WHERE id IN (?)", n.loops, func(rows *sql.Rows) error {
-		var l db.Loop
-		err := rows.Scan(&l.ID, &l.Slug, &l.Name, &l.Description, &l.Icon, &l.CreatorID, &l.Settings)
-		a.loops[l.ID] = l
-		return err
-	})
+	return among(ctx, tx.LoopsByIDs, n.loops, func(l db.Loop) { a.loops[l.ID] = l })
 }
 
 func (a *around) readRecipients(ctx context.Context, tx *store.Tx, n needs) error {
 	a.recipients, a.mine.asked = map[string][]schemas.Recipient{}, map[string][]db.CircleOfReviewRow{}
-	const text = `SELECT rr.review_id, rr.step, rr.reason, rr.role, rr.notified, p.id, p.name, p.email FROM review_recipients rr
-JOIN people p ON p.id = rr.person_id WHERE rr.review_id IN (?) ORDER BY rr.created_at, rr.step, p.name, p.id`
-	return lookUp(ctx, tx, text, n.asked, func(rows *sql.Rows) error {
-		var id, reason, notified string
-		var step int64
-		var p schemas.Recipient
-		if err := rows.Scan(&id, &step, &reason, &p.Role, &notified, &p.UserID, &p.Name, &p.Email); err != nil {
-			return err
-		}
-		if p.NotificationSent = notified == "sent"; !p.NotificationSent {
-			p.NotificationError = notified
+	return among(ctx, tx.RecipientsOf, n.asked, func(r db.RecipientsOfRow) {
+		p := schemas.Recipient{UserID: r.ID, Name: r.Name, Email: r.Email, Role: r.Role, NotificationSent: r.Notified == "sent"}
+		if !p.NotificationSent {
+			p.NotificationError = r.Notified
 		}
 		if p.UserID == a.caller.PersonID {
-			a.mine.asked[id] = append(a.mine.asked[id], db.CircleOfReviewRow{PersonID: p.UserID, Step: step, Reason: reason})
+			a.mine.asked[r.ReviewID] = append(a.mine.asked[r.ReviewID], db.CircleOfReviewRow{PersonID: r.ID, Step: r.Step, Reason: r.Reason})
 		}
-		a.recipients[id] = addRecipient(a.recipients[id], p)
-		return nil
+		a.recipients[r.ReviewID] = addRecipient(a.recipients[r.ReviewID], p)
 	})
 }
 
@@ -137,42 +134,30 @@ func addRecipient(list []schemas.Recipient, p schemas.Recipient) []schemas.Recip
 
 func (a *around) readAnswers(ctx context.Context, tx *store.Tx, n needs) error {
 	a.answers, a.mine.answered = map[string]int{}, map[string]map[int64]bool{}
-	return lookUp(ctx, tx, "SELECT review_id, round, step, person_id FROM review_votes WHERE review_id IN (?)", n.several, func(rows *sql.Rows) error {
-		var id, person string
-		var round, step int64
-		if err := rows.Scan(&id, &round, &step, &person); err != nil || round != n.round[id] {
-			return err
+	return among(ctx, tx.AnswersOf, n.several, func(r db.AnswersOfRow) {
+		if r.Round != n.round[r.ReviewID] {
+			return
 		}
-		a.answers[id]++
-		if person == a.caller.PersonID {
-			if a.mine.answered[id] == nil {
-				a.mine.answered[id] = map[int64]bool{}
-			}
-			a.mine.answered[id][step] = true
+		a.answers[r.ReviewID]++
+		if r.PersonID != a.caller.PersonID {
+			return
 		}
-		return nil
+		if a.mine.answered[r.ReviewID] == nil {
+			a.mine.answered[r.ReviewID] = map[int64]bool{}
+		}
+		a.mine.answered[r.ReviewID][r.Step] = true
 	})
 }
 
 func (a *around) readKept(ctx context.Context, tx *store.Tx, n needs) error {
 	a.feedback, a.receipts = map[string]bool{}, map[string]*time.Time{}
-	err := lookUp(ctx, tx, "SELECT review_id FROM review_feedback WHERE review_id IN (?)", n.completed, func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		a.feedback[id] = true
-		return err
-	})
-	if err != nil {
+	if err := among(ctx, tx.FeedbackOf, n.completed, func(id string) { a.feedback[id] = true }); err != nil {
 		return err
 	}
-	return lookUp(ctx, tx, "SELECT review_id, round, consumed_at FROM receipts WHERE review_id IN (?)", n.withReceipt, func(rows *sql.Rows) error {
-		var id string
-		var round, consumed int64
-		err := rows.Scan(&id, &round, &consumed)
-		if round == n.round[id] {
-			a.receipts[id] = timePointer(consumed)
+	return among(ctx, tx.ReceiptsOf, n.withReceipt, func(r db.ReceiptsOfRow) {
+		if r.Round == n.round[r.ReviewID] {
+			a.receipts[r.ReviewID] = timePointer(r.ConsumedAt)
 		}
-		return err
 	})
 }
 
@@ -207,59 +192,10 @@ func (s *Service) readEnrolled(ctx context.Context, tx *store.Tx, a *around) (er
 
 // peopleNamed reads names and addresses.
 func peopleNamed(ctx context.Context, tx *store.Tx, ids []string) (map[string]schemas.ReviewPerson, error) {
-	people := map[string]schemas.ReviewPerson{}
-	err := lookUp(ctx, tx, "SELECT id, name, email FROM people WHERE id IN (?)", ids, func(rows *sql.Rows) error {
-		var p schemas.ReviewPerson
-		err := rows.Scan(&p.UserID, &p.Name, &p.Email)
-		people[p.UserID] = p
-		return err
-	})
+	rows, err := account.People(ctx, tx, ids)
+	people := make(map[string]schemas.ReviewPerson, len(rows))
+	for id, p := range rows {
+		people[id] = schemas.ReviewPerson{UserID: id, Name: p.Name, Email: p.Email}
+	}
 	return people, err
-}
-
-// The sizes of the lists that lookUp asks with: few texts, so that they stay prepared.
-const (
-	oneID   = 1
-	manyIDs = 100
-)
-
-// lookUp runs a query over ids, which stand where its text has (?).
-func lookUp(ctx context.Context, tx *store.Tx, text string, ids []string, scan func(*sql.Rows) error) error {
-	ids = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(ids))), func(id string) bool { return id == "" })
-	for chunk := range slices.Chunk(ids, manyIDs) {
-		size := manyIDs
-		if len(chunk) == oneID {
-			size = oneID
-		}
-		if err := lookUpChunk(ctx, tx, strings.Replace(text, "(?)", placeholders(size), 1), chunk, size, scan); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func lookUpChunk(ctx context.Context, tx *store.Tx, text string, ids []string, size int, scan func(*sql.Rows) error) error {
-	args := make([]any, size)
-	for i := range args {
-		args[i] = ids[min(i, len(ids)-1)]
-	}
-	rows, err := tx.Query(ctx, text, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-func placeholders(n int) string {
-	var b strings.Builder
-	for i := range n {
-		b.WriteString(map[bool]string{true: "(", false: ", "}[i == 0] + "$" + strconv.Itoa(i+1))
-	}
-	return b.String() + ")"
 }

@@ -219,79 +219,55 @@ func (f filter) onlyOpen() bool {
 	return true
 }
 
+// scope is whose requests a list is of, and which of them the caller may see.
+type scope struct {
+	agentID, mode   string // agentID is "" for what people see
+	everything      bool
+	loops, personID string // loops as store.IDs makes them
+}
+
+func scopeOf(ctx context.Context, tx *store.Tx, c account.Caller) (scope, error) {
+	if c.AgentID != "" {
+		return scope{agentID: c.AgentID, mode: c.Mode, everything: true, loops: store.IDs(nil)}, nil
+	}
+	loops, err := tx.ActiveLoopsOf(ctx, c.PersonID)
+	return scope{mode: account.Live, everything: c.Owner, loops: store.IDs(loops), personID: c.PersonID}, err
+}
+
 // find reads one row more than the page holds, and counts what matches.
 func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) (rows []db.Review, total int64, err error) {
-	list, count := f.ofAgent(c)
-	switch {
-	case c.AgentID != "":
-	case f.onlyOpen():
-		list, count = f.openOf(c)
-	default:
-		list, count = f.ofPerson(c)
+	s, err := scopeOf(ctx, tx, c)
+	if err != nil {
+		return nil, 0, err
 	}
-	if rows, err = list(ctx, tx); err != nil || f.Whole(len(rows)) {
+	if rows, err = f.rows(ctx, tx, s); err != nil || f.Whole(len(rows)) {
 		return rows, int64(len(rows)), err
 	}
-	total, err = count(ctx, tx)
+	total, err = tx.CountReviews(ctx, db.CountReviewsParams{
+		OnlyOpen: f.onlyOpen(), AgentID: s.agentID, Mode: s.mode, Everything: s.everything, Loops: s.loops, PersonID: s.personID, Statuses: f.statuses,
+		Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince,
+	})
 	return rows, total, err
 }
 
-type (
-	lister  = func(context.Context, *store.Tx) ([]db.Review, error)
-	counter = func(context.Context, *store.Tx) (int64, error)
-)
-
-func (f filter) ofAgent(c account.Caller) (lister, counter) {
-	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
-		if f.sort == newestFirst {
-			return tx.ListAgentReviewsNewest(ctx, db.ListAgentReviewsNewestParams{
-				AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-				EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-			})
-		}
-		return tx.ListAgentReviewsSorted(ctx, db.ListAgentReviewsSortedParams{
-			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			EndedSince: f.endedSince, After: f.after.Time, AfterID: f.after.ID, Sort: f.sort, RowLimit: f.Limit + 1, RowOffset: f.Offset,
+// rows takes the newest straight from an index. Everything else is sorted, which costs
+// little where only what is open is asked for: of that there is never much.
+func (f filter) rows(ctx context.Context, tx *store.Tx, s scope) ([]db.Review, error) {
+	switch {
+	case f.sort != newestFirst || f.onlyOpen():
+		return tx.SortedReviews(ctx, db.SortedReviewsParams{
+			OnlyOpen: f.onlyOpen(), AgentID: s.agentID, Mode: s.mode, Everything: s.everything, Loops: s.loops, PersonID: s.personID, Statuses: f.statuses,
+			Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort,
+			Before: f.before.Time, BeforeID: f.before.ID, After: f.after.Time, AfterID: f.after.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
+		})
+	case s.agentID != "":
+		return tx.NewestOfAgent(ctx, db.NewestOfAgentParams{
+			AgentID: s.agentID, Mode: s.mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
+			EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 		})
 	}
-	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
-		return tx.CountAgentReviews(ctx, db.CountAgentReviewsParams{
-			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince,
-		})
-	}
-}
-
-func (f filter) ofPerson(c account.Caller) (lister, counter) {
-	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
-		if f.sort == newestFirst {
-			return tx.ListPeopleReviewsNewest(ctx, db.ListPeopleReviewsNewestParams{
-				Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-				EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-			})
-		}
-		return tx.ListPeopleReviewsSorted(ctx, db.ListPeopleReviewsSortedParams{
-			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			EndedSince: f.endedSince, After: f.after.Time, AfterID: f.after.ID, Sort: f.sort, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-		})
-	}
-	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
-		return tx.CountPeopleReviews(ctx, db.CountPeopleReviewsParams{
-			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince,
-		})
-	}
-}
-
-// openOf is what a person has before them: few, however many are over.
-func (f filter) openOf(c account.Caller) (lister, counter) {
-	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
-		return tx.ListOpenReviews(ctx, db.ListOpenReviewsParams{
-			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			Before: f.before.Time, BeforeID: f.before.ID, After: f.after.Time, AfterID: f.after.ID, Sort: f.sort, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-		})
-	}
-	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
-		return tx.CountOpenReviews(ctx, db.CountOpenReviewsParams{
-			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-		})
-	}
+	return tx.NewestOfPeople(ctx, db.NewestOfPeopleParams{
+		Mode: s.mode, Everything: s.everything, Loops: s.loops, PersonID: s.personID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID,
+		TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
+	})
 }

@@ -24,14 +24,17 @@ const (
 
 var rewritten sync.Map // PostgreSQL's text → SQLite's
 
-// sqliteText turns a query into SQLite's dialect: numbered placeholders are written ?1,
-// and rows need no locks because there is one writer. Queries hold no $ in literals.
+// sqliteText turns a query into SQLite's dialect: numbered placeholders are written ?1, and
+// rows need no locks because there is one writer. A list of ids (see IDs) is read by another
+// function; queries hand it to PostgreSQL as an array, because of a function's rows it
+// expects a hundred, and would rather read a whole table. Queries hold no $ in literals.
 func sqliteText(text string) string {
 	if out, ok := rewritten.Load(text); ok {
 		return out.(string)
 	}
 	out := strings.NewReplacer(
 		"$", "?",
+		"= ANY (ARRAY(SELECT json_array_elements_text(", "IN (SELECT value FROM (SELECT value FROM json_each(",
 		"FOR UPDATE SKIP LOCKED", "",
 		"FOR UPDATE", "",
 		"FOR KEY SHARE", "",

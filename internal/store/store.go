@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store/db"
 )
 
@@ -190,6 +191,24 @@ func TimePointer(micros int64) *time.Time {
 	return &at
 }
 
+// IDs is a list of ids as one argument of a query, which has
+// "id = ANY (ARRAY(SELECT json_array_elements_text(@ids)))": each id once, in order, and none
+// that no row can have.
+func IDs(list []string) string {
+	ids := make([]string, 0, len(list))
+	for _, id := range list {
+		if id != "" && ident.Plain(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	raw, err := json.Marshal(slices.Compact(ids))
+	if err != nil {
+		panic(err) // texts: cannot fail
+	}
+	return string(raw)
+}
+
 // NotFound tells whether a query for one row found none.
 func NotFound(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
@@ -199,20 +218,4 @@ func wrap(doing string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// NoIDs is the list of ids without any.
-const NoIDs = "[]"
-
-// IDs writes a list of ids as queries take it: as JSON, each once, in order, without "".
-func IDs(list []string) string {
-	list = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(list))), func(id string) bool { return id == "" })
-	if len(list) == 0 {
-		return NoIDs
-	}
-	raw, err := json.Marshal(list)
-	if err != nil {
-		panic(err) // strings: cannot fail
-	}
-	return string(raw)
 }

@@ -33,15 +33,15 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 		return schemas.Page[schemas.TaskView]{}, err
 	}
 	c := account.From(ctx)
-	list := ownerTasks
-	if c.AgentID != "" {
-		list = agentTasks
-	}
-	rows, total, err := list(ctx, tx, c, f)
+	found, total, err := f.find(ctx, tx, c)
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
-	rows, next := keyset.Cut(f.Window, rows, func(r row) keyset.Position { return keyset.At(r.Task.CreatedAt, r.Task.ID) })
+	found, next := keyset.Cut(f.Window, found, func(t db.Task) keyset.Position { return keyset.At(t.CreatedAt, t.ID) })
+	rows, err := named(ctx, tx, found)
+	if err != nil {
+		return schemas.Page[schemas.TaskView]{}, err
+	}
 	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: f.Pagination(total, next)}
 	for _, r := range rows {
 		v, err := s.withQuestions(ctx, tx, r)
@@ -125,36 +125,33 @@ func typeFilter(t schemas.TaskType) (string, error) {
 	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), check.Quote(string(t), maxShown)))
 }
 
-func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
-	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
-		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-	})
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := named(ctx, tx, found)
+// find reads one row more than the page holds, and counts what matches.
+func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) ([]db.Task, int64, error) {
+	rows, err := f.rows(ctx, tx, c)
 	if err != nil || f.Whole(len(rows)) {
 		return rows, int64(len(rows)), err
 	}
-	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
+	mode := account.Live
+	if c.AgentID != "" {
+		mode = c.Mode
+	}
+	total, err := tx.CountTasks(ctx, db.CountTasksParams{
+		AgentID: c.AgentID, Mode: mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
+	})
 	return rows, total, err
 }
 
-func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
-	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
+func (f filter) rows(ctx context.Context, tx *store.Tx, c account.Caller) ([]db.Task, error) {
+	if c.AgentID != "" {
+		return tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
+			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
+			Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
+		})
+	}
+	return tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
 		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
 		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 	})
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := named(ctx, tx, found)
-	if err != nil || f.Whole(len(rows)) {
-		return rows, int64(len(rows)), err
-	}
-	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
-	return rows, total, err
 }
 
 // ListOpenTasks lists what an operator could take, or what they have or had.

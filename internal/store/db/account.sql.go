@@ -29,7 +29,7 @@ func (q *Queries) AgentByID(ctx context.Context, id string) (Agent, error) {
 }
 
 const agentsByIDs = `-- name: AgentsByIDs :many
-SELECT id, name FROM agents WHERE id IN (SELECT value FROM json_array_elements_text($1) AS value)
+SELECT id, name FROM agents WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
 `
 
 type AgentsByIDsRow struct {
@@ -601,7 +601,7 @@ func (q *Queries) Owners(ctx context.Context) ([]Person, error) {
 }
 
 const peopleByIDs = `-- name: PeopleByIDs :many
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id IN (SELECT value FROM json_array_elements_text($1) AS value)
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
 `
 
 func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]Person, error) {

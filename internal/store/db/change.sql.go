@@ -45,7 +45,7 @@ func (q *Queries) ClaimsOf(ctx context.Context, arg ClaimsOfParams) ([]string, e
 const endSubjects = `-- name: EndSubjects :exec
 UPDATE subjects SET state = 'deleted', finished = TRUE, needs = '', claimed_by = '', claimed_at = 0, lease_until = 0, clock_at = 0,
   ended_at = CASE WHEN ended_at = 0 THEN $1 ELSE ended_at END
-WHERE id IN (SELECT value FROM json_array_elements_text($2) AS value)
+WHERE id = ANY (ARRAY(SELECT json_array_elements_text($2)))
 `
 
 type EndSubjectsParams struct {
@@ -91,7 +91,7 @@ func (q *Queries) FindSubject(ctx context.Context, id string) (Subject, error) {
 }
 
 const findSubjects = `-- name: FindSubjects :many
-SELECT id, kind, agent_id, mode, state, finished, needs, version, seen, claimed_by, claimed_at, lease_until, clock_at, warned, entries, head, created_at, updated_at, ended_at FROM subjects WHERE id IN (SELECT value FROM json_array_elements_text($1) AS value)
+SELECT id, kind, agent_id, mode, state, finished, needs, version, seen, claimed_by, claimed_at, lease_until, clock_at, warned, entries, head, created_at, updated_at, ended_at FROM subjects WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
 `
 
 func (q *Queries) FindSubjects(ctx context.Context, ids string) ([]Subject, error) {
@@ -217,7 +217,7 @@ func (q *Queries) LockSubject(ctx context.Context, id string) (Subject, error) {
 }
 
 const lockSubjects = `-- name: LockSubjects :many
-SELECT id FROM subjects WHERE id IN (SELECT value FROM json_array_elements_text($1) AS value) ORDER BY id FOR UPDATE
+SELECT id FROM subjects WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1))) ORDER BY id FOR UPDATE
 `
 
 func (q *Queries) LockSubjects(ctx context.Context, ids string) ([]string, error) {

@@ -59,7 +59,7 @@ func (q *Queries) ClearLeases(ctx context.Context) (int64, error) {
 }
 
 const forgetTrail = `-- name: ForgetTrail :exec
-UPDATE trail SET data = '', actor = '' WHERE subject_id IN (SELECT value FROM json_array_elements_text($1) AS value)
+UPDATE trail SET data = '', actor = '' WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text($1)))
 `
 
 // What was said goes with its subject; that something was said, and when, stays chained.

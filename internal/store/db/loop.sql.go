@@ -1237,6 +1237,47 @@ func (q *Queries) LoopOfKind(ctx context.Context, kind string) (Loop, error) {
 	return i, err
 }
 
+const loopsByIDs = `-- name: LoopsByIDs :many
+SELECT id, slug, agent_id, mode, kind, creator_id, name, description, icon, settings, version, created_at, updated_at FROM loops WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+func (q *Queries) LoopsByIDs(ctx context.Context, ids string) ([]Loop, error) {
+	rows, err := q.db.QueryContext(ctx, loopsByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Loop{}
+	for rows.Next() {
+		var i Loop
+		if err := rows.Scan(
+			&i.ID,
+			&i.Slug,
+			&i.AgentID,
+			&i.Mode,
+			&i.Kind,
+			&i.CreatorID,
+			&i.Name,
+			&i.Description,
+			&i.Icon,
+			&i.Settings,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const loopsOfPerson = `-- name: LoopsOfPerson :many
 SELECT loop_id FROM loop_members WHERE person_id = $1
 `

@@ -166,6 +166,41 @@ func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 	return items, nil
 }
 
+const receiptsOf = `-- name: ReceiptsOf :many
+SELECT review_id, round, consumed_at FROM receipts
+WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+type ReceiptsOfRow struct {
+	ReviewID   string
+	Round      int64
+	ConsumedAt int64
+}
+
+// When the receipts of some requests were used up, in any round.
+func (q *Queries) ReceiptsOf(ctx context.Context, reviews string) ([]ReceiptsOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, receiptsOf, reviews)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReceiptsOfRow{}
+	for rows.Next() {
+		var i ReceiptsOfRow
+		if err := rows.Scan(&i.ReviewID, &i.Round, &i.ConsumedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const retireSigningKey = `-- name: RetireSigningKey :execrows
 UPDATE signing_keys SET retired_at = $1 WHERE retired_at = 0
 `

@@ -500,7 +500,7 @@ func (q *Queries) OpenReviewOfTask(ctx context.Context, taskID string) (string, 
 
 const openReviewsOfTasks = `-- name: OpenReviewsOfTasks :many
 SELECT CAST(task_id AS TEXT) AS task_id, id FROM reviews
-WHERE task_id IN (SELECT value FROM json_array_elements_text($1) AS value) AND status IN ('pending', 'claimed')
+WHERE task_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND status IN ('pending', 'claimed')
 `
 
 type OpenReviewsOfTasksRow struct {

@@ -22,41 +22,6 @@ func (q *Queries) CountActiveTasks(ctx context.Context, operatorID string) (int6
 	return count, err
 }
 
-const countAgentTasks = `-- name: CountAgentTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.agent_id = $1 AND t.mode = $2
-  AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
-  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-`
-
-type CountAgentTasksParams struct {
-	AgentID    string
-	Mode       string
-	Statuses   string
-	EndedSince int64
-	TaskType   string
-	TitleLike  string
-	TitleAsIs  string
-}
-
-func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countAgentTasks,
-		arg.AgentID,
-		arg.Mode,
-		arg.Statuses,
-		arg.EndedSince,
-		arg.TaskType,
-		arg.TitleLike,
-		arg.TitleAsIs,
-	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const countOpenAgentTasks = `-- name: CountOpenAgentTasks :one
 SELECT COUNT(*) FROM tasks
 WHERE agent_id = $1 AND mode = $2 AND status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
@@ -92,37 +57,6 @@ func (q *Queries) CountOperatorTasks(ctx context.Context, arg CountOperatorTasks
 	return count, err
 }
 
-const countOwnerTasks = `-- name: CountOwnerTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.mode = 'live'
-  AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
-`
-
-type CountOwnerTasksParams struct {
-	Statuses   string
-	EndedSince int64
-	TaskType   string
-	TitleLike  string
-	TitleAsIs  string
-}
-
-func (q *Queries) CountOwnerTasks(ctx context.Context, arg CountOwnerTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwnerTasks,
-		arg.Statuses,
-		arg.EndedSince,
-		arg.TaskType,
-		arg.TitleLike,
-		arg.TitleAsIs,
-	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const countPoolTasks = `-- name: CountPoolTasks :one
 SELECT COUNT(*) FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > $1
@@ -138,6 +72,45 @@ type CountPoolTasksParams struct {
 
 func (q *Queries) CountPoolTasks(ctx context.Context, arg CountPoolTasksParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countPoolTasks, arg.Now, arg.OperatorID, arg.TaskType)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countTasks = `-- name: CountTasks :one
+SELECT COUNT(*) FROM (
+  SELECT a.id, a.agent_id, a.mode, a.status, a.title, a.description, a.task_type, a.lat, a.lng, a.address, a.reward, a.asset, a.deadline, a.proof_requirements, a.digital_instructions, a.agent_public_key, a.assign_to, a.estimate_approval, a.content_hash, a.operator_id, a.estimate_id, a.estimate_minutes, a.estimate_note, a.estimate_state, a.submission, a.changes_requested, a.guardian_rejections, a.file_count, a.agent_messages, a.operator_messages, a.created_at, a.updated_at, a.accepted_at, a.start_by, a.started_at, a.submitted_at, a.review_since, a.verified_at, a.paid_at, a.ended_at FROM tasks a WHERE a.agent_id = $1 AND a.mode = $2
+  UNION ALL
+  SELECT b.id, b.agent_id, b.mode, b.status, b.title, b.description, b.task_type, b.lat, b.lng, b.address, b.reward, b.asset, b.deadline, b.proof_requirements, b.digital_instructions, b.agent_public_key, b.assign_to, b.estimate_approval, b.content_hash, b.operator_id, b.estimate_id, b.estimate_minutes, b.estimate_note, b.estimate_state, b.submission, b.changes_requested, b.guardian_rejections, b.file_count, b.agent_messages, b.operator_messages, b.created_at, b.updated_at, b.accepted_at, b.start_by, b.started_at, b.submitted_at, b.review_since, b.verified_at, b.paid_at, b.ended_at FROM tasks b WHERE CAST($1 AS TEXT) = '' AND b.mode = $2
+) AS t
+WHERE (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
+  AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
+  AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
+  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
+`
+
+type CountTasksParams struct {
+	AgentID    string
+	Mode       string
+	Statuses   string
+	EndedSince int64
+	TaskType   string
+	TitleLike  string
+	TitleAsIs  string
+}
+
+// Of an agent, or, where there is none, of all of them: the parameter opens one of the two.
+func (q *Queries) CountTasks(ctx context.Context, arg CountTasksParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countTasks,
+		arg.AgentID,
+		arg.Mode,
+		arg.Statuses,
+		arg.EndedSince,
+		arg.TaskType,
+		arg.TitleLike,
+		arg.TitleAsIs,
+	)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -464,7 +437,7 @@ WHERE t.agent_id = $1 AND t.mode = $2
   AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
   AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST($8 AS BIGINT) OR (t.created_at = CAST($8 AS BIGINT) AND t.id < $9))
+  AND (t.created_at, t.id) < (CAST($8 AS BIGINT), CAST($9 AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
 `
@@ -484,6 +457,8 @@ type ListAgentTasksParams struct {
 }
 
 // A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
+// An agent's list and the owner's come from an index each; PostgreSQL would sort everything
+// for a text that served both.
 func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]Task, error) {
 	rows, err := q.db.QueryContext(ctx, listAgentTasks,
 		arg.AgentID,
@@ -608,7 +583,7 @@ const listOperatorTasks = `-- name: ListOperatorTasks :many
 SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
 WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live'
   AND (CAST($2 AS TEXT) = '' OR t.task_type = $2)
-  AND (t.created_at < CAST($3 AS BIGINT) OR (t.created_at = CAST($3 AS BIGINT) AND t.id < $4))
+  AND (t.created_at, t.id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($6 AS BIGINT) OFFSET CAST($5 AS BIGINT)
 `
@@ -701,7 +676,7 @@ WHERE t.mode = 'live'
   AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
   AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST($6 AS BIGINT) OR (t.created_at = CAST($6 AS BIGINT) AND t.id < $7))
+  AND (t.created_at, t.id) < (CAST($6 AS BIGINT), CAST($7 AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($9 AS BIGINT) OFFSET CAST($8 AS BIGINT)
 `
@@ -797,7 +772,7 @@ SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, addr
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > $1
   AND (t.assign_to IS NULL OR t.assign_to = CAST($2 AS TEXT))
   AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-  AND (t.created_at < CAST($4 AS BIGINT) OR (t.created_at = CAST($4 AS BIGINT) AND t.id < $5))
+  AND (t.created_at, t.id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($7 AS BIGINT) OFFSET CAST($6 AS BIGINT)
 `

@@ -12,7 +12,7 @@ import (
 
 const callbackAddresses = `-- name: CallbackAddresses :many
 SELECT subject_id, url FROM webhooks
-WHERE subject_id IN (SELECT value FROM json_array_elements_text($1) AS value) AND subject_id <> '' AND enabled = TRUE
+WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND subject_id <> '' AND enabled = TRUE
 `
 
 type CallbackAddressesRow struct {
@@ -96,7 +96,7 @@ func (q *Queries) CountWebhooks(ctx context.Context, arg CountWebhooksParams) (i
 }
 
 const deleteCallbacks = `-- name: DeleteCallbacks :exec
-DELETE FROM webhooks WHERE subject_id IN (SELECT value FROM json_array_elements_text($1) AS value) AND subject_id <> ''
+DELETE FROM webhooks WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND subject_id <> ''
 `
 
 func (q *Queries) DeleteCallbacks(ctx context.Context, ids string) error {
@@ -106,7 +106,7 @@ func (q *Queries) DeleteCallbacks(ctx context.Context, ids string) error {
 
 const deleteDeliveriesAbout = `-- name: DeleteDeliveriesAbout :exec
 DELETE FROM webhook_deliveries WHERE webhook_id IN (
-  SELECT w.id FROM webhooks w WHERE w.subject_id IN (SELECT value FROM json_array_elements_text($1) AS value) AND w.subject_id <> '')
+  SELECT w.id FROM webhooks w WHERE w.subject_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND w.subject_id <> '')
 `
 
 func (q *Queries) DeleteDeliveriesAbout(ctx context.Context, ids string) error {

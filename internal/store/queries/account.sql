@@ -176,10 +176,10 @@ SELECT * FROM people WHERE id = @id FOR UPDATE;
 SELECT removed_at FROM people WHERE id = @id FOR SHARE;
 
 -- name: PeopleByIDs :many
-SELECT * FROM people WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+SELECT * FROM people WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
 -- name: AgentsByIDs :many
-SELECT id, name FROM agents WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+SELECT id, name FROM agents WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
 -- name: Owners :many
 SELECT * FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500;

@@ -17,13 +17,13 @@ WHERE id = @id AND state = @from_state AND version = @from_version AND entries =
 SELECT * FROM subjects WHERE id = @id FOR UPDATE;
 
 -- name: LockSubjects :many
-SELECT id FROM subjects WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value) ORDER BY id FOR UPDATE;
+SELECT id FROM subjects WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) ORDER BY id FOR UPDATE;
 
 -- name: FindSubject :one
 SELECT * FROM subjects WHERE id = @id;
 
 -- name: FindSubjects :many
-SELECT * FROM subjects WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+SELECT * FROM subjects WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
 -- name: RenewClaim :execrows
 -- No version and no entry: that somebody is still at it is news to nobody.
@@ -53,4 +53,4 @@ WHERE id = @id AND kind = @kind AND agent_id = @agent_id AND mode = @mode AND se
 -- Their rows are gone; what is left is the chain.
 UPDATE subjects SET state = 'deleted', finished = TRUE, needs = '', claimed_by = '', claimed_at = 0, lease_until = 0, clock_at = 0,
   ended_at = CASE WHEN ended_at = 0 THEN @now ELSE ended_at END
-WHERE id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));

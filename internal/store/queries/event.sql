@@ -9,7 +9,7 @@ SELECT * FROM trail WHERE subject_id = @subject_id AND n > @after ORDER BY n LIM
 
 -- name: ForgetTrail :exec
 -- What was said goes with its subject; that something was said, and when, stays chained.
-UPDATE trail SET data = '', actor = '' WHERE subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value);
+UPDATE trail SET data = '', actor = '' WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
 -- name: LastSeq :one
 SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) AS seq FROM trail;

@@ -13,6 +13,9 @@ UPDATE loops SET slug = @instead WHERE slug = @slug AND mode = 'test' AND agent_
 -- name: LoopByID :one
 SELECT * FROM loops WHERE id = @id;
 
+-- name: LoopsByIDs :many
+SELECT * FROM loops WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
+
 -- name: LoopBySlug :one
 SELECT * FROM loops WHERE slug = @slug;
 

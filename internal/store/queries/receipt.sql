@@ -26,3 +26,8 @@ SELECT * FROM receipts WHERE review_id = @review_id ORDER BY round DESC LIMIT 1;
 -- Of all who try, one finds it unused.
 UPDATE receipts SET consumed_at = @now, consumed_by = @consumed_by
 WHERE review_id = @review_id AND round = @round AND consumed_at = 0;
+
+-- name: ReceiptsOf :many
+-- When the receipts of some requests were used up, in any round.
+SELECT review_id, round, consumed_at FROM receipts
+WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews)));

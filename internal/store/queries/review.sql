@@ -26,7 +26,7 @@ SELECT id FROM reviews WHERE task_id = CAST(@task_id AS TEXT) AND status IN ('pe
 
 -- name: OpenReviewsOfTasks :many
 SELECT CAST(task_id AS TEXT) AS task_id, id FROM reviews
-WHERE task_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND status IN ('pending', 'claimed');
+WHERE task_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND status IN ('pending', 'claimed');
 
 -- name: SaveReview :exec
 UPDATE reviews SET

@@ -42,6 +42,8 @@ WHERE id = @id;
 
 -- name: ListAgentTasks :many
 -- A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
+-- An agent's list and the owner's come from an index each; PostgreSQL would sort everything
+-- for a text that served both.
 SELECT * FROM tasks t
 WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
@@ -49,18 +51,9 @@ WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: CountAgentTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.agent_id = @agent_id AND t.mode = @mode
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!');
 
 -- name: ListOwnerTasks :many
 SELECT * FROM tasks t
@@ -70,14 +63,18 @@ WHERE t.mode = 'live'
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
--- name: CountOwnerTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.mode = 'live'
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
+-- name: CountTasks :one
+-- Of an agent, or, where there is none, of all of them: the parameter opens one of the two.
+SELECT COUNT(*) FROM (
+  SELECT a.* FROM tasks a WHERE a.agent_id = @agent_id AND a.mode = @mode
+  UNION ALL
+  SELECT b.* FROM tasks b WHERE CAST(@agent_id AS TEXT) = '' AND b.mode = @mode
+) AS t
+WHERE (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
   AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
@@ -89,7 +86,7 @@ SELECT * FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
   AND (t.assign_to IS NULL OR t.assign_to = CAST(@operator_id AS TEXT))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
@@ -103,7 +100,7 @@ WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
 SELECT * FROM tasks t
 WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (t.created_at < CAST(@before AS BIGINT) OR (t.created_at = CAST(@before AS BIGINT) AND t.id < @before_id))
+  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 

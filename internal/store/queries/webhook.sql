@@ -44,14 +44,14 @@ UPDATE webhooks SET url = @url, enabled = @enabled, updated_at = @updated_at WHE
 
 -- name: CallbackAddresses :many
 SELECT subject_id, url FROM webhooks
-WHERE subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND subject_id <> '' AND enabled = TRUE;
+WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND subject_id <> '' AND enabled = TRUE;
 
 -- name: DeleteCallbacks :exec
-DELETE FROM webhooks WHERE subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND subject_id <> '';
+DELETE FROM webhooks WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND subject_id <> '';
 
 -- name: DeleteDeliveriesAbout :exec
 DELETE FROM webhook_deliveries WHERE webhook_id IN (
-  SELECT w.id FROM webhooks w WHERE w.subject_id IN (SELECT value FROM json_array_elements_text(@ids) AS value) AND w.subject_id <> '');
+  SELECT w.id FROM webhooks w WHERE w.subject_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND w.subject_id <> '');
 
 -- name: DeleteEndedSubscriptions :exec
 -- A callback lasts as long as its log.

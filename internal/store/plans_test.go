@@ -1,0 +1,319 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/store/storetest"
+)
+
+// What a list or a look-up costs must not grow with what is over. These tests ask each
+// database how it would find the rows of a house that has been used for a while.
+
+// numbers makes the rows of a table from the numbers i below 10,000.
+const numbers = ` WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) SELECT `
+
+// history is 10,000 requests, of which all but twenty are over. One in fifty is the quiet
+// agent's; each person was asked about one of them, some answered.
+var history = []string{
+	`INSERT INTO agents (id, name, tier, created_at) VALUES ('ag_busy', 'Busy', 'HOUSE', 1), ('ag_quiet', 'Quiet', 'HOUSE', 1)`,
+	`INSERT INTO people (id, name, name_key, created_at)` + numbers + `'op_' || i, 'P' || i, 'p' || i, i FROM n`,
+	`INSERT INTO loops (id, slug, mode, creator_id, name, created_at, updated_at)` + numbers + `'loop_' || i, 'l' || i, 'live', 'op_0', 'L', i, i FROM n`,
+	`INSERT INTO tasks (id, agent_id, mode, status, title, description, task_type, reward, asset, deadline, proof_requirements, estimate_approval, content_hash,
+		operator_id, paid_at, created_at, updated_at)` + numbers + `
+		't_' || i, CASE WHEN i % 50 = 0 THEN 'ag_quiet' ELSE 'ag_busy' END, 'live', CASE WHEN i % 500 = 1 THEN 'POSTED' ELSE 'PAID' END, 'T', 'D', 'PHOTO', 1, 'house', i,
+		'[]', 'auto', 'h' || i, CASE WHEN i % 500 = 1 THEN NULL ELSE 'op_' || (i % 100) END, 1, i, i FROM n`,
+	`INSERT INTO reviews (id, loop_id, agent_id, mode, status, processing_type, type, priority, priority_rank, request_text, platform, response_type,
+		response_config, on_timeout, timeout_seconds, content_hash, timeout_at, response_source, created_at, round_at, updated_at, ended_at)` + numbers + `
+		'r_' || i, 'loop_' || (i % 20), CASE WHEN i % 50 = 0 THEN 'ag_quiet' ELSE 'ag_busy' END, 'live', CASE WHEN i % 500 = 1 THEN 'pending' ELSE 'timeout' END,
+		'deferred', 'markdown', 'medium', 2, 'May I?', 'api', 'boolean', '{}', 'cancel', 60, 'h' || i, i + 60, CASE WHEN i % 500 = 1 THEN '' ELSE 'default' END,
+		i, i, i, CASE WHEN i % 500 = 1 THEN 0 ELSE i + 60 END FROM n`,
+	`INSERT INTO review_recipients (review_id, person_id, reason, created_at)` + numbers + `'r_' || i, 'op_' || i, 'loop', i FROM n`,
+	`INSERT INTO review_votes (review_id, round, person_id, response, value, decision, via, created_at)` + numbers + `
+		'r_' || i, 1, 'op_' || i, 'true', 'true', 'approved', 'page', i FROM n`,
+	`INSERT INTO review_feedback (review_id, id, agent_id, body, created_at)` + numbers + `'r_' || i, 'f_' || i, 'ag_busy', '{}', i FROM n`,
+	`INSERT INTO receipts (review_id, round, nonce, digest, decision, body, expires_at, created_at)` + numbers + `
+		'r_' || i, 1, 'n' || i, 'd', 'approved', '{}', i, i FROM n`,
+}
+
+// PostgreSQL knows its tables, as it does after a while by itself; SQLite is never told.
+func TestInAHouseWithAHistory(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
+		texts := history
+		if s.Kind() == "postgres" {
+			texts = append(texts[:len(texts):len(texts)], "ANALYZE")
+		}
+		require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error {
+			for _, text := range texts {
+				if _, err := tx.Exec(t.Context(), text); err != nil {
+					return fmt.Errorf("%w in %s", err, text)
+				}
+			}
+			return nil
+		}))
+		t.Run("ids are looked up by index", func(t *testing.T) { lookUpIDs(t, s) })
+		t.Run("the newest tasks come from an index", func(t *testing.T) { newestTasks(t, s) })
+		t.Run("the newest reviews come from an index", func(t *testing.T) { newestReviews(t, s) })
+		t.Run("open reviews are found among the open ones", func(t *testing.T) { openReviews(t, s) })
+	})
+}
+
+// planner runs queries and keeps how the database finds their rows.
+type planner struct {
+	db.DBTX
+	kind string
+	tx   *store.Tx
+	none *sql.DB // gives the one row of a count, which nobody looks at
+	plan strings.Builder
+}
+
+// planOf is how the database finds the rows of a query.
+func planOf(t *testing.T, s *store.Store, query func(*db.Queries) error) string {
+	t.Helper()
+	none, err := sql.Open("sqlite", ":memory:")
+	require.NoError(t, err)
+	defer none.Close()
+	p := &planner{kind: s.Kind(), none: none}
+	require.NoError(t, s.Read(t.Context(), func(tx *store.Tx) error {
+		p.tx = tx
+		return query(db.New(p))
+	}))
+	return p.plan.String()
+}
+
+func (p *planner) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if err := p.explain(ctx, text, args); err != nil {
+		return nil, err
+	}
+	return p.tx.Query(ctx, text, args...)
+}
+
+func (p *planner) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	if err := p.explain(ctx, text, args); err != nil {
+		p.plan.WriteString(err.Error())
+	}
+	return p.none.QueryRowContext(ctx, "SELECT 0")
+}
+
+func (p *planner) explain(ctx context.Context, text string, args []any) error {
+	how := "EXPLAIN "
+	if p.kind == "sqlite" {
+		how = "EXPLAIN QUERY PLAN "
+	}
+	rows, err := p.tx.Query(ctx, how+text, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	line := make([]any, len(columns))
+	for i := range line {
+		line[i] = new(any)
+	}
+	var step string // in the last column
+	line[len(line)-1] = &step
+	for rows.Next() {
+		if err := rows.Scan(line...); err != nil {
+			return err
+		}
+		p.plan.WriteString(step + "\n")
+	}
+	return rows.Err()
+}
+
+func lookUpIDs(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	for table, look := range map[string]func(q *db.Queries, ids func(prefix string) string) (int, error){
+		"loops": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.LoopsByIDs(ctx, ids("loop_"))
+			return len(rows), err
+		},
+		"people": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.PeopleByIDs(ctx, ids("op_"))
+			return len(rows), err
+		},
+		"rr": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.RecipientsOf(ctx, ids("r_"))
+			return len(rows), err
+		},
+		"review_votes": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.AnswersOf(ctx, ids("r_"))
+			return len(rows), err
+		},
+		"review_feedback": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.FeedbackOf(ctx, ids("r_"))
+			return len(rows), err
+		},
+		"receipts": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.ReceiptsOf(ctx, ids("r_"))
+			return len(rows), err
+		},
+	} {
+		three := func(prefix string) string {
+			return store.IDs([]string{prefix + "7", prefix + "5000", "", prefix + "7", prefix + "9999", prefix + "none", "' OR 1=1", "\x00", "\xff"})
+		}
+		plan := planOf(t, s, func(q *db.Queries) error {
+			n, err := look(q, three)
+			require.Equal(t, 3, n, table)
+			return err
+		})
+		if s.Kind() == "sqlite" {
+			require.Contains(t, plan, "SEARCH "+table+" USING", table)
+		} else {
+			require.Contains(t, plan, "= ANY (", table)
+		}
+		require.NotContains(t, plan, "SCAN "+table, table)
+		require.NotContains(t, plan, "Seq Scan on", table)
+		planOf(t, s, func(q *db.Queries) error {
+			n, err := look(q, func(string) string { return store.IDs(nil) })
+			require.Zero(t, n, table)
+			return err
+		})
+	}
+}
+
+func TestIDsAreOneArgument(t *testing.T) {
+	require.Equal(t, `[]`, store.IDs(nil))
+	require.Equal(t, `["a_1","b_2"]`, store.IDs([]string{"b_2", "", "a_1", "b_2", `x"`, "y\x00"}))
+}
+
+// caller is whose lists are looked at.
+type caller struct {
+	agentID    string
+	everything bool
+	loops      []string
+	personID   string
+}
+
+func (c caller) sorted(order string, open bool) db.SortedReviewsParams {
+	return db.SortedReviewsParams{
+		OnlyOpen: open, AgentID: c.agentID, Mode: "live", Everything: c.everything, Loops: store.IDs(c.loops), PersonID: c.personID,
+		Before: 1 << 60, Sort: order, RowLimit: 21,
+	}
+}
+
+var (
+	quietAgent = caller{agentID: "ag_quiet", everything: true}
+	anOwner    = caller{personID: "op_0", everything: true}
+	aPerson    = caller{personID: "op_1001", loops: []string{"loop_3"}} // was asked about an open request in another loop
+)
+
+func newestReviews(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	people := func(c caller) func(q *db.Queries) ([]db.Review, error) {
+		return func(q *db.Queries) ([]db.Review, error) {
+			return q.NewestOfPeople(ctx, db.NewestOfPeopleParams{
+				Mode: "live", Everything: c.everything, Loops: store.IDs(c.loops), PersonID: c.personID, Before: 1 << 60, RowLimit: 21,
+			})
+		}
+	}
+	for name, c := range map[string]struct {
+		list   func(q *db.Queries) ([]db.Review, error)
+		index  string
+		newest string
+	}{
+		"an agent's": {func(q *db.Queries) ([]db.Review, error) {
+			return q.NewestOfAgent(ctx, db.NewestOfAgentParams{AgentID: "ag_quiet", Mode: "live", Before: 1 << 60, RowLimit: 21})
+		}, "reviews_by_agent", "r_9950"},
+		"the owner's": {people(anOwner), "reviews_by_time", "r_9999"},
+		"a person's":  {people(aPerson), "reviews_by_time", "r_9983"},
+	} {
+		plan := planOf(t, s, func(q *db.Queries) error {
+			rows, err := c.list(q)
+			require.Len(t, rows, 21, name)
+			require.Equal(t, c.newest, rows[0].ID, name)
+			return err
+		})
+		require.Contains(t, plan, c.index, name)
+		for _, costly := range []string{"SCAN r\n", "TEMP B-TREE", "Seq Scan on reviews", "Sort"} {
+			require.NotContains(t, plan, costly, name)
+		}
+	}
+}
+
+func newestTasks(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	const before, rows = 1 << 60, 6
+	for name, c := range map[string]struct {
+		list  func(q *db.Queries) (int, error)
+		index string
+	}{
+		"an agent's": {func(q *db.Queries) (int, error) {
+			found, err := q.ListAgentTasks(ctx, db.ListAgentTasksParams{AgentID: "ag_quiet", Mode: "live", Before: before, RowLimit: rows})
+			return len(found), err
+		}, "tasks_by_agent"},
+		"the owner's": {func(q *db.Queries) (int, error) {
+			found, err := q.ListOwnerTasks(ctx, db.ListOwnerTasksParams{Before: before, RowLimit: rows})
+			return len(found), err
+		}, "tasks_by_time"},
+		"the pool": {func(q *db.Queries) (int, error) {
+			found, err := q.ListPoolTasks(ctx, db.ListPoolTasksParams{OperatorID: "op_1", Before: before, RowLimit: rows})
+			return len(found), err
+		}, "tasks_open"},
+		"an operator's": {func(q *db.Queries) (int, error) {
+			found, err := q.ListOperatorTasks(ctx, db.ListOperatorTasksParams{OperatorID: "op_7", Before: before, RowLimit: rows})
+			return len(found), err
+		}, "tasks_by_operator"},
+	} {
+		plan := planOf(t, s, func(q *db.Queries) error {
+			n, err := c.list(q)
+			require.Equal(t, rows, n, name)
+			return err
+		})
+		require.Contains(t, plan, c.index, name)
+		for _, costly := range []string{"SCAN t\n", "TEMP B-TREE", "Seq Scan on tasks", "Sort"} {
+			require.NotContains(t, plan, costly, name)
+		}
+	}
+}
+
+func openReviews(t *testing.T, s *store.Store) {
+	for name, c := range map[string]struct {
+		caller
+		open int
+	}{"an agent's": {caller{agentID: "ag_busy", everything: true}, 20}, "another agent's": {quietAgent, 0}, "the owner's": {anOwner, 20}, "a person's": {aPerson, 1}} {
+		for _, order := range []string{"created_at_desc", "created_at_asc", "priority_desc", "status_asc"} {
+			requireOpenIndex(t, s, name, planOf(t, s, func(q *db.Queries) error {
+				rows, err := q.SortedReviews(t.Context(), c.sorted(order, true))
+				require.Len(t, rows, c.open, name)
+				return err
+			}))
+		}
+		count := db.CountReviewsParams{OnlyOpen: true, AgentID: c.agentID, Mode: "live", Everything: c.everything, Loops: store.IDs(c.loops), PersonID: c.personID}
+		requireOpenIndex(t, s, name, planOf(t, s, func(q *db.Queries) error {
+			_, err := q.CountReviews(t.Context(), count)
+			return err
+		}))
+		require.NoError(t, s.Read(t.Context(), func(tx *store.Tx) error {
+			n, err := tx.CountReviews(t.Context(), count)
+			require.EqualValues(t, c.open, n, name)
+			return err
+		}))
+	}
+}
+
+// requireOpenIndex makes sure that what is open is not looked for among all there is.
+// SQLite plans the ways in that are not taken, too: there c and d are those to what is open.
+func requireOpenIndex(t *testing.T, s *store.Store, name, plan string) {
+	t.Helper()
+	require.NotContains(t, plan, "reviews_by_time", name)
+	if s.Kind() == "sqlite" {
+		require.Regexp(t, `SEARCH c USING (COVERING )?INDEX reviews_by_content`, plan, name)
+		require.Regexp(t, `SCAN d USING (COVERING )?INDEX reviews_(open|by_content)`, plan, name)
+		return
+	}
+	require.Regexp(t, `reviews_(open|by_content)`, plan, name)
+	require.NotContains(t, plan, "Seq Scan on reviews", name)
+	require.NotContains(t, plan, "reviews_by_agent", name)
+}
