@@ -4,13 +4,14 @@ GO     ?= go
 SUITE  := $(GO) run ./scripts/suite
 PINNED := $(GO) run humanops-mcp/scripts/pinned
 
-# make test: rounds of each race, kills of each kind. make soak: the same at full size, and
-# how long each fuzz target is fed.
-ROUNDS      ?= 200
-KILLS       ?= 20
-SOAK_ROUNDS ?= 1000
-SOAK_KILLS  ?= 200
-SOAK_FUZZ   ?= 60s
+# make test: rounds of each race, kills of each kind. make soak: the same at full size, how
+# long hostile load lasts, in seconds, and how long each fuzz target is fed.
+ROUNDS       ?= 200
+KILLS        ?= 20
+SOAK_ROUNDS  ?= 1000
+SOAK_KILLS   ?= 200
+SOAK_HOSTILE ?= 60
+SOAK_FUZZ    ?= 60s
 
 export GO
 export HUMANOPS_TEST_REQUIRE ?=
@@ -53,13 +54,14 @@ suite: ## every test but the races, under the race detector, with browser, clien
 	HUMANOPS_E2E=1 HUMANOPS_KILLS=$(KILLS) $(SUITE) -race -p 3 -parallel 6 -timeout 20m -skip '^TestRace' ./...
 
 races: ## the races, ROUNDS of each, on both databases
-	HUMANOPS_RACE_ROUNDS=$(ROUNDS) $(SUITE) -count=1 -p 3 -timeout 20m -run '^TestRace' $(RACE_PACKAGES)
+	HUMANOPS_RACE_ROUNDS=$(ROUNDS) $(SUITE) -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
 
-soak: setup ## before an issue is closed: races and kills at full size, the detector on races, fuzzing, bounds under load
+soak: setup ## before an issue is closed: races, kills, hostile load and fuzzing at full size, on both databases
 	$(MAKE) HUMANOPS_TEST_REQUIRE=1 races ROUNDS=$(SOAK_ROUNDS)
 	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_RACE_ROUNDS=50 $(SUITE) -race -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
 	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_E2E=1 HUMANOPS_KILLS=$(SOAK_KILLS) $(SUITE) -count=1 -parallel 8 -timeout 120m -run '^TestKill' ./internal/e2e
-	$(MAKE) fuzz bench
+	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_E2E=1 HUMANOPS_HOSTILE_SECONDS=$(SOAK_HOSTILE) $(SUITE) -count=1 -timeout 60m -run '^TestHostile' ./internal/e2e
+	$(MAKE) fuzz
 
 fuzz: ## every fuzz target for SOAK_FUZZ
 	@git grep -o '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed 's,^\(.*\)/[^/]*:func \(.*\),\1 \2,' | while read -r folder name; do \
