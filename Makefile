@@ -51,7 +51,7 @@ lint: ## golangci-lint
 RACE_PACKAGES = $(shell git grep -l '^func TestRace' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's,^,./,')
 
 suite: ## every test but the races, under the race detector, with browser, clients and kills
-	HUMANOPS_E2E=1 HUMANOPS_KILLS=$(KILLS) $(SUITE) -race -p 3 -parallel 6 -timeout 20m -skip '^TestRace' ./...
+	HUMANOPS_E2E=1 HUMANOPS_KILLS=$(KILLS) $(SUITE) -race -count=1 -p 3 -parallel 6 -timeout 30m -skip '^TestRace' ./...
 
 races: ## the races, ROUNDS of each, on both databases
 	HUMANOPS_RACE_ROUNDS=$(ROUNDS) $(SUITE) -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
