@@ -3,13 +3,20 @@
 GO     ?= go
 SUITE  := $(GO) run ./scripts/suite
 PINNED := $(GO) run humanops-mcp/scripts/pinned
-ROUNDS ?= 1000
-KILLS  ?= 200
+
+# make test: rounds of each race, kills of each kind. make soak: the same at full size, how
+# long hostile load lasts, in seconds, and how long each fuzz target is fed.
+ROUNDS       ?= 200
+KILLS        ?= 20
+SOAK_ROUNDS  ?= 1000
+SOAK_KILLS   ?= 200
+SOAK_HOSTILE ?= 60
+SOAK_FUZZ    ?= 60s
 
 export GO
 export HUMANOPS_TEST_REQUIRE ?=
 
-.PHONY: help build test setup generate vet lint suite soak bench clean
+.PHONY: help build test setup generate vet lint suite races soak fuzz bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +25,7 @@ build: ## the binary, in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/humanops-mcp ./cmd/humanops-mcp
 
 test: setup ## everything that CI runs
-	$(MAKE) HUMANOPS_TEST_REQUIRE=1 vet lint suite
+	$(MAKE) HUMANOPS_TEST_REQUIRE=1 vet lint suite races
 
 setup: ## install what the tests need, and prove that it works
 	./scripts/setup.sh
@@ -37,3 +44,33 @@ vet: ## go vet and gofmt
 
 lint: ## golangci-lint
 	$(PINNED) golangci-lint run --timeout 10m
+
+# Races are left to a target of their own, where they do many rounds: under the detector
+# they would be ten times as slow. The end-to-end tests mostly wait, so more packages run
+# than there are cores.
+RACE_PACKAGES = $(shell git grep -l '^func TestRace' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's,^,./,')
+
+suite: ## every test but the races, under the race detector, with browser, clients and kills
+	HUMANOPS_E2E=1 HUMANOPS_KILLS=$(KILLS) $(SUITE) -race -count=1 -p 3 -parallel 6 -timeout 30m -skip '^TestRace' ./...
+
+races: ## the races, ROUNDS of each, on both databases
+	HUMANOPS_RACE_ROUNDS=$(ROUNDS) $(SUITE) -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
+
+soak: setup ## before an issue is closed: races, kills, hostile load and fuzzing at full size, on both databases
+	$(MAKE) HUMANOPS_TEST_REQUIRE=1 races ROUNDS=$(SOAK_ROUNDS)
+	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_RACE_ROUNDS=50 $(SUITE) -race -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
+	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_E2E=1 HUMANOPS_KILLS=$(SOAK_KILLS) $(SUITE) -count=1 -parallel 8 -timeout 120m -run '^TestKill' ./internal/e2e
+	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_E2E=1 HUMANOPS_HOSTILE_SECONDS=$(SOAK_HOSTILE) $(SUITE) -count=1 -timeout 60m -run '^TestHostile' ./internal/e2e
+	$(MAKE) fuzz
+
+fuzz: ## every fuzz target for SOAK_FUZZ
+	@git grep -o '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed 's,^\(.*\)/[^/]*:func \(.*\),\1 \2,' | while read -r folder name; do \
+	  echo "fuzz: $$name in $$folder for $(SOAK_FUZZ)"; \
+	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(SOAK_FUZZ) "./$$folder" || exit 1; \
+	done
+
+bench: ## ratios against a baseline measured in the same run
+	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./internal/e2e/bench/
+
+clean: ## away with what was built
+	rm -rf bin .tools

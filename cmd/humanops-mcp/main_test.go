@@ -20,6 +20,7 @@ import (
 
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/daemon"
+	"humanops-mcp/internal/leak"
 )
 
 // TestScripts runs the built binary through the scripts in testdata, each in a home of
@@ -56,7 +57,7 @@ func setUp(e *testscript.Env, bin string) error {
 	e.Setenv("HUMANOPS_MARKETPLACE_SIMULATED_STEP", "100ms")
 	e.Defer(func() {
 		// Whatever the script left running ends with it.
-		_, _ = daemon.Paths(dataFolder(home)).Stop(context.Background())
+		leak.Stop(e.WorkDir, func() { _, _ = daemon.Paths(dataFolder(home)).Stop(context.Background()) })
 		_ = os.RemoveAll(runtime)
 	})
 	return nil

@@ -53,9 +53,11 @@ func newHouse(t *testing.T) daemon.Files {
 	t.Setenv("HUMANOPS_DATA_DIR", data)
 	t.Setenv("HUMANOPS_LISTEN", "127.0.0.1:0")
 	t.Cleanup(func() {
-		if _, err := daemon.Paths(data).Stop(context.Background()); err != nil {
-			require.ErrorIs(t, err, daemon.ErrNotRunning)
-		}
+		leak.Stop(data, func() {
+			if _, err := daemon.Paths(data).Stop(context.Background()); err != nil {
+				require.ErrorIs(t, err, daemon.ErrNotRunning)
+			}
+		})
 		require.NoError(t, os.RemoveAll(runtime))
 	})
 	return daemon.Paths(data)

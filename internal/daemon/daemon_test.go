@@ -91,9 +91,11 @@ func house(t *testing.T, env ...string) *config.Config {
 	cfg, _, err := config.Load(config.Source{Env: append(env, "HUMANOPS_DATA_DIR="+filepath.Join(t.TempDir(), "data"))})
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		if _, err := Paths(cfg.DataDir).Stop(context.Background()); err != nil {
-			require.ErrorIs(t, err, ErrNotRunning)
-		}
+		leak.Stop(cfg.DataDir, func() {
+			if _, err := Paths(cfg.DataDir).Stop(context.Background()); err != nil {
+				require.ErrorIs(t, err, ErrNotRunning)
+			}
+		})
 	})
 	return cfg
 }

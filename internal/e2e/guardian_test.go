@@ -127,6 +127,7 @@ func TestGuardian_with_a_vision_model(t *testing.T) {
 
 // An endpoint that fails, and one that never answers, leave the submission to people.
 func TestGuardian_that_gives_no_verdict_leaves_it_to_people(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"answers 500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", http.StatusInternalServerError) },
 		"is silent": func(_ http.ResponseWriter, r *http.Request) {

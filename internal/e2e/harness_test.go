@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
+	"humanops-mcp/internal/daemon"
 	"humanops-mcp/internal/leak"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
@@ -82,7 +83,7 @@ func newFolder(t *testing.T, extra ...string) *platform {
 	env := append(plainEnvironment(),
 		"HUMANOPS_DATA_DIR="+dir, "HUMANOPS_LISTEN=127.0.0.1:0", "XDG_RUNTIME_DIR="+runtime, "HOME="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
 	p := &platform{t: t, dir: dir, runtime: runtime, env: append(env, extra...)}
-	t.Cleanup(p.stop)
+	t.Cleanup(func() { leak.Stop(dir, p.stop) })
 	return p
 }
 
@@ -169,11 +170,11 @@ func (p *platform) run(args ...string) string {
 	return string(out)
 }
 
+// stop ends whatever platform runs on the folder, whoever started it.
 func (p *platform) stop() {
-	if p.pid > 0 {
-		if out, err := p.command("stop").CombinedOutput(); err != nil {
-			p.t.Logf("stop: %v: %s", err, out)
-		}
+	out, err := p.command("stop").CombinedOutput()
+	if err != nil && !strings.Contains(string(out), daemon.ErrNotRunning.Error()) {
+		p.t.Logf("stop: %v: %s", err, out)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,8 +38,16 @@ func kills(t *testing.T) int {
 // A platform that is killed at any point loses no task that it confirmed, makes none
 // twice, keeps the ledger exact and does every job.
 func TestKill_nothing_confirmed_is_lost_or_doubled(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { killInsideWrites(t) })
-	t.Run("PostgreSQL", func(t *testing.T) { killInsideWrites(t, "HUMANOPS_DATABASE_URL="+storetest.PostgresURL(t)) })
+	onBoth(t, killInsideWrites)
+}
+
+// onBoth runs a test on both databases at once: it mostly waits, for the lease of a job to
+// end or for a platform to come up.
+func onBoth(t *testing.T, test func(t *testing.T, settings ...string)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); test(t) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); test(t, "HUMANOPS_DATABASE_URL="+storetest.PostgresURL(t)) })
 }
 
 func killInsideWrites(t *testing.T, settings ...string) {
@@ -178,8 +185,9 @@ func requireAllPaid(t *testing.T, p *platform) {
 // The stdio process may be killed at any time, too: the next one brings the platform
 // back if need be, and the task is there.
 func TestKill_stdio_and_platform_come_back(t *testing.T) {
-	p := newFolder(t)
-	for round := range max(3, kills(t)/10) {
+	t.Parallel()
+	p := newFolder(t, "HUMANOPS_MARKETPLACE_LOCAL_DAILY_CAP_USD=1000")
+	for round := range kills(t) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		agent := p.stdio(ctx)
 		title := fmt.Sprintf("round %d", round)
@@ -189,16 +197,30 @@ func TestKill_stdio_and_platform_come_back(t *testing.T) {
 		require.True(t, p.readStatus())
 		p.kill()
 		listed, _ := call[struct{ Items []taskStatus }](t, ctx, agent, "list_tasks", map[string]any{"limit": 100})
-		require.Len(t, listed.Items, round+1)
+		require.Len(t, listed.Items, min(round+1, 100))
 		require.True(t, p.readStatus())
 		cancel()
 	}
 }
 
 func TestKill_of_the_stdio_process_leaves_the_platform(t *testing.T) {
+	t.Parallel()
 	p := newFolder(t)
-	cmd := exec.Command(binary, "stdio")
-	cmd.Env = p.env
+	pid := 0
+	for range kills(t) {
+		killStdio(t, p)
+		require.True(t, p.readStatus(), "the platform outlives the chat")
+		if pid == 0 {
+			pid = p.pid
+		}
+		require.Equal(t, pid, p.pid, "it is the same one all the time")
+	}
+}
+
+// killStdio kills a stdio process that has had an answer from the platform.
+func killStdio(t *testing.T, p *platform) {
+	t.Helper()
+	cmd := p.command("stdio")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
@@ -217,5 +239,4 @@ func TestKill_of_the_stdio_process_leaves_the_platform(t *testing.T) {
 	require.True(t, strings.Contains(answer, "deposit_balance"), answer)
 	require.NoError(t, syscall.Kill(cmd.Process.Pid, syscall.SIGKILL))
 	_ = cmd.Wait()
-	require.True(t, p.readStatus(), "the platform outlives the chat")
 }

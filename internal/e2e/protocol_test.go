@@ -31,6 +31,7 @@ func protocolTool(t *testing.T, env []string, tool *toolchain.Tool, args ...stri
 }
 
 func TestInspector(t *testing.T) {
+	t.Parallel()
 	p := serve(t)
 	bearer := "Authorization: Bearer " + p.cred.TestKey
 	legacy, modern := []string{"--protocol-era", "legacy"}, []string{"--protocol-era", "modern"}
@@ -68,6 +69,7 @@ func inspect(t *testing.T, p *platform, target []string, args ...string) string 
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	p := serve(t, "HUMANOPS_CONFORMANCE=true")
 	dir := t.TempDir()
 	out, err := protocolTool(t, p.env, toolchain.Conformance, "server", "--url", p.url+"/mcp", "--suite", "active", "-o", dir)

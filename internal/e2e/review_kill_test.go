@@ -13,7 +13,6 @@ import (
 
 	rest "humanops-mcp/client"
 	"humanops-mcp/internal/receipt"
-	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
@@ -39,8 +38,7 @@ func (j *journal) note(change func()) {
 // A platform that is killed at any point loses no request and no decision that it
 // confirmed, and decides nothing twice; an approval can still be used once, and only once.
 func TestKill_no_decision_is_lost_or_made_twice(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { killInsideDecisions(t) })
-	t.Run("PostgreSQL", func(t *testing.T) { killInsideDecisions(t, "HUMANOPS_DATABASE_URL="+storetest.PostgresURL(t)) })
+	onBoth(t, killInsideDecisions)
 }
 
 func killInsideDecisions(t *testing.T, settings ...string) {

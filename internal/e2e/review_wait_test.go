@@ -106,7 +106,15 @@ func requireOneRequest(t *testing.T, ctx context.Context, p *platform, text stri
 
 // A server that dies while somebody waits has lost nothing: the next call has the answer.
 func TestKill_during_a_wait_loses_nothing(t *testing.T) {
+	t.Parallel()
 	p := serve(t)
+	for range kills(t) {
+		killDuringWait(t, p)
+	}
+}
+
+func killDuringWait(t *testing.T, p *platform) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	agent := p.api(rest.Options{APIKey: p.cred.LiveKey})

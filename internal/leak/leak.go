@@ -43,6 +43,18 @@ func Main(m *testing.M, shared ...func()) int {
 	return code
 }
 
+// Stop calls stop until no process has to do with dir, as long as that is worth the
+// wait: a platform that was being started when the first stop came takes the folder after
+// it, and whoever started it may be gone.
+func Stop(dir string, stop func()) {
+	stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.Now().Add(patience); len(about(dir)) > 0 && time.Now().Before(late); <-tick.C {
+		stop()
+	}
+}
+
 // lasting are the processes about dir that do not end by themselves.
 func lasting(dir string, within time.Duration) []int {
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -48,3 +48,27 @@ func TestLasting(t *testing.T) {
 		require.NoError(t, <-ended)
 	})
 }
+
+func TestStop(t *testing.T) {
+	t.Run("stops once where nothing runs", func(t *testing.T) {
+		calls := 0
+		Stop(t.TempDir(), func() { calls++ })
+		require.Equal(t, 1, calls)
+	})
+	t.Run("stops again what was only being started at the first time", func(t *testing.T) {
+		dir := t.TempDir()
+		cmd := exec.Command("sh", "-c", "read -r _; true")
+		cmd.Env = []string{"X=" + dir}
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		calls := 0
+		Stop(dir, func() {
+			if calls++; calls == 3 {
+				require.NoError(t, in.Close())
+				require.NoError(t, cmd.Wait())
+			}
+		})
+		require.Equal(t, 3, calls)
+	})
+}

@@ -87,11 +87,15 @@ func (t *Tool) search() (string, error) {
 
 // places are the files that may be the tool, each once.
 func (t *Tool) places() []string {
-	var files []string
+	var files, seen []string
 	for _, folder := range t.folders() {
+		real, err := filepath.EvalSymlinks(folder) // /bin is /usr/bin
+		if err != nil || !filepath.IsAbs(folder) || slices.Contains(seen, real) {
+			continue
+		}
+		seen = append(seen, real)
 		for _, program := range t.Programs {
-			file := filepath.Join(folder, program)
-			if filepath.IsAbs(file) && !slices.Contains(files, file) && executable(file) {
+			if file := filepath.Join(folder, program); executable(file) {
 				files = append(files, file)
 			}
 		}
@@ -99,6 +103,7 @@ func (t *Tool) places() []string {
 	return files
 }
 
+// folders are the project's own, the PATH's and the distribution's, in that order.
 func (t *Tool) folders() (folders []string) {
 	for _, folder := range t.Own {
 		if !filepath.IsAbs(folder) {

@@ -32,13 +32,15 @@ type report struct {
 	out      io.Writer
 	said     map[string]string // by package and test, until it is known whether it matters
 	packages []cost
-	tests    []cost
+	tests    map[string]float64 // top-level, with the longest of their parts, which may run beside them
 	skipped  []string
 	passed   int
 	failed   int
 }
 
-func newReport(out io.Writer) *report { return &report{out: out, said: map[string]string{}} }
+func newReport(out io.Writer) *report {
+	return &report{out: out, said: map[string]string{}, tests: map[string]float64{}}
+}
 
 func (r *report) read(events *json.Decoder) error {
 	for {
@@ -71,9 +73,9 @@ func key(e event) string { return e.Package + " " + e.Test }
 func (r *report) endTest(e event) {
 	output := r.said[key(e)]
 	delete(r.said, key(e))
-	if !strings.Contains(e.Test, "/") {
-		r.tests = append(r.tests, cost{short(e.Package) + " " + e.Test, e.Elapsed})
-	}
+	top, _, _ := strings.Cut(e.Test, "/")
+	name := short(e.Package) + " " + top
+	r.tests[name] = max(r.tests[name], e.Elapsed)
 	switch e.Action {
 	case "pass":
 		r.passed++
@@ -127,12 +129,18 @@ func (r *report) close(took time.Duration) {
 		fmt.Fprintln(r.out, "skipped:", line)
 	}
 	r.costliest("packages", r.packages)
-	r.costliest("tests", r.tests)
+	var tests []cost
+	for name, seconds := range r.tests {
+		tests = append(tests, cost{name, seconds})
+	}
+	r.costliest("tests", tests)
 	fmt.Fprintf(r.out, "\ntook %s\nsuite: %d passed, %d failed, %d skipped\n", took.Round(time.Second), r.passed, r.failed, len(r.skipped))
 }
 
 func (r *report) costliest(what string, list []cost) {
-	slices.SortStableFunc(list, func(a, b cost) int { return cmp.Compare(b.seconds, a.seconds) })
+	slices.SortFunc(list, func(a, b cost) int {
+		return cmp.Or(cmp.Compare(b.seconds, a.seconds), cmp.Compare(a.name, b.name))
+	})
 	fmt.Fprintf(r.out, "\nthe %s that took longest\n", what)
 	for _, c := range list[:min(len(list), shown)] {
 		fmt.Fprintf(r.out, "%8.1f s  %s\n", c.seconds, c.name)

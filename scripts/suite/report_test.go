@@ -13,6 +13,8 @@ const events = `{"ImportPath":"humanops-mcp/broken","Action":"build-output","Out
 {"Action":"output","Package":"humanops-mcp/good","Test":"TestFine","Output":"=== RUN   TestFine\n"}
 {"Action":"output","Package":"humanops-mcp/good","Test":"TestFine","Output":"chatter\n"}
 {"Action":"pass","Package":"humanops-mcp/good","Test":"TestFine","Elapsed":2.5}
+{"Action":"pass","Package":"humanops-mcp/good","Test":"TestSplit/slow half","Elapsed":2}
+{"Action":"pass","Package":"humanops-mcp/good","Test":"TestSplit","Elapsed":0.1}
 {"Action":"output","Package":"humanops-mcp/good","Test":"TestPicky","Output":"=== RUN   TestPicky\n"}
 {"Action":"output","Package":"humanops-mcp/good","Test":"TestPicky","Output":"    x_test.go:1: no browser here\n"}
 {"Action":"output","Package":"humanops-mcp/good","Test":"TestPicky","Output":"--- SKIP: TestPicky (0.00s)\n"}
@@ -36,8 +38,8 @@ func TestReport(t *testing.T) {
 	said := out.String()
 	for _, part := range []string{
 		"broken.go:1: no\n", "ok  \thumanops-mcp/good\t2.600s\n", "it is wrong", "panic: test timed out", "left processes behind", "FAIL\thumanops-mcp/bad",
-		"skipped: good TestPicky: x_test.go:1: no browser here\n", "     9.1 s  bad\n     2.6 s  good\n", "     9.0 s  bad TestWrong\n     2.5 s  good TestFine\n",
-		"took 1m0s\nsuite: 1 passed, 1 failed, 1 skipped\n",
+		"skipped: good TestPicky: x_test.go:1: no browser here\n", "     9.1 s  bad\n     2.6 s  good\n", "     9.0 s  bad TestWrong\n     2.5 s  good TestFine\n     2.0 s  good TestSplit\n",
+		"took 1m0s\nsuite: 3 passed, 1 failed, 1 skipped\n",
 	} {
 		require.Contains(t, said, part)
 	}
