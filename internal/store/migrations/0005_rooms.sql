@@ -31,10 +31,8 @@ ALTER TABLE reviews DROP COLUMN callback_secret;
 ALTER TABLE reviews ADD COLUMN disputed BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE reviews SET disputed = TRUE WHERE task_id IS NOT NULL AND response_config LIKE '%"refund"%';
 
--- Letters name what they are about, of whatever kind it is. Those that are written already
--- go out as they are.
+-- Letters name what they are about, of whatever kind it is.
 UPDATE jobs SET args = REPLACE(args, '"review_id":', '"about":') WHERE kind IN ('notify', 'notify.mail', 'notify.chat');
-UPDATE jobs SET args = '{"ready":true,' || SUBSTR(args, 2) WHERE kind IN ('notify.mail', 'notify.chat');
 
 -- One clock and one delivery for every kind.
 UPDATE jobs SET kind = 'change.clock', args = REPLACE(REPLACE(args, '"task_id":', '"subject_id":'), '"review_id":', '"subject_id":'),
