@@ -5,33 +5,6 @@ import (
 	"reflect"
 )
 
-// Contract is one of the APIs this program speaks. It brings the path prefix, the way
-// callers prove who they are and the error envelope.
-type Contract string
-
-// The contracts served so far.
-const (
-	Marketplace Contract = "marketplace" // HumanOps: /api/v1
-	Platform    Contract = "platform"    // our own administration: /platform/v1
-	Reviews     Contract = "reviews"     // HITL.sh: /v1/api and /v1
-)
-
-// Prefix is the path in front of every endpoint of the contract.
-func (c Contract) Prefix() string { return c.Prefixes()[0] }
-
-// Prefixes are all the paths under which the contract is served, the one its clients
-// use today first.
-func (c Contract) Prefixes() []string {
-	switch c {
-	case Platform:
-		return []string{"/platform/v1"}
-	case Reviews:
-		return []string{"/v1/api", "/v1"}
-	default: // the marketplace
-		return []string{"/api/v1"}
-	}
-}
-
 // Access says which kinds of caller an endpoint serves; kinds may be or-ed.
 type Access uint8
 
@@ -71,7 +44,7 @@ type Info struct {
 }
 
 // Pattern is the net/http pattern: "POST /api/v1/tasks/{task_id}/cancel".
-func (i Info) Pattern() string { return i.Patterns()[0] }
+func (i Info) Pattern() string { return i.Method + " " + i.Contract.Prefix() + i.Path }
 
 // Patterns are the net/http patterns under every prefix of the contract.
 func (i Info) Patterns() []string {
@@ -98,7 +71,7 @@ func (e Endpoint[In, Out]) Info() Info {
 }
 
 // Upload is an endpoint that takes multipart/form-data: In's body fields are form
-// fields, and the files travel as parts called "files".
+// fields, and the files travel as parts called what the contract calls them.
 type Upload[In, Out any] struct {
 	Contract Contract
 	Method   string

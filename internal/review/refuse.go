@@ -16,6 +16,11 @@ func conflict(r db.Review, sentence string) error {
 	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: r.Status}
 }
 
+// against is a conflict with a standing rule: nobody was faster.
+func against(state, sentence string) error {
+	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: state, Rule: true}
+}
+
 func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForbidden, sentence) }
 
 // refusal tells the loser of a race how the request ended and who decided; for a request
