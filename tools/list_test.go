@@ -3,8 +3,6 @@ package tools_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -14,10 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/client"
+	"humanops-mcp/internal/golden"
 	"humanops-mcp/tools"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // published lists the tools as a client gets them.
 func published(t *testing.T, o tools.Options) []mcp.Tool {
@@ -103,13 +100,24 @@ func TestList(t *testing.T) {
 	})
 }
 
+func TestGoldenSchemas(t *testing.T) {
+	all, err := tools.Derived()
+	require.NoError(t, err)
+	files := map[string][]byte{}
+	for _, tool := range all {
+		raw, err := json.MarshalIndent(tool, "", "  ")
+		require.NoError(t, err)
+		files[tool.Name+".json"] = append(raw, '\n')
+	}
+	golden.Folder(t, "golden", files)
+}
+
 func TestSchemas(t *testing.T) {
 	all, err := tools.Derived()
 	require.NoError(t, err)
 	for _, tool := range all {
 		raw, err := json.MarshalIndent(tool, "", "  ")
 		require.NoError(t, err)
-		golden(t, filepath.Join("golden", tool.Name+".json"), append(raw, '\n'))
 
 		t.Run(tool.Name+" writes every hint and a short description", func(t *testing.T) {
 			a := tool.Annotations
@@ -138,17 +146,6 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
-	golden(t, filepath.Join("testdata", "table.md"), []byte(tools.Table()))
-}
-
-// golden compares with a file, or writes it.
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		require.NoError(t, os.WriteFile(path, got, 0o644))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, string(want), string(got), "run go test ./tools -update and look at the difference")
+func TestGoldenTable(t *testing.T) {
+	golden.File(t, filepath.Join("testdata", "table.md"), []byte(tools.Table()))
 }

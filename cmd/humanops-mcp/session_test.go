@@ -22,6 +22,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/config"
 	"humanops-mcp/internal/daemon"
+	"humanops-mcp/internal/leak"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Main(m))
 }
 
 // session is an MCP client on the other end of run's standard input and output.

@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,12 +20,11 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/golden"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
@@ -176,16 +173,8 @@ func TestEveryEndpointIsMounted(t *testing.T) {
 	require.ElementsMatch(t, patterns(schemas.All()), patterns(a.mounted))
 }
 
-func TestOpenAPIIsTheGoldenFile(t *testing.T) {
-	golden := filepath.Join("..", "..", "docs", "openapi.json")
-	document := document(House(hitl.Settings{}))
-	if *update {
-		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755))
-		require.NoError(t, os.WriteFile(golden, document, 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	require.Equal(t, string(want), string(document), "run: go test ./internal/api -update")
+func TestGoldenOpenAPI(t *testing.T) {
+	golden.File(t, filepath.Join("..", "..", "docs", "openapi.json"), document(House(hitl.Settings{})))
 }
 
 func TestOpenPaths(t *testing.T) {

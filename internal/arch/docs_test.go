@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,44 +9,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/golden"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/tools"
 )
 
-var update = flag.Bool("update", false, "write the generated parts of the documents")
-
-func TestGeneratedReadmeHasTheTableOfTools(t *testing.T) {
-	begin, end := "<!-- tools:begin -->\n", "<!-- tools:end -->"
-	requireGenerated(t, "README.md", func(now string) string {
-		before, rest, found := strings.Cut(now, begin)
-		_, after, closed := strings.Cut(rest, end)
-		require.True(t, found && closed, "README.md lost its markers")
-		return before + begin + tools.Table() + end + after
-	})
+func TestGoldenReadmeHasTheTableOfTools(t *testing.T) {
+	golden.Part(t, filepath.Join(root, "README.md"), "<!-- tools:begin -->\n", "<!-- tools:end -->", tools.Table())
 }
 
-func TestGeneratedStateMachinesAreDrawnFromTheTables(t *testing.T) {
-	requireGenerated(t, "docs/state-machines.md", func(string) string {
-		return "# State machines\n\nDrawn from the tables in the code; `go test ./internal/arch -update` draws them anew.\n\n## A task\n\n```mermaid\n" +
-			strings.TrimSpace(task.Life.Mermaid()) + "\n```\n\n## A review request\n\n```mermaid\n" + strings.TrimSpace(review.Life.Mermaid()) + "\n```\n"
-	})
-}
-
-// requireGenerated compares a document with what the code makes of it, or writes it.
-func requireGenerated(t *testing.T, name string, generate func(now string) string) {
-	t.Helper()
-	path := filepath.Join(root, name)
-	raw, err := os.ReadFile(path)
-	if !*update {
-		require.NoError(t, err)
-	}
-	want := generate(string(raw))
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
-		return
-	}
-	require.Equal(t, want, string(raw), "run: go test ./internal/arch -update, and look at the difference")
+func TestGoldenStateMachinesAreDrawnFromTheTables(t *testing.T) {
+	golden.File(t, filepath.Join(root, "docs/state-machines.md"), []byte("# State machines\n\nDrawn from the tables in the code; `make generate` draws them anew.\n\n## A task\n\n```mermaid\n"+
+		strings.TrimSpace(task.Life.Mermaid())+"\n```\n\n## A review request\n\n```mermaid\n"+strings.TrimSpace(review.Life.Mermaid())+"\n```\n"))
 }
 
 var markdownLink = regexp.MustCompile(`\]\(([^)#:]+)\)`)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,10 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"humanops-mcp/internal/golden"
 	"humanops-mcp/schemas"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 const home = "HOME=/home/ada"
 
@@ -222,15 +220,8 @@ func TestEffective(t *testing.T) {
 	require.NotContains(t, seen, "conformance")
 }
 
-func TestExample(t *testing.T) {
-	const golden = "../../config.example.yaml"
-	if *update {
-		err := os.WriteFile(golden, []byte(Example()), 0o644) //nolint:gosec // an example for everybody
-		require.NoError(t, err)
-	}
-	raw, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	require.Equal(t, string(raw), Example(), "run: go test ./internal/config -update")
+func TestGoldenExample(t *testing.T) {
+	golden.File(t, "../../config.example.yaml", []byte(Example()))
 
 	t.Run("loads as it is", func(t *testing.T) {
 		_, warnings, err := load(t, Example())

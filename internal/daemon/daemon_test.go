@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/config"
+	"humanops-mcp/internal/leak"
 )
 
 const failEnv = "HUMANOPS_TEST_DAEMON_FAILS"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Main(m))
 }
 
 func fakePlatform() error {

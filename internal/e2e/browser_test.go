@@ -17,13 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
+	"humanops-mcp/internal/toolchain"
 	"humanops-mcp/schemas"
 )
 
 // The whole of the product, once: a person opens their link on a phone, takes the task,
 // sends two photos; the agent gets them as images, approves, and the escrow pays.
 func TestBrowser_a_person_does_a_task_and_the_agent_sees_the_photos(t *testing.T) {
-	chrome := chromium(t)
+	chrome := toolchain.Chromium.Need(t)
 	p := serve(t)
 	var person schemas.PersonWithLink
 	require.NoError(t, json.Unmarshal([]byte(p.run("people", "add", "Ada", "--json")), &person))
@@ -92,17 +93,6 @@ func awaitReview(t *testing.T, ctx context.Context, agent mcpCaller, id string) 
 		}
 		require.NoError(t, ctx.Err())
 	}
-}
-
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, path := range []string{"/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"} {
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-	}
-	required(t, false, "chromium")
-	return ""
 }
 
 // phone opens a tab of 390 by 844 points, the size of a common phone.

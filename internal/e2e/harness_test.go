@@ -22,6 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
+	"humanops-mcp/internal/leak"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
@@ -48,19 +50,7 @@ func build(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "e2e: build: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
-}
-
-// required skips the test where something is not installed; under make test that is a failure.
-func required(t *testing.T, ok bool, what string) {
-	t.Helper()
-	if ok {
-		return
-	}
-	if os.Getenv("HUMANOPS_TEST_REQUIRE") != "" {
-		t.Fatalf("%s is not installed; run make setup", what)
-	}
-	t.Skipf("%s is not installed", what)
+	return leak.Main(m, storetest.Stop)
 }
 
 // platform is a served data folder of one test.

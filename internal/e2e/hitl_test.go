@@ -18,20 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
+	"humanops-mcp/internal/toolchain"
 	"humanops-mcp/schemas"
 )
-
-// pythonWith is a Python that has all modules: the one on the PATH, or the system's.
-func pythonWith(t *testing.T, modules string) string {
-	t.Helper()
-	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(python, "-c", "import "+modules).Run() == nil {
-			return python
-		}
-	}
-	required(t, false, "python3 with "+modules)
-	return ""
-}
 
 // reviewFolder copies the seed's review examples with only the base URL changed.
 func reviewFolder(t *testing.T, p *platform) string {
@@ -52,7 +41,7 @@ func runReviewSeed(t *testing.T, p *platform, example, loop, answer string) (ask
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, pythonWith(t, "requests, flask, django"), "testdata/hitl_run.py", reviewFolder(t, p), example, p.cred.LiveKey, loop)
+	cmd := exec.CommandContext(ctx, toolchain.Python.Need(t), "testdata/hitl_run.py", reviewFolder(t, p), example, p.cred.LiveKey, loop)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	out, err := cmd.StdoutPipe()
@@ -119,7 +108,7 @@ async function pollForCompletion(id) {
 // The seed's JavaScript runs in a browser, on a page of another origin that the owner
 // allows.
 func TestBrowser_the_seeds_script_asks_from_an_allowed_origin(t *testing.T) {
-	chrome := chromium(t)
+	chrome := toolchain.Chromium.Need(t)
 	site := httptest.NewUnstartedServer(nil)
 	p := serve(t, "HUMANOPS_REVIEWS_CORS_ORIGINS=http://"+site.Listener.Addr().String())
 	p.run("loops", "add", "loop_123")

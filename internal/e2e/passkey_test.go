@@ -18,6 +18,7 @@ import (
 	rest "humanops-mcp/client"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/passkey/passkeytest"
+	"humanops-mcp/internal/toolchain"
 	"humanops-mcp/schemas"
 )
 
@@ -33,7 +34,7 @@ type vault struct {
 }
 
 func serveVault(t *testing.T) *vault {
-	chrome := chromium(t)
+	chrome := toolchain.Chromium.Need(t)
 	g := &vault{platform: serve(t), t: t}
 	g.site = strings.Replace(g.url, "127.0.0.1", "localhost", 1)
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)

@@ -4,40 +4,27 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/toolchain"
 )
 
-// nodeBinary is the pinned Node of the protocol tools, which need a newer one than
-// most machines have; where none is pinned for the system, the installed one.
-func nodeBinary(t *testing.T) string {
+// protocolTool runs one of the pinned protocol tools, with the Node that runs it first on
+// the PATH of what it starts.
+func protocolTool(t *testing.T, env []string, tool *toolchain.Tool, args ...string) (string, error) {
 	t.Helper()
-	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
-	bin, err := filepath.Abs(filepath.Join("node", "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node"))
-	require.NoError(t, err)
-	if _, err = os.Stat(bin); err != nil {
-		bin, err = exec.LookPath("node")
-	}
-	required(t, err == nil, "Node 22")
-	return bin
-}
-
-// npx runs one of the pinned protocol tools.
-func npx(t *testing.T, env []string, tool string, args ...string) (string, error) {
-	t.Helper()
-	node := nodeBinary(t)
-	script, err := filepath.Abs(filepath.Join("node", "node_modules", ".bin", tool))
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, append([]string{script}, args...)...)
+	node := toolchain.Node.Need(t)
+	tool.Need(t)
+	cmd, err := tool.Command(ctx, args...)
+	require.NoError(t, err)
 	cmd.Env = append(slices.Clone(env), "PATH="+filepath.Dir(node)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -75,7 +62,7 @@ func TestInspector(t *testing.T) {
 func inspect(t *testing.T, p *platform, target []string, args ...string) string {
 	t.Helper()
 	command := append(append([]string{"--cli"}, args...), target...)
-	out, err := npx(t, p.env, "mcp-inspector", command...)
+	out, err := protocolTool(t, p.env, toolchain.Inspector, command...)
 	require.NoError(t, err, out)
 	return out
 }
@@ -83,7 +70,7 @@ func inspect(t *testing.T, p *platform, target []string, args ...string) string 
 func TestConformance(t *testing.T) {
 	p := serve(t, "HUMANOPS_CONFORMANCE=true")
 	dir := t.TempDir()
-	out, err := npx(t, p.env, "conformance", "server", "--url", p.url+"/mcp", "--suite", "active", "-o", dir)
+	out, err := protocolTool(t, p.env, toolchain.Conformance, "server", "--url", p.url+"/mcp", "--suite", "active", "-o", dir)
 	require.NoError(t, err, out)
 	passed, failed := countChecks(t, dir)
 	require.Zero(t, failed, out)

@@ -13,6 +13,7 @@ import (
 
 	rest "humanops-mcp/client"
 	"humanops-mcp/internal/notify/notifytest"
+	"humanops-mcp/internal/toolchain"
 	"humanops-mcp/schemas"
 )
 
@@ -21,7 +22,7 @@ var mailedLink = regexp.MustCompile(noticeURL + `/r/[A-Za-z0-9_-]+`)
 // A reviewer is told by mail, whose link mail scanners open too; they ask for changes on
 // their phone, the agent sends a second version, and they approve that.
 func TestBrowser_a_reviewer_decides_by_the_link_in_their_mail(t *testing.T) {
-	chrome := chromium(t)
+	chrome := toolchain.Chromium.Need(t)
 	mails := notifytest.Serve(t, 0)
 	p := serve(t, mailSettings(mails)...)
 	p.run("people", "add", "Ada", "--email", "ada@example.com", "--reviewer")

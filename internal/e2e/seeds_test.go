@@ -10,33 +10,29 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"humanops-mcp/internal/toolchain"
 )
 
 // The seed's examples run unchanged but for base URL, key and a deadline that is not past.
 func TestSeedExamples(t *testing.T) {
 	p := serve(t)
 	t.Run("curl", func(t *testing.T) {
-		required(t, installed("curl"), "curl")
+		toolchain.Curl.Need(t)
 		out := runSeed(t, p, "create_task.sh", "bash")
 		require.Contains(t, out, `"task_id":"task_`)
 		require.Contains(t, out, `"status":"POSTED"`)
 		require.Contains(t, out, `"sandbox":true`)
 	})
 	t.Run("Python", func(t *testing.T) {
-		required(t, exec.Command("python3", "-c", "import requests").Run() == nil, "python3-requests")
-		out := runSeed(t, p, "create_task.py", "python3")
+		out := runSeed(t, p, "create_task.py", toolchain.Python.Need(t))
 		require.Regexp(t, `(?m)^Task created: task_\w+$`, out)
 		require.Regexp(t, `(?m)^Status: [A-Z_]+$`, out)
 	})
 	t.Run("TypeScript", func(t *testing.T) {
-		out := runSeed(t, p, "create_task.mts", nodeBinary(t))
+		out := runSeed(t, p, "create_task.mts", toolchain.Node.Need(t))
 		require.Regexp(t, `(?m)^Task task_\w+: POSTED$`, out)
 	})
-}
-
-func installed(name string) bool {
-	_, err := exec.LookPath(name)
-	return err == nil
 }
 
 var seedDeadline = regexp.MustCompile(`2026-02-0\dT\d\d:00:00Z`)

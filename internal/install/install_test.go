@@ -2,7 +2,6 @@ package install
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,9 +10,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"humanops-mcp/internal/golden"
+)
 
 var now = time.Date(2026, 11, 22, 6, 30, 0, 0, time.UTC)
 
@@ -34,11 +33,11 @@ func TestGolden(t *testing.T) {
 			require.NoError(t, err)
 			before := section(archive, "before")
 			after, removed := roundTrip(t, client, before)
-			if *update {
-				golden := &txtar.Archive{Comment: archive.Comment, Files: []txtar.File{{Name: "before", Data: before}, {Name: "after", Data: after}, {Name: "removed", Data: removed}}}
-				require.NoError(t, os.WriteFile(path, txtar.Format(golden), 0o600))
-				return
-			}
+			golden.File(t, path, txtar.Format(&txtar.Archive{Comment: archive.Comment, Files: []txtar.File{
+				{Name: "before", Data: before}, {Name: "after", Data: after}, {Name: "removed", Data: removed},
+			}}))
+			archive, err = txtar.ParseFile(path)
+			require.NoError(t, err)
 			require.Equal(t, string(section(archive, "after")), string(after))
 			require.Equal(t, string(section(archive, "removed")), string(removed))
 		})

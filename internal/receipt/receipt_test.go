@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/toolchain"
 	"humanops-mcp/schemas"
 )
 
@@ -202,18 +202,13 @@ func TestTheDocumentedVerifiersAgree(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, issued.ActionDigest, digest)
 	})
-	for name, command := range map[string][]string{
-		"in Python": {"python3", "../../docs/receipts/verify.py"}, "in JavaScript": {"node", "../../docs/receipts/verify.mjs"},
-	} {
+	for name, with := range map[string]struct {
+		tool   *toolchain.Tool
+		script string
+	}{"in Python": {toolchain.Python, "../../docs/receipts/verify.py"}, "in JavaScript": {toolchain.Node, "../../docs/receipts/verify.mjs"}} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(command[0]); err != nil {
-				t.Skip(command[0] + " is not installed")
-			}
-			if command[0] == "python3" && exec.CommandContext(t.Context(), "python3", "-c", "import cryptography").Run() != nil {
-				t.Skip("the Python package cryptography is not installed")
-			}
 			verify := func(arguments ...string) (string, error) {
-				out, err := exec.CommandContext(t.Context(), command[0], append(command[1:], arguments...)...).CombinedOutput()
+				out, err := with.tool.NeedCommand(t, append([]string{with.script}, arguments...)...).CombinedOutput()
 				return string(out), err
 			}
 			out, err := verify(good, keys, issuer)
@@ -238,17 +233,16 @@ func TestTheDocumentedDigestsAgreeOnDifficultActions(t *testing.T) {
 	require.NoError(t, err)
 	folder, err := filepath.Abs("../../docs/receipts")
 	require.NoError(t, err)
-	for name, command := range map[string][]string{
-		"python3": {"-c", "import sys; sys.path.insert(0, sys.argv[1]); import verify; print(verify.digest(sys.argv[2], verify.read(sys.argv[3])))"},
-		"node":    {"--input-type=module", "-e", `const m = await import(process.argv[1] + "/verify.mjs"); console.log(m.digest(process.argv[2], JSON.parse(process.argv[3])))`},
+	for tool, command := range map[*toolchain.Tool][]string{
+		toolchain.Python: {"-c", "import sys; sys.path.insert(0, sys.argv[1]); import verify; print(verify.digest(sys.argv[2], verify.read(sys.argv[3])))"},
+		toolchain.Node:   {"--input-type=module", "-e", `const m = await import(process.argv[1] + "/verify.mjs"); console.log(m.digest(process.argv[2], JSON.parse(process.argv[3])))`},
 	} {
-		cmd := exec.CommandContext(t.Context(), name, append(command, folder, "ünïcode 😀", arguments)...)
-		cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil && (bytes.Contains(out, []byte("cryptography")) || cmd.Process == nil) {
-			continue // not installed here; the test above says so
-		}
-		require.NoError(t, err, string(out))
-		require.Equal(t, digest, string(bytes.TrimSpace(out)), name)
+		t.Run(tool.Name, func(t *testing.T) {
+			cmd := tool.NeedCommand(t, append(command, folder, "ünïcode 😀", arguments)...)
+			cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.Equal(t, digest, string(bytes.TrimSpace(out)))
+		})
 	}
 }

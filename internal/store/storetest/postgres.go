@@ -21,23 +21,38 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/toolchain"
 )
 
 const (
 	serverEnv  = "HUMANOPS_TEST_POSTGRES" // a running server's address
-	requireEnv = "HUMANOPS_TEST_REQUIRE"  // "1": a missing server fails the test
 	startLimit = 60 * time.Second
 )
 
-var errNoServer = errors.New("no PostgreSQL: neither " + serverEnv + " nor initdb and postgres in PATH or /usr/lib/postgresql/*/bin")
+// errNoServer says that nothing can be started here.
+var errNoServer = errors.New("neither " + serverEnv + " nor a PostgreSQL to start")
 
-// server is the one that this process's tests share.
-var server = sync.OnceValues(startServer)
+// server is the one that this process's tests share; launched is it when it is ours.
+var (
+	server   = sync.OnceValues(startServer)
+	launched *running
+)
+
+// Stop ends the server, if tests started one; it would end with this process, but only
+// after it. For a TestMain that looks whether everything ended.
+func Stop() {
+	if launched != nil {
+		_ = launched.admin.Close()
+		_ = launched.leash.Close()
+		_ = launched.supervisor.Wait()
+	}
+}
 
 type running struct {
-	address *url.URL
-	admin   *sql.DB
-	leash   io.Closer // the server ends when this closes: with the process, at the latest; nil for somebody else's
+	address    *url.URL
+	admin      *sql.DB
+	leash      io.Closer // the server ends when this closes: with the process, at the latest; nil for somebody else's
+	supervisor *exec.Cmd // holds the leash's other end
 
 	model     sync.Once
 	modelName string
@@ -57,8 +72,8 @@ func PostgresURL(t testing.TB) string {
 func serverFor(t testing.TB) *running {
 	t.Helper()
 	srv, err := server()
-	if errors.Is(err, errNoServer) && os.Getenv(requireEnv) != "1" {
-		t.Skip(err)
+	if errors.Is(err, errNoServer) {
+		toolchain.Lacking(t, err)
 	}
 	require.NoError(t, err)
 	return srv
@@ -109,29 +124,13 @@ func startServer() (*running, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s is no address", serverEnv)
 		}
-		return connect(u, nil)
+		return connect(u)
 	}
-	bin, err := binaries()
+	initdb, err := toolchain.Postgres.Find()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoServer, err)
 	}
-	return launch(bin)
-}
-
-// binaries finds the folder that has both programs.
-func binaries() (string, error) {
-	folders, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if initdb, err := exec.LookPath("initdb"); err == nil {
-		folders = append(folders, filepath.Dir(initdb))
-	}
-	for i := len(folders) - 1; i >= 0; i-- {
-		_, missing1 := os.Stat(filepath.Join(folders[i], "initdb"))
-		_, missing2 := os.Stat(filepath.Join(folders[i], "postgres"))
-		if missing1 == nil && missing2 == nil {
-			return folders[i], nil
-		}
-	}
-	return "", errNoServer
+	return launch(filepath.Dir(initdb))
 }
 
 // supervise runs the server until its input closes, as it does when the tests end
@@ -165,14 +164,20 @@ func launch(bin string) (*running, error) {
 	if err := postgres.Start(); err != nil {
 		return nil, err
 	}
-	return connect(&url.URL{
+	launched, err = connect(&url.URL{
 		Scheme: "postgres", User: url.User("humanops"), Path: "/postgres",
 		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode(),
-	}, leash)
+	})
+	if err != nil {
+		_ = leash.Close()
+		return nil, err
+	}
+	launched.leash, launched.supervisor = leash, postgres
+	return launched, nil
 }
 
 // connect waits until the server answers.
-func connect(address *url.URL, leash io.Closer) (*running, error) {
+func connect(address *url.URL) (*running, error) {
 	admin, err := sql.Open("pgx", address.String())
 	if err != nil {
 		return nil, err
@@ -182,7 +187,7 @@ func connect(address *url.URL, leash io.Closer) (*running, error) {
 	for {
 		err := admin.PingContext(ctx)
 		if err == nil {
-			return &running{address: address, admin: admin, leash: leash}, nil
+			return &running{address: address, admin: admin}, nil
 		}
 		select {
 		case <-ctx.Done():

@@ -1,0 +1,40 @@
+// Suite is go test for a whole repository on one screen: a line for each package, the
+// output of what failed, what was skipped and why, and at the end what cost most.
+//
+//	go run ./scripts/suite -race ./...
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "suite:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	begin := time.Now()
+	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	cmd.Stderr = os.Stderr
+	events, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	r := newReport(out)
+	readErr := r.read(json.NewDecoder(events))
+	err = errors.Join(readErr, cmd.Wait())
+	r.close(time.Since(begin))
+	return err
+}
