@@ -154,7 +154,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	case !isAgent(l.caller) && !l.caller.Owner:
 		return schemas.ReviewCancelledAnswer{}, forbidden("Access denied to this request")
 	case status(l.Review).Final():
-		return schemas.ReviewCancelledAnswer{}, against(l.Review.Status, "Request cannot be cancelled in current state")
+		return schemas.ReviewCancelledAnswer{}, against(l.Status, "Request cannot be cancelled in current state")
 	case isProof(l.Review):
 		return schemas.ReviewCancelledAnswer{}, conflict(l.Review, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
 	}
