@@ -131,26 +131,3 @@ type Content struct {
 	// Inline lets a browser show it where it stands, as it may an image that was checked.
 	Inline bool
 }
-
-// All lists every endpoint, in the order of the documentation.
-func All() []Info {
-	return []Info{
-		RegisterAgent.Info(), GetBalance.Info(), CreateKey.Info(), ListKeys.Info(), RevokeKey.Info(),
-		PostTask.Info(), ListTasks.Info(), GetTask.Info(), CancelTask.Info(),
-		ApproveEstimate.Info(), RejectEstimate.Info(), PostMessage.Info(), ListMessages.Info(),
-		DecideTask.Info(), GetProof.Info(), Wait.Info(), AcknowledgeTasks.Info(),
-		ListOpenTasks.Info(), GetOpenTask.Info(), AcceptTask.Info(), StartTask.Info(), SubmitProof.Info(), ReleaseTask.Info(),
-		PostOperatorMessage.Info(), GetEarnings.Info(),
-		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(), GetCheck.Info(),
-		CheckKey.Info(), CreateLoop.Info(), ListLoops.Info(), GetLoop.Info(), UpdateLoop.Info(), DeleteLoop.Info(),
-		ListMembers.Info(), AddMember.Info(), RemoveMember.Info(), CreateInvitation.Info(), RevokeInvitations.Info(), JoinLoop.Info(),
-		CreateReview.Info(), CreateReviews.Info(), ListLoopReviews.Info(), ListReviews.Info(), GetReview.Info(), GetReviewResponse.Info(), GetReviewStatus.Info(),
-		UpdateReview.Info(), OpenRound.Info(), CancelReview.Info(), CancelReviewByPost.Info(), AddFeedback.Info(), GetFeedback.Info(),
-		WaitReview.Info(), WaitAny.Info(), ReviewEvents.Info(), AcknowledgeReviews.Info(), FindPrecedents.Info(), GetReviewAudit.Info(),
-		ClaimReview.Info(), ReleaseReview.Info(), DecideReview.Info(), EscalateReview.Info(), GetReceipt.Info(), ConsumeReceipt.Info(),
-		CreateWebhook.Info(), ListWebhooks.Info(), GetWebhook.Info(), UpdateWebhook.Info(), DeleteWebhook.Info(), TestWebhook.Info(), ListDeliveries.Info(), Redeliver.Info(),
-		UploadDocument.Info(), UploadImage.Info(), GetUpload.Info(),
-		ListGroups.Info(), PutGroup.Info(), DeleteGroup.Info(), GetAvailability.Info(), PutAvailability.Info(),
-		GetReceiptKeys.Info(), RotateReceiptKey.Info(), CreateHouseKey.Info(),
-	}
-}
