@@ -167,7 +167,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	case !isAgent(l.caller) && !l.caller.Owner:
 		return schemas.ReviewCancelledAnswer{}, forbidden("Access denied to this request")
 	case status(l.request).Final():
-		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "Request cannot be cancelled in current state")
+		return schemas.ReviewCancelledAnswer{}, against(l.Status, "Request cannot be cancelled in current state")
 	case isProof(l.request):
 		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
 	}
