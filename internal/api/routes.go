@@ -34,7 +34,7 @@ func (a *api) routes() {
 	read(a, schemas.GetOpenTask, tasks.GetOpenTask)
 	write(a, schemas.AcceptTask, tasks.AcceptTask)
 	write(a, schemas.StartTask, tasks.StartTask)
-	upload(a, schemas.SubmitProof, tasks.SubmitProof)
+	takeProof(a, schemas.SubmitProof, tasks.SubmitProof)
 	write(a, schemas.ReleaseTask, tasks.ReleaseTask)
 	write(a, schemas.PostOperatorMessage, tasks.PostOperatorMessage)
 	read(a, schemas.GetEarnings, tasks.GetEarnings)

@@ -219,3 +219,19 @@ func wrap(doing string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// JSON is a value of the program's own plain types as a column keeps it.
+func JSON(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // such types cannot fail
+	}
+	return string(raw)
+}
+
+// ReadJSON reads what JSON wrote; what is damaged stays as it was.
+func ReadJSON(text string, v any) {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return
+	}
+}

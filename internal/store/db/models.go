@@ -273,6 +273,18 @@ type ReviewFeedback struct {
 	CreatedAt int64
 }
 
+type ReviewRecipient struct {
+	ReviewID   string
+	PersonID   string
+	Step       int64
+	Reason     string
+	Role       string
+	Notified   string
+	NotifiedAt int64
+	SeenAt     int64
+	CreatedAt  int64
+}
+
 type ReviewRound struct {
 	ReviewID      string
 	Round         int64
