@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,7 +136,7 @@ var eventsBeforeTrails = `INSERT INTO events (id, seq, kind, subject_id, agent_i
 	('ev_e', NULL, 'task.message', 'task_accepted00000000', 'ag_1', 'op_1', 'page', '{}', 40000000)`
 
 func TestEventsOfTasksBecomeTrailsThatVerify(t *testing.T) {
-	eachOld(t, beforeTrails, append(houseBeforeTrails, eventsBeforeTrails), func(t *testing.T, h oldHouse) {
+	eachOld(t, beforeTrails, slices.Concat(houseBeforeTrails, []string{eventsBeforeTrails}), func(t *testing.T, h oldHouse) {
 		s := h.open()
 		require.Equal(t, []string{
 			"task_accepted00000000 1 ev_c 1 task.posted ag_1 api 10000001", "task_accepted00000000 2 ev_b 3 task.assign system system 30000000",
@@ -185,7 +186,7 @@ func TestWaitingCallbacksOfTasksBecomeDeliveries(t *testing.T) {
 	body := func(task, status, before, at string) string {
 		return `{"event":"task.status_changed","task_id":"` + task + `","status":"` + status + `","previous_status":"` + before + `","timestamp":"` + at + `"}`
 	}
-	eachOld(t, beforeTrails, append(houseBeforeTrails, callbacksBeforeTrails), func(t *testing.T, h oldHouse) {
+	eachOld(t, beforeTrails, slices.Concat(houseBeforeTrails, []string{callbacksBeforeTrails}), func(t *testing.T, h oldHouse) {
 		s := h.open()
 		require.Equal(t, []string{
 			"wh_task_accepted00000000 task_accepted00000000 https://agent.example/hook sealed marketplace callback",
@@ -252,7 +253,7 @@ func TestARowThatCannotBeBroughtUpToDateIsNamed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rows := append(houseBeforeTrails[:len(houseBeforeTrails):len(houseBeforeTrails)], eventsBeforeTrails, callbacksBeforeTrails, c.bad)
+			rows := slices.Concat(houseBeforeTrails, []string{eventsBeforeTrails, callbacksBeforeTrails, c.bad})
 			eachOld(t, beforeTrails, rows, func(t *testing.T, h oldHouse) {
 				h.requireRefused(c.says...)
 				h.requireRefused(c.says...)
