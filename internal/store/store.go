@@ -150,16 +150,6 @@ func (tx *Tx) Signal(ctx context.Context, topic string) error {
 	return tx.store.engine.notify(ctx, tx.db, topic)
 }
 
-// Exec runs a statement put together at run time, in the one text for both databases.
-func (tx *Tx) Exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	return tx.db.ExecContext(ctx, text, args...)
-}
-
-// Query runs a query put together at run time, in the one text for both databases.
-func (tx *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	return tx.db.QueryContext(ctx, text, args...)
-}
-
 // Watch delivers a wake-up whenever a committed transaction signalled topic, here or in
 // another process. Wake-ups coalesce; one may come without cause.
 func (s *Store) Watch(topic string) (wake <-chan struct{}, cancel func()) {
