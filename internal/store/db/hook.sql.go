@@ -191,23 +191,6 @@ func (q *Queries) ForgiveWebhook(ctx context.Context, id string) error {
 	return err
 }
 
-const hastenJob = `-- name: HastenJob :exec
-
-UPDATE jobs SET run_at = $1 WHERE unique_key = $2 AND state = 'ready' AND attempts = 0 AND run_at > CAST($1 AS BIGINT)
-`
-
-type HastenJobParams struct {
-	RunAt     int64
-	UniqueKey string
-}
-
-// Notices of review requests ------------------------------------------------------------
-// A job that waits comes earlier, never later.
-func (q *Queries) HastenJob(ctx context.Context, arg HastenJobParams) error {
-	_, err := q.db.ExecContext(ctx, hastenJob, arg.RunAt, arg.UniqueKey)
-	return err
-}
-
 const insertDelivery = `-- name: InsertDelivery :execrows
 INSERT INTO webhook_deliveries (id, webhook_id, review_id, event_id, event, body, state, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7)
@@ -521,6 +504,7 @@ func (q *Queries) LockWebhook(ctx context.Context, id string) (Webhook, error) {
 }
 
 const noteNotified = `-- name: NoteNotified :exec
+
 UPDATE review_recipients SET notified = $1, notified_at = $2
 WHERE review_id = $3 AND person_id = $4
 `
@@ -532,6 +516,7 @@ type NoteNotifiedParams struct {
 	PersonID   string
 }
 
+// Notices of review requests ------------------------------------------------------------
 func (q *Queries) NoteNotified(ctx context.Context, arg NoteNotifiedParams) error {
 	_, err := q.db.ExecContext(ctx, noteNotified,
 		arg.Notified,

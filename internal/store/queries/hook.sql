@@ -78,10 +78,6 @@ DELETE FROM webhook_deliveries WHERE created_at <= @created_before;
 
 -- Notices of review requests ------------------------------------------------------------
 
--- name: HastenJob :exec
--- A job that waits comes earlier, never later.
-UPDATE jobs SET run_at = @run_at WHERE unique_key = @unique_key AND state = 'ready' AND attempts = 0 AND run_at > CAST(@run_at AS BIGINT);
-
 -- name: NoteNotified :exec
 UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
 WHERE review_id = @review_id AND person_id = @person_id;
