@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -180,7 +181,7 @@ func (s *Service) managed(ctx context.Context, tx *store.Tx) (agentID string, ex
 func (s *Service) ListKeys(ctx context.Context, tx *store.Tx, in schemas.PageRequest) (schemas.Page[schemas.Key], error) {
 	var none schemas.Page[schemas.Key]
 	caller := From(ctx)
-	w, err := newWindow(in)
+	w, err := oldestFirst.Window(in)
 	if err != nil {
 		return none, err
 	}
@@ -194,12 +195,12 @@ func (s *Service) ListKeys(ctx context.Context, tx *store.Tx, in schemas.PageReq
 	}
 	rows, err := tx.KeysPage(ctx, db.KeysPageParams{
 		AgentID: agentID, Executors: executors, Mode: modeWithin(caller),
-		AfterTime: w.after.time, AfterID: w.after.id, MaxRows: int32(w.limit + 1), SkipRows: int32(w.offset),
+		AfterTime: w.At.Time, AfterID: w.At.ID, MaxRows: int32(w.Limit + 1), SkipRows: int32(w.Offset),
 	})
 	if err != nil {
 		return none, err
 	}
-	page := pageOf(w, total, rows, func(k db.ApiKey) position { return position{k.CreatedAt, k.ID} }, keyView)
+	page := keyset.Page(w, total, rows, func(k db.ApiKey) keyset.Position { return keyset.At(k.CreatedAt, k.ID) }, keyView)
 	markTest(caller, &page.Sandboxed)
 	return page, nil
 }

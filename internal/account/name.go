@@ -9,23 +9,23 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
 // cleanName makes a name safe to show on one line: control and direction characters go,
 // runs of space become one. The joiners stay, because some scripts need them.
 func cleanName(name string) string {
-	const joiners = "\u200c\u200d"
 	name = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r), unicode.IsControl(r):
 			return ' '
-		case r == utf8.RuneError, unicode.Is(unicode.Cf, r) && !strings.ContainsRune(joiners, r), blank(r):
+		case r == utf8.RuneError, check.Hides(r), blank(r):
 			return -1
 		}
 		return r
 	}, name)
-	return norm.NFC.String(strings.Join(strings.Fields(name), " "))
+	return norm.NFC.String(check.OneLine(name))
 }
 
 // blank tells whether a character counts as a letter or a mark but is not seen.

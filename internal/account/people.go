@@ -2,12 +2,13 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -51,36 +52,30 @@ func (s *Service) AddPerson(ctx context.Context, tx *store.Tx, in schemas.AddPer
 
 // checkedPerson cleans a request and checks every rule; all problems come at once.
 func checkedPerson(in schemas.AddPersonRequest) (schemas.AddPersonRequest, error) {
-	problems := &schemas.Error{Code: schemas.CodeInvalid}
-	collect := func(err error) {
-		var e *schemas.Error
-		if errors.As(err, &e) {
-			problems.Fields = append(problems.Fields, e.Fields...)
-		}
-	}
+	var p check.Problems
 	if nameKey(in.Name) == me {
 		in.Me = true
 	}
 	var err error
 	if in.Me && (in.Name == "" || nameKey(in.Name) == me) {
 		in.Name = "" // the owner keeps the name they have
-	} else if in.Name, err = checkedName(in.Name, 200); err != nil {
-		collect(err)
+	} else if in.Name, err = checkedName(in.Name, 200); p.Take(err) != nil {
+		return in, err
 	}
-	if in.Email, err = checkedEmail(in.Email); err != nil {
-		collect(err)
+	if in.Email, err = checkedEmail(in.Email); p.Take(err) != nil {
+		return in, err
 	}
 	in.Phone = cleanName(in.Phone)
 	if len(in.Phone) > 40 {
-		collect(schemas.Invalid("phone", fmt.Sprintf("must have at most 40 characters; got %d. Example: +43 1 234567", len(in.Phone))))
+		p.Add("phone", "must have at most 40 characters; got %d. Example: +43 1 234567", len(in.Phone))
 	}
 	for i, role := range in.Roles {
 		if role != roleOwner && role != roleOperator && role != roleReviewer {
-			collect(schemas.Invalid(fmt.Sprintf("roles[%d]", i), fmt.Sprintf("must be operator, reviewer or owner; got %.40q. Example: operator", role)))
+			p.Add(fmt.Sprintf("roles[%d]", i), "must be operator, reviewer or owner; got %.40q. Example: operator", role)
 		}
 	}
-	if len(problems.Fields) > 0 {
-		return in, problems
+	if err := p.Err(); err != nil {
+		return in, err
 	}
 	if len(in.Roles) == 0 {
 		in.Roles = []string{roleOperator}
@@ -147,10 +142,18 @@ func (s *Service) CreateLink(ctx context.Context, tx *store.Tx, in schemas.Perso
 	return s.withLink(ctx, tx, person, false)
 }
 
+// oldestFirst is how the lists of an account page.
+var oldestFirst = keyset.List{
+	From: keyset.Oldest, Usual: 20, Lenient: true,
+	Refusal: func() error {
+		return schemas.Invalid("cursor", "must be the next_cursor of an earlier page; leave it out to begin at the first page.")
+	},
+}
+
 // ListPeople lists the people of the house, oldest first.
 func (s *Service) ListPeople(ctx context.Context, tx *store.Tx, in schemas.PageRequest) (schemas.Page[schemas.Person], error) {
 	var none schemas.Page[schemas.Person]
-	w, err := newWindow(in)
+	w, err := oldestFirst.Window(in)
 	if err != nil {
 		return none, err
 	}
@@ -159,13 +162,13 @@ func (s *Service) ListPeople(ctx context.Context, tx *store.Tx, in schemas.PageR
 		return none, err
 	}
 	rows, err := tx.PeoplePage(ctx, db.PeoplePageParams{
-		AfterTime: w.after.time, AfterID: w.after.id, MaxRows: int32(w.limit + 1), SkipRows: int32(w.offset),
+		AfterTime: w.At.Time, AfterID: w.At.ID, MaxRows: int32(w.Limit + 1), SkipRows: int32(w.Offset),
 	})
 	if err != nil {
 		return none, err
 	}
-	at := func(r db.PeoplePageRow) position { return position{r.Person.CreatedAt, r.Person.ID} }
-	return pageOf(w, total, rows, at, func(r db.PeoplePageRow) schemas.Person {
+	at := func(r db.PeoplePageRow) keyset.Position { return keyset.At(r.Person.CreatedAt, r.Person.ID) }
+	return keyset.Page(w, total, rows, at, func(r db.PeoplePageRow) schemas.Person {
 		return s.personView(r.Person, r.ActiveTasks)
 	}), nil
 }

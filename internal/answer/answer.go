@@ -72,8 +72,8 @@ func Parse(responseType string, raw json.RawMessage) (Spec, error) {
 	default:
 		return Spec{}, schemas.Invalid("response_type", "must be one of: text, single_select, multi_select, rating, number, boolean, editable_text, form")
 	}
-	if len(c.problems) > 0 {
-		return Spec{}, &schemas.Error{Code: schemas.CodeInvalid, Fields: c.problems}
+	if err := c.problems.Err(); err != nil {
+		return Spec{}, err
 	}
 	return Spec{responseType, k, fixed}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -267,14 +268,14 @@ func TestManyProblemsAreNotAllRepeated(t *testing.T) {
 		_, err := Parse(kind, json.RawMessage(config))
 		var known *schemas.Error
 		require.ErrorAs(t, err, &known)
-		require.LessOrEqual(t, len(known.Fields), maxProblems)
+		require.LessOrEqual(t, len(known.Fields), check.MaxProblems)
 	}
 	_, err := Parse("rating", json.RawMessage(`{"labels":{`+strings.TrimSuffix(numbered(1001), ",")+`}}`))
 	require.ErrorContains(t, err, "response_config.labels must have at most 1000 labels; got 1001")
 	_, err = spec(t, "form", `{"type":"object","properties":{"a":{"type":"boolean"}}}`).Check("response_data", json.RawMessage("{"+strings.TrimSuffix(numbered(1001), ",")+"}"))
 	var known *schemas.Error
 	require.ErrorAs(t, err, &known)
-	require.Len(t, known.Fields, maxProblems)
+	require.Len(t, known.Fields, check.MaxProblems)
 }
 
 // numbered are members that nobody knows.

@@ -61,7 +61,7 @@ func parseOption(c *config, name string, raw json.RawMessage) Option {
 	if o.Label = in.text("label", maxLabel); o.Label == "" {
 		o.Label = o.Value
 	}
-	c.gather(in.problems...)
+	c.problems.Join(in.problems)
 	return o
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -25,8 +26,6 @@ const (
 	maxLabel   = 200
 	maxHelp    = 1000
 	maxShown   = 40 // characters of what came, in a message
-
-	maxProblems = 50 // told at once; more would be an echo
 )
 
 type member struct {
@@ -39,7 +38,7 @@ type member struct {
 type config struct {
 	path     string
 	ordered  []member
-	problems []schemas.FieldError
+	problems check.Problems
 }
 
 func readConfig(path string, raw json.RawMessage) (*config, error) {
@@ -59,11 +58,7 @@ func (c *config) add(name, message string) {
 	if name != "" {
 		field += "." + name
 	}
-	c.gather(schemas.FieldError{Field: field, Message: message})
-}
-
-func (c *config) gather(problems ...schemas.FieldError) {
-	c.problems = append(c.problems, problems[:min(len(problems), maxProblems-len(c.problems))]...)
+	c.problems.Add(field, "%s", message)
 }
 
 func (c *config) find(name string) json.RawMessage {
@@ -269,18 +264,11 @@ func got(raw json.RawMessage) string {
 		if !ok {
 			return "a string that cannot be used"
 		}
-		return strconv.Quote(shorten(text))
+		return check.Quote(text, maxShown)
 	case '{':
 		return "an object"
 	case '[':
 		return "an array"
 	}
-	return shorten(string(raw))
-}
-
-func shorten(text string) string {
-	if utf8.RuneCountInString(text) <= maxShown {
-		return text
-	}
-	return string([]rune(text)[:maxShown]) + "…"
+	return check.Shorten(string(raw), maxShown)
 }

@@ -433,7 +433,7 @@ func parseSeveral(in *config) entry {
 	} else {
 		s.enum = parseEnum(items, kind)
 	}
-	in.gather(items.problems...)
+	in.problems.Join(items.problems)
 	s.low = in.whole("minItems", 0, maxItems, 0)
 	s.high = in.whole("maxItems", 1, maxItems, len(s.values))
 	if s.low > min(s.high, len(s.values)) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -112,7 +113,7 @@ func parseProperty(c *config, m member) property {
 	}
 	p.entry = parseEntry(in)
 	p.parsePreset(in)
-	c.gather(in.problems...)
+	c.problems.Join(in.problems)
 	return p
 }
 
@@ -155,10 +156,10 @@ func (f form) check(field string, raw json.RawMessage) (Answer, error) {
 		return Answer{}, schemas.Invalid(field, "must be an object with the form's fields; got "+got(raw))
 	}
 	given := map[string]json.RawMessage{}
-	var wrong []schemas.FieldError
+	var wrong check.Problems
 	for _, m := range members {
 		if !slices.ContainsFunc(f.properties, func(p property) bool { return p.name == m.name }) {
-			wrong = append(wrong, schemas.FieldError{Field: field, Message: "must hold only the form's fields; " + got(quote(m.name)) + " is none"})
+			wrong.Add(field, "must hold only the form's fields; %s is none", got(quote(m.name)))
 		} else if string(m.raw) != "null" {
 			given[m.name] = m.raw
 		}
@@ -167,13 +168,13 @@ func (f form) check(field string, raw json.RawMessage) (Answer, error) {
 	for _, p := range f.properties {
 		value, err := p.read(field, given[p.name])
 		if err != nil {
-			wrong = append(wrong, fieldsOf(err)...)
+			wrong.Join(fieldsOf(err))
 		} else if value != nil {
 			pairs = append(pairs, p.name, value)
 		}
 	}
-	if len(wrong) > 0 {
-		return Answer{}, &schemas.Error{Code: schemas.CodeInvalid, Fields: wrong[:min(len(wrong), maxProblems)]}
+	if err := wrong.Err(); err != nil {
+		return Answer{}, err
 	}
 	value := object(pairs...)
 	return Answer{Data: value, Value: value, Decision: schemas.Answered}, nil
@@ -233,21 +234,21 @@ func plain(raw json.RawMessage) string {
 
 func (f form) fromForm(in map[string][]string) (json.RawMessage, error) {
 	var pairs []any
-	var wrong []schemas.FieldError
+	var wrong check.Problems
 	for _, p := range f.properties {
 		name := fieldName + "." + p.name
 		value, err := p.entry.fromForm(name, in[name])
 		switch {
 		case err != nil:
-			wrong = append(wrong, fieldsOf(err)...)
+			wrong.Join(fieldsOf(err))
 		case value != nil:
 			pairs = append(pairs, p.name, value)
 		case p.required:
-			wrong = append(wrong, schemas.FieldError{Field: name, Message: "is required"})
+			wrong.Add(name, "is required")
 		}
 	}
-	if len(wrong) > 0 {
-		return nil, &schemas.Error{Code: schemas.CodeInvalid, Fields: wrong}
+	if err := wrong.Err(); err != nil {
+		return nil, err
 	}
 	return object(pairs...), nil
 }

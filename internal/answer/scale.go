@@ -94,7 +94,7 @@ func (r rating) parseLabels(c *config) map[string]string {
 		}
 		labels[key] = in.text(m.name, maxLabel) // min, max and the like stand beside the scale
 	}
-	c.gather(in.problems...)
+	c.problems.Join(in.problems)
 	return labels
 }
 

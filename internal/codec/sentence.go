@@ -5,34 +5,31 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/danielgtaylor/huma/v2"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
 const (
-	maxProblems = 50 // told at once; more would be an echo
-	maxShown    = 40 // characters of what came
-	maxName     = 64
+	maxShown = 40 // characters of what came
+	maxName  = 64
 )
 
 // report gathers what is wrong.
 type report struct {
-	problems []schemas.FieldError
+	problems check.Problems
 	warnings []string
 }
 
 func (r *report) add(path, message string) {
-	if len(r.problems) < maxProblems {
-		r.problems = append(r.problems, schemas.FieldError{Field: path, Message: message})
-	}
+	r.problems.Add(path, "%s", message)
 }
 
 func (r *report) warn(message string) {
-	if len(r.warnings) < maxProblems {
+	if len(r.warnings) < check.MaxProblems {
 		r.warnings = append(r.warnings, message)
 	}
 }
@@ -40,9 +37,9 @@ func (r *report) warn(message string) {
 // full tells whether one more problem, or warning, would not be kept.
 func (r *report) full(problems bool) bool {
 	if problems {
-		return len(r.problems) >= maxProblems
+		return len(r.problems) >= check.MaxProblems
 	}
-	return len(r.warnings) >= maxProblems
+	return len(r.warnings) >= check.MaxProblems
 }
 
 func (r *report) err(empty bool) error {
@@ -59,7 +56,7 @@ func (r *report) err(empty bool) error {
 // join makes a dotted path; names that are not plain words are quoted and shortened.
 func join(path, name string) string {
 	if len(name) > maxName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
-		name = quote(name)
+		name = check.Quote(name, maxShown)
 	}
 	if path == "" {
 		return name
@@ -67,22 +64,13 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func shorten(text string) string {
-	if utf8.RuneCountInString(text) <= maxShown {
-		return text
-	}
-	return string([]rune(text[:min(len(text), maxShown*utf8.UTFMax)])[:maxShown]) + "…"
-}
-
-func quote(text string) string { return strconv.Quote(shorten(text)) }
-
 // got describes what came.
 func (n node) got() string {
 	switch n.kind {
 	case '"':
-		return quote(n.text)
+		return check.Quote(n.text, maxShown)
 	case '0':
-		return shorten(n.text)
+		return check.Shorten(n.text, maxShown)
 	case 't':
 		return "true"
 	case 'f':

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -175,7 +176,7 @@ func (p *parser) next(path string) (node, error) {
 	case '0':
 		text := token.String()
 		if tooLarge(text) {
-			p.report.add(path, fmt.Sprintf("must be within ±%d, the integers that JSON carries exactly; got %s", int64(maxInteger), shorten(text)))
+			p.report.add(path, fmt.Sprintf("must be within ±%d, the integers that JSON carries exactly; got %s", int64(maxInteger), check.Shorten(text, maxShown)))
 		}
 		return node{kind: kind, text: text}, nil
 	case '"':

@@ -7,15 +7,16 @@ import (
 	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 
-	"humanops-mcp/schemas"
+	"humanops-mcp/internal/check"
 )
 
 // inspect finds the keys a file sets, and names every key that is not known with its
 // line and the nearest name that is.
-func inspect(raw []byte, path string) (found []string, problems []schemas.FieldError) {
+func inspect(raw []byte, path string) (found []string, problems check.Problems) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil, []schemas.FieldError{{Field: "config", Message: fmt.Sprintf("must be YAML; %s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))}}
+		problems.Add("config", "must be YAML; %s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, problems
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil
@@ -29,12 +30,11 @@ type fileCheck struct {
 	path     string
 	seen     map[string]bool
 	found    []string
-	problems []schemas.FieldError
+	problems check.Problems
 }
 
 func (f *fileCheck) fail(key string, line int, format string, args ...any) {
-	message := fmt.Sprintf(format, args...) + fmt.Sprintf(" (%s, line %d)", f.path, line)
-	f.problems = append(f.problems, schemas.FieldError{Field: key, Message: message})
+	f.problems.Add(key, "%s (%s, line %d)", fmt.Sprintf(format, args...), f.path, line)
 }
 
 func (f *fileCheck) walk(node *yaml.Node, prefix string) {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -80,7 +81,7 @@ type loader struct {
 	env      map[string]string
 	viper    *viper.Viper
 	cfg      *Config
-	problems []schemas.FieldError
+	problems check.Problems
 	warnings []string
 }
 
@@ -92,10 +93,6 @@ func environment(env []string) map[string]string {
 		}
 	}
 	return out
-}
-
-func (l *loader) fail(key, format string, args ...any) {
-	l.problems = append(l.problems, schemas.FieldError{Field: key, Message: fmt.Sprintf(format, args...)})
 }
 
 func (l *loader) defaults() {
@@ -115,17 +112,17 @@ func (l *loader) readFile() {
 		return
 	}
 	if err != nil {
-		l.fail("config", "must name a file that can be read; got %s (%v). See config.example.yaml", path, errors.Unwrap(err))
+		l.problems.Add("config", "must name a file that can be read; got %s (%v). See config.example.yaml", path, errors.Unwrap(err))
 		return
 	}
 	found, problems := inspect(raw, path)
-	l.problems = append(l.problems, problems...)
+	l.problems.Join(problems)
 	if len(problems) > 0 {
 		return
 	}
 	l.viper.SetConfigType("yaml")
 	if err := l.viper.ReadConfig(bytes.NewReader(raw)); err != nil {
-		l.fail("config", "must be YAML; %s: %v", path, err)
+		l.problems.Add("config", "must be YAML; %s: %v", path, err)
 		return
 	}
 	l.cfg.file = path
@@ -185,7 +182,7 @@ func (l *loader) readEnv() {
 		}
 	}
 	if err := l.viper.MergeConfigMap(values); err != nil {
-		l.fail("environment", "could not be merged: %v", err)
+		l.problems.Add("environment", "could not be merged: %v", err)
 	}
 	l.warnUnknownEnv(known)
 }
@@ -239,7 +236,7 @@ func (l *loader) readFlags() {
 			continue
 		}
 		if err := l.viper.BindPFlag(k.Name, flag); err != nil {
-			l.fail(k.Name, "could not be read from the flag: %v", err)
+			l.problems.Add(k.Name, "could not be read from the flag: %v", err)
 		}
 		l.cfg.sources[k.Name] = sourceFlag
 	}
@@ -251,7 +248,7 @@ func (l *loader) decode() {
 	for _, k := range Keys() {
 		value, err := k.parse(l.viper.Get(k.Name))
 		if err != nil {
-			l.fail(k.Name, "%s%s", err.Error(), l.origin(k))
+			l.problems.Add(k.Name, "%s%s", err.Error(), l.origin(k))
 			continue
 		}
 		target.FieldByIndex(k.index).Set(reflect.ValueOf(value))

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -191,13 +192,9 @@ func (t notice) plain() string {
 
 // oneLine keeps somebody's words from becoming another header or another message.
 func oneLine(text string, most int) string {
-	return shorten(strings.Join(strings.Fields(text), " "), most)
+	return shorten(check.OneLine(text), most)
 }
 
 func shorten(text string, most int) string {
-	text = strings.ToValidUTF8(text, "?")
-	if letters := []rune(text); len(letters) > most {
-		return string(letters[:most]) + "…"
-	}
-	return text
+	return check.Shorten(strings.ToValidUTF8(text, "?"), most)
 }

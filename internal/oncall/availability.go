@@ -9,6 +9,7 @@ import (
 	"time"
 	_ "time/tzdata" // time zones are known on machines without a database of them too
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -32,19 +33,16 @@ var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 // RulesOf reads a person's rules, or says what is wrong with them.
 func RulesOf(in schemas.AvailabilityRules) (Rules, error) {
 	r := Rules{zone: time.UTC}
-	problems := &schemas.Error{Code: schemas.CodeInvalid}
-	refuse := func(field, message string) {
-		problems.Fields = append(problems.Fields, schemas.FieldError{Field: field, Message: message})
-	}
+	var p check.Problems
 	if zone, err := time.LoadLocation(in.TimeZone); err == nil && in.TimeZone != "Local" {
 		r.zone = zone
 	} else {
-		refuse("time_zone", fmt.Sprintf("must be an IANA time zone; got %.64q. Example: Europe/Vienna", in.TimeZone))
+		p.Add("time_zone", "must be an IANA time zone; got %.64q. Example: Europe/Vienna", in.TimeZone)
 	}
 	for i, hours := range in.Hours {
 		s, problem := spanOf(hours)
 		if problem != "" {
-			refuse(fmt.Sprintf("hours[%d]", i), problem)
+			p.Add(fmt.Sprintf("hours[%d]", i), "%s", problem)
 		}
 		r.spans = append(r.spans, s)
 	}
@@ -55,10 +53,10 @@ func RulesOf(in schemas.AvailabilityRules) (Rules, error) {
 		r.absentFrom = *in.AbsentFrom
 	}
 	if !r.absentFrom.IsZero() && !r.absentUntil.After(r.absentFrom) {
-		refuse("absent_until", "must say when the absence ends, and be after absent_from. Example: 2026-08-17T08:00:00Z")
+		p.Add("absent_until", "must say when the absence ends, and be after absent_from. Example: 2026-08-17T08:00:00Z")
 	}
-	if len(problems.Fields) > 0 {
-		return Rules{}, problems
+	if err := p.Err(); err != nil {
+		return Rules{}, err
 	}
 	return r, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/image/webp"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -187,10 +188,7 @@ func quoted(name string) string {
 	if name == "" {
 		return "the file"
 	}
-	if letters := []rune(name); len(letters) > 80 {
-		name = string(letters[:80]) + "…"
-	}
-	return fmt.Sprintf("%q", name)
+	return check.Quote(name, 80)
 }
 
 // recovered turns a decoder's panic into an error: one odd file must not end the program.

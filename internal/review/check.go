@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -30,6 +29,8 @@ const (
 	maxUrgent    = 24 * 60 * 60      // of time-sensitive requests, in seconds
 	maxDeferred  = 30 * 24 * 60 * 60 // of deferred ones, which is their default too
 	maxNames     = 50
+	maxSteps     = 10
+	maxShown     = 80 // of a name that came, in a message
 	maxThreshold = 50
 )
 
@@ -88,121 +89,106 @@ func absent(raw json.RawMessage) bool {
 // sentences are the contract's where it has one.
 func checkNew(in *schemas.NewReview, privateCallbacks bool) error {
 	withDefaults(in)
-	var f faults
-	f.line("title", &in.Title, maxTitle)
-	f.question(&in.RequestText)
-	f.oneOf("type", in.Type, types)
-	f.oneOf("priority", in.Priority, []string{"low", "medium", "high", critical})
-	f.oneOf("platform", in.Platform, platforms)
-	f.oneOf("on_timeout", in.OnTimeout, []string{"default", "cancel"})
-	f.timeout(in.ProcessingType, in.TimeoutSeconds)
-	f.media(in)
-	f.context(in.Context)
-	f.line("platform_version", &in.PlatformVersion, 50)
-	f.line("agent_name", &in.AgentName, 100)
-	in.Tags = f.tags(in.Tags)
-	f.callback(in.CallbackURL, privateCallbacks)
-	f.secret(in.CallbackURL, in.CallbackSecret)
+	var p check.Problems
+	p.Line("title", &in.Title, 0, maxTitle)
+	checkQuestion(&p, &in.RequestText)
+	p.OneOf("type", in.Type, types)
+	p.OneOf("priority", in.Priority, []string{"low", "medium", "high", critical})
+	p.OneOf("platform", in.Platform, platforms)
+	p.OneOf("on_timeout", in.OnTimeout, []string{"default", "cancel"})
+	checkTimeout(&p, in.ProcessingType, in.TimeoutSeconds)
+	checkMedia(&p, in)
+	checkContext(&p, in.Context)
+	p.Line("platform_version", &in.PlatformVersion, 0, 50)
+	p.Line("agent_name", &in.AgentName, 0, 100)
+	in.Tags = checkedTags(&p, in.Tags)
+	checkCallback(&p, in.CallbackURL, privateCallbacks)
+	checkSecret(&p, in.CallbackURL, in.CallbackSecret)
 	if in.OnTimeout == "default" && in.DefaultResponse == nil {
-		f.add("default_response", `is needed with on_timeout "default": it counts when nobody decides in time. Send one, or on_timeout "cancel"`)
+		p.Add("default_response", `is needed with on_timeout "default": it counts when nobody decides in time. Send one, or on_timeout "cancel"`)
 	}
-	if len(in.AssignTo) > maxNames {
-		f.add("assign_to", "must have at most %d items; got %d", maxNames, len(in.AssignTo))
-	}
-	return f.err()
+	p.Items("assign_to", len(in.AssignTo), maxNames)
+	return p.Err()
 }
 
-func (f *faults) question(text *string) {
-	before := len(*f)
-	f.text("request_text", text, maxQuestion)
-	if n := utf8.RuneCountInString(*text); len(*f) > before || n == 0 {
-		*f = append((*f)[:before], schemas.FieldError{Field: "request_text", Message: "must be between 1 and 2000 characters"})
+func checkQuestion(p *check.Problems, text *string) {
+	var own check.Problems
+	if own.Text("request_text", text, 1, maxQuestion); len(own) > 0 {
+		p.Add("request_text", "must be between 1 and %d characters", maxQuestion)
 	}
 }
 
-func (f *faults) oneOf(field, value string, words []string) {
-	if !slices.Contains(words, value) {
-		f.add(field, "must be one of: %s", strings.Join(words, ", "))
-	}
-}
-
-func (f *faults) timeout(processing string, seconds int) {
+func checkTimeout(p *check.Problems, processing string, seconds int) {
 	switch {
 	case processing != timeSensitive && processing != deferred:
-		f.add("processing_type", "must be one of: time-sensitive, deferred")
+		p.Add("processing_type", "must be one of: time-sensitive, deferred")
 	case processing == timeSensitive && seconds == 0:
-		f.add("timeout_seconds", "is required for time-sensitive requests")
+		p.Add("timeout_seconds", "is required for time-sensitive requests")
 	case processing == timeSensitive && (seconds < minTimeout || seconds > maxUrgent):
-		f.add("timeout_seconds", "must be between 60 and 86400 for time-sensitive requests; got %d", seconds)
+		p.Add("timeout_seconds", "must be between 60 and 86400 for time-sensitive requests; got %d", seconds)
 	case seconds < minTimeout || seconds > maxDeferred:
-		f.add("timeout_seconds", "must be between 60 and 2592000 (30 days) for deferred requests; got %d", seconds)
+		p.Add("timeout_seconds", "must be between 60 and 2592000 (30 days) for deferred requests; got %d", seconds)
 	}
 }
 
-// media checks the addresses of what is to be looked at, and that the one is there that
+// checkMedia checks the addresses of what is to be looked at, and that the one is there that
 // the request is about.
-func (f *faults) media(in *schemas.NewReview) {
+func checkMedia(p *check.Problems, in *schemas.NewReview) {
 	addresses := map[string]string{"image": in.ImageURL, "file": in.FileURL, "video": in.VideoURL, "audio": in.AudioURL}
 	for _, kind := range types[1:] {
 		address := addresses[kind]
 		if address != "" {
-			f.address(kind+"_url", address)
+			checkMediaAddress(p, kind+"_url", address)
 		} else if in.Type == kind {
-			f.add(kind+"_url", "is required for %s requests", kind)
+			p.Add(kind+"_url", "is required for %s requests", kind)
 		}
 	}
-	f.line("file_type", &in.FileType, 100)
-	f.line("file_name", &in.FileName, 200)
+	p.Line("file_type", &in.FileType, 0, 100)
+	p.Line("file_name", &in.FileName, 0, 200)
 }
 
-func (f *faults) address(field, address string) {
+func checkMediaAddress(p *check.Problems, field, address string) {
 	u, err := url.Parse(address)
 	if err != nil || len(address) > maxMediaURL || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
-		f.add(field, "must be an http or https address of at most %d characters without a user name; got %.80q. Example: https://example.com/photo.jpg", maxMediaURL, address)
+		p.Add(field, "must be an http or https address of at most %d characters without a user name; got %.80q. Example: https://example.com/photo.jpg", maxMediaURL, address)
 	}
 }
 
-func (f *faults) context(raw json.RawMessage) {
+func checkContext(p *check.Problems, raw json.RawMessage) {
 	switch {
 	case absent(raw):
 	case len(raw) > maxContext:
-		f.add("context", "must be at most 64 KiB; got %d KiB. Put large content behind an address", len(raw)>>10)
+		p.Add("context", "must be at most 64 KiB; got %d KiB. Put large content behind an address", len(raw)>>10)
 	case bytes.TrimSpace(raw)[0] != '{' || !json.Valid(raw):
-		f.add("context", `must be a JSON object. Example: {"user_id": "u_17"}`)
+		p.Add("context", `must be a JSON object. Example: {"user_id": "u_17"}`)
 	}
 }
 
-func (f *faults) tags(tags []string) []string {
-	if len(tags) > maxTags {
-		f.add("tags", "must have at most %d items; got %d", maxTags, len(tags))
+func checkedTags(p *check.Problems, tags []string) []string {
+	if !p.Items("tags", len(tags), maxTags) {
 		return nil
 	}
 	tags = slices.Clone(tags) // trimmed in place, and the caller keeps theirs
 	for i := range tags {
-		field := fmt.Sprintf("tags[%d]", i)
-		if f.line(field, &tags[i], maxTag); tags[i] == "" {
-			f.add(field, "must have at least 1 character; got none")
-		}
+		p.Line(fmt.Sprintf("tags[%d]", i), &tags[i], 1, maxTag)
 	}
 	return tags
 }
 
-func (f *faults) callback(address string, private bool) {
+func checkCallback(p *check.Problems, address string, private bool) {
 	if address == "" {
 		return
 	}
-	if err := f.take(webhook.CheckAddress("callback_url", address, private)); err != nil {
-		f.add("callback_url", "%s", err.Error())
+	if err := p.Take(webhook.CheckAddress("callback_url", address, private)); err != nil {
+		p.Add("callback_url", "%s", err.Error())
 	}
 }
 
-func (f *faults) secret(address, secret string) {
+func checkSecret(p *check.Problems, address, secret string) {
 	if secret != "" && address == "" {
-		f.add("callback_secret", "is given without a callback_url; send both")
+		p.Add("callback_secret", "is given without a callback_url; send both")
 	}
-	if n := utf8.RuneCountInString(secret); n > maxSecret {
-		f.add("callback_secret", "must have at most %d characters; got %d", maxSecret, n)
-	}
+	p.Length("callback_secret", secret, maxSecret)
 }
 
 func priorityRank(priority string) int64 { return int64(slices.Index(byPriority, priority)) }

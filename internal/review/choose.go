@@ -96,7 +96,7 @@ func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []m
 		at := fmt.Sprintf("%s[%d]", field, i)
 		named, err := s.named(ctx, tx, loop, []string{name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
-			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+`"`+short(name)+`"`+". Name active members of the loop, or groups of them")
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quote(name)+". Name active members of the loop, or groups of them")
 		}
 		if err != nil {
 			return nil, err
@@ -106,7 +106,7 @@ func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []m
 			can = append(can, byID(able, []string{m.ID})...)
 		}
 		if len(can) == 0 {
-			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+`"`+short(name)+`"`+". Name active members of the loop, or groups of them")
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quote(name)+". Name active members of the loop, or groups of them")
 		}
 		people = join(people, can)
 	}

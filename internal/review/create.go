@@ -8,6 +8,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
@@ -71,50 +72,42 @@ type draft struct {
 
 func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.NewReview) (draft, error) {
 	settings := s.settings(loop)
-	var f faults
-	if err := f.take(withinLoop(settings.Mode, &in)); err != nil {
+	var p check.Problems
+	if err := p.Take(withinLoop(settings.Mode, &in)); err != nil {
 		return draft{}, err
 	}
-	if err := f.take(checkNew(&in, s.cfg.PrivateCallbacks)); err != nil {
+	if err := p.Take(checkNew(&in, s.cfg.PrivateCallbacks)); err != nil {
 		return draft{}, err
 	}
 	mode, err := checkMode("review_mode", in.ReviewMode)
-	if err := f.take(err); err != nil {
+	if err := p.Take(err); err != nil {
 		return draft{}, err
 	}
 	if mode != nil && len(mode.Steps) > 0 && len(in.AssignTo) > 0 {
-		f.add("assign_to", "does not go with review_mode.steps: both say who is asked. Leave one of them out")
+		p.Add("assign_to", "does not go with review_mode.steps: both say who is asked. Leave one of them out")
 	}
 	spec, err := answer.Parse(in.ResponseType, in.ResponseConfig)
 	if err != nil {
-		return draft{}, f.with(err)
+		return draft{}, p.With(err)
 	}
 	byDefault, err := checkDefault(spec, in.DefaultResponse, settings)
-	if err := f.take(err); err != nil {
+	if err := p.Take(err); err != nil {
 		return draft{}, err
 	}
 	act, err := checkAction(spec, in.Action)
-	if err := f.take(err); err != nil {
+	if err := p.Take(err); err != nil {
 		return draft{}, err
 	}
-	if len(f) == 0 {
-		if err := f.take(suits(mode, spec, byDefault)); err != nil {
+	if len(p) == 0 {
+		if err := p.Take(suits(mode, spec, byDefault)); err != nil {
 			return draft{}, err
 		}
 	}
-	if err := f.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return draft{}, err
 	}
 	row, err := s.row(account.From(ctx), loop, tx, &in, mode, string(byDefault), act)
 	return draft{row, mode, in.AssignTo}, err
-}
-
-// with is an error together with what was found before it.
-func (f faults) with(err error) error {
-	if taken := f.take(err); taken != nil {
-		return taken
-	}
-	return f.err()
 }
 
 // checkDefault gives a default as its one value. Where a loop fails closed, silence can

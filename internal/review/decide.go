@@ -10,6 +10,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
@@ -125,25 +126,25 @@ func (s *Service) checkAnswer(r db.Review, in schemas.DecideReviewRequest, paper
 	if err != nil {
 		return err
 	}
-	var f faults
-	f.text("comment", &paper.comment, maxComment)
+	var p check.Problems
+	p.Text("comment", &paper.comment, 0, maxComment)
 	if paper.answer, err = spec.Check("response_data", in.ResponseData); err != nil {
-		if err = f.take(err); err != nil {
+		if err = p.Take(err); err != nil {
 			return err
 		}
 	}
 	if isProof(r) {
 		paper.answer.Decision = meaningForTask(paper.answer.Value, paper.answer.Decision)
 	}
-	if len(in.EditedArguments) > 0 && len(f) == 0 {
-		if err = f.take(paper.edit(r, spec, in.EditedArguments)); err != nil {
+	if len(in.EditedArguments) > 0 && len(p) == 0 {
+		if err = p.Take(paper.edit(r, spec, in.EditedArguments)); err != nil {
 			return err
 		}
 	}
-	if r.TaskID.Valid && len(f) == 0 && paper.answer.Decision != schemas.Approved && paper.comment == "" {
-		f.add("comment", `must say why, because the one who did the task reads it. Example: "The signage is out of focus"`)
+	if r.TaskID.Valid && len(p) == 0 && paper.answer.Decision != schemas.Approved && paper.comment == "" {
+		p.Add("comment", `must say why, because the one who did the task reads it. Example: "The signage is out of focus"`)
 	}
-	return f.err()
+	return p.Err()
 }
 
 // edit takes the arguments as the reviewer changed them. They are bound like the others:

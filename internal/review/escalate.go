@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -17,9 +18,9 @@ var withoutPolicy = schemas.EscalationStep{To: []string{"loop", "owner"}}
 
 // EscalateReview goes to the next escalation step now.
 func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.EscalateReviewRequest) (schemas.ReviewAnswer, error) {
-	var f faults
-	f.text("reason", &in.Reason, maxReason)
-	if err := f.err(); err != nil {
+	var p check.Problems
+	p.Text("reason", &in.Reason, 0, maxReason)
+	if err := p.Err(); err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
 	l, err := s.lock(ctx, tx, in.RequestID)

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -19,10 +21,12 @@ func findGroup(ctx context.Context, tx *store.Tx, idOrName string) (db.PeopleGro
 	return tx.GroupNamed(ctx, db.GroupNamedParams{ID: idOrName, NameKey: account.NameKey(idOrName)})
 }
 
+var groupPages = keyset.List{From: keyset.Oldest, Usual: 20, Lenient: true}
+
 // ListGroups lists the groups of the house, oldest first.
 func (s *Service) ListGroups(ctx context.Context, tx *store.Tx, in schemas.PageRequest) (schemas.Page[schemas.Group], error) {
 	var none schemas.Page[schemas.Group]
-	p, err := pageOf(in)
+	p, err := groupPages.Window(in)
 	if err != nil {
 		return none, err
 	}
@@ -30,17 +34,12 @@ func (s *Service) ListGroups(ctx context.Context, tx *store.Tx, in schemas.PageR
 	if err != nil {
 		return none, err
 	}
-	rows, err := tx.ListGroups(ctx, db.ListGroupsParams{After: p.time, AfterID: p.id, RowLimit: int32(p.limit + 1), RowOffset: int32(p.offset)})
+	rows, err := tx.ListGroups(ctx, db.ListGroupsParams{After: p.At.Time, AfterID: p.At.ID, RowLimit: int32(p.Limit + 1), RowOffset: int32(p.Offset)})
 	if err != nil {
 		return none, err
 	}
-	out := schemas.Page[schemas.Group]{
-		Data: make([]schemas.Group, 0, len(rows)), Pagination: schemas.Pagination{Limit: p.limit, Offset: p.offset, Total: int(total)},
-	}
-	if len(rows) > p.limit {
-		rows = rows[:p.limit]
-		out.Pagination.NextCursor = cursorOf(rows[len(rows)-1].CreatedAt, rows[len(rows)-1].ID)
-	}
+	rows, next := keyset.Cut(p, rows, func(g db.PeopleGroup) keyset.Position { return keyset.At(g.CreatedAt, g.ID) })
+	out := schemas.Page[schemas.Group]{Data: make([]schemas.Group, 0, len(rows)), Pagination: p.Pagination(total, next)}
 	for _, row := range rows {
 		group, err := groupView(ctx, tx, row)
 		if err != nil {
@@ -64,7 +63,7 @@ func groupView(ctx context.Context, tx *store.Tx, g db.PeopleGroup) (schemas.Gro
 func (s *Service) PutGroup(ctx context.Context, tx *store.Tx, in schemas.PutGroupRequest) (schemas.Group, error) {
 	group, err := findGroup(ctx, tx, in.Group)
 	if store.NotFound(err) {
-		group, err = newGroup(ctx, tx, cleanLine(in.Group))
+		group, err = newGroup(ctx, tx, check.Label(in.Group))
 	}
 	if err != nil {
 		return schemas.Group{}, err
@@ -104,10 +103,10 @@ func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, e
 	var none db.PeopleGroup
 	key := account.NameKey(name)
 	if key == "" || account.ReservedName(name) || strings.HasPrefix(key, "op_") || strings.HasPrefix(key, "grp_") {
-		return none, schemas.Invalid("group", fmt.Sprintf("must be a name of its own; %q is empty or means something else. Example: legal", short(name)))
+		return none, schemas.Invalid("group", fmt.Sprintf("must be a name of its own; %s is empty or means something else. Example: legal", quote(name)))
 	}
 	if _, err := tx.PersonByName(ctx, key); err == nil {
-		return none, schemas.NewError(schemas.CodeConflict, fmt.Sprintf("There is a person called %q. Give the group another name.", short(name)))
+		return none, schemas.NewError(schemas.CodeConflict, fmt.Sprintf("There is a person called %s. Give the group another name.", quote(name)))
 	} else if !store.NotFound(err) {
 		return none, err
 	}
@@ -129,7 +128,7 @@ func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, e
 func (s *Service) DeleteGroup(ctx context.Context, tx *store.Tx, in schemas.GroupRequest) (schemas.Empty, error) {
 	group, err := findGroup(ctx, tx, in.Group)
 	if store.NotFound(err) {
-		return schemas.Empty{}, schemas.NewError(schemas.CodeNotFound, fmt.Sprintf("There is no group called %q.", short(in.Group)))
+		return schemas.Empty{}, schemas.NewError(schemas.CodeNotFound, fmt.Sprintf("There is no group called %s.", quote(in.Group)))
 	}
 	if err != nil {
 		return schemas.Empty{}, err

@@ -2,28 +2,20 @@ package review
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
-const (
-	defaultPage = 50
-	maxPage     = 100
-	maxOffset   = 10_000
-	// listedBytes is how much of a context or an action a list shows; the request itself
-	// has the rest.
-	listedBytes = 8 << 10
-)
+// listedBytes is how much of a context or an action a list shows; the request itself has
+// the rest.
+const listedBytes = 8 << 10
 
 // The orders of a list.
 const (
@@ -33,12 +25,6 @@ const (
 	byStatus    = "status_asc"
 )
 
-// place is where a page begins: beyond the row with this time and id.
-type place struct {
-	time int64
-	id   string
-}
-
 // filter is what a list looks for, checked.
 type filter struct {
 	statuses, priorities string // ",a,b,"; "" for all
@@ -46,9 +32,8 @@ type filter struct {
 	textLike, tag        string
 	endedSince           int64
 	sort                 string
-	before, after        place
-	limit, offset        int64
-	byCursor             bool
+	keyset.Window
+	before, after keyset.Position
 }
 
 // ListReviews lists an agent's own requests of its key's mode, or those that a person may
@@ -121,17 +106,14 @@ func (s *Service) listed(r db.Review, a around) schemas.Review {
 
 // page says where the page stands among all that match.
 func (f filter) page(rows []db.Review, total int64) schemas.ReviewList {
-	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: int(min(int64(len(rows)), f.limit)), Total: int(total), HasMore: int64(len(rows)) > f.limit}
-	out.Pagination = schemas.ReviewPagination{Limit: int(f.limit), Offset: int(f.offset)}
-	if !out.HasMore {
-		return out
-	}
-	if next := int(f.offset + f.limit); !f.byCursor {
+	rows, cursor := keyset.Cut(f.Window, rows, func(r db.Review) keyset.Position { return keyset.At(r.CreatedAt, r.ID) })
+	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: len(rows), Total: int(total), HasMore: cursor != ""}
+	out.Pagination = schemas.ReviewPagination{Limit: int(f.Limit), Offset: int(f.Offset)}
+	if next := int(f.Offset + f.Limit); out.HasMore && !f.ByCursor {
 		out.Pagination.NextOffset = &next
 	}
 	if f.byTime() {
-		last := rows[out.Count-1]
-		out.Pagination.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(last.CreatedAt, 10) + "|" + last.ID))
+		out.Pagination.NextCursor = cursor
 	}
 	return out
 }
@@ -156,51 +138,35 @@ func filterOf(in schemas.ListReviewsRequest) (f filter, err error) {
 		}
 		f.tag = string(quoted)
 	}
-	return f, f.window(in)
+	return f, f.readWindow(in)
 }
 
-// window reads the pagination's parameters.
-func (f *filter) window(in schemas.ListReviewsRequest) error {
-	f.limit, f.offset, f.sort = defaultPage, int64(in.Offset), newestFirst
-	f.before = place{time: math.MaxInt64}
-	if in.Limit != 0 {
-		f.limit = int64(in.Limit)
-	}
+// pages are those of a list of requests.
+var pages = keyset.List{From: keyset.Newest, Usual: 50, Refusal: wrongPage}
+
+// readWindow reads the pagination's parameters.
+func (f *filter) readWindow(in schemas.ListReviewsRequest) (err error) {
+	f.before, f.sort = keyset.Newest, newestFirst
 	if in.Sort != "" {
 		f.sort = in.Sort
 	}
-	known := slices.Contains([]string{newestFirst, oldestFirst, mostUrgent, byStatus}, f.sort)
-	if !known || f.limit < 1 || f.limit > maxPage || f.offset < 0 || f.offset > maxOffset {
+	if f.Window, err = pages.Window(schemas.PageRequest{Limit: in.Limit, Offset: in.Offset, Cursor: in.Cursor}); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{newestFirst, oldestFirst, mostUrgent, byStatus}, f.sort) || f.ByCursor && !f.byTime() {
 		return wrongPage()
 	}
-	if in.Cursor == "" {
-		return nil
-	}
-	at, ok := cursorPlace(in.Cursor)
-	if !ok || !f.byTime() {
-		return wrongPage()
-	}
-	f.offset, f.byCursor = 0, true
-	if f.sort == newestFirst {
-		f.before = at
-	} else {
-		f.after = at
+	switch {
+	case f.sort == newestFirst:
+		f.before = f.At
+	case f.ByCursor:
+		f.after = f.At
 	}
 	return nil
 }
 
 func wrongPage() error {
 	return schemas.NewError(schemas.CodeInvalid, "Invalid pagination parameters")
-}
-
-func cursorPlace(cursor string) (place, bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	micros, id, found := strings.Cut(string(raw), "|")
-	if err != nil || !found || !ident.Plain(id) {
-		return place{}, false
-	}
-	at, err := strconv.ParseInt(micros, 10, 64)
-	return place{at, id}, err == nil
 }
 
 // statusFilter reads statuses and the two groups into ",a,b,", the form that the queries
@@ -254,12 +220,6 @@ func (f filter) onlyOpen() bool {
 	return true
 }
 
-// whole tells whether so many rows, out of one more than the limit, are all there are:
-// then nothing needs counting.
-func (f filter) whole(rows int) bool {
-	return f.offset == 0 && !f.byCursor && int64(rows) <= f.limit
-}
-
 // find reads one row more than the page holds, and counts what matches.
 func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) (rows []db.Review, total int64, err error) {
 	list, count := f.ofAgent(c)
@@ -270,7 +230,7 @@ func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) (rows 
 	default:
 		list, count = f.ofPerson(c)
 	}
-	if rows, err = list(ctx, tx); err != nil || f.whole(len(rows)) {
+	if rows, err = list(ctx, tx); err != nil || f.Whole(len(rows)) {
 		return rows, int64(len(rows)), err
 	}
 	total, err = count(ctx, tx)
@@ -287,12 +247,12 @@ func (f filter) ofAgent(c account.Caller) (lister, counter) {
 		if f.sort == newestFirst {
 			return tx.ListAgentReviewsNewest(ctx, db.ListAgentReviewsNewestParams{
 				AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-				EndedSince: f.endedSince, Before: f.before.time, BeforeID: f.before.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+				EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 			})
 		}
 		return tx.ListAgentReviewsSorted(ctx, db.ListAgentReviewsSortedParams{
 			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			EndedSince: f.endedSince, After: f.after.time, AfterID: f.after.id, Sort: f.sort, RowLimit: f.limit + 1, RowOffset: f.offset,
+			EndedSince: f.endedSince, After: f.after.Time, AfterID: f.after.ID, Sort: f.sort, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 		})
 	}
 	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
@@ -307,12 +267,12 @@ func (f filter) ofPerson(c account.Caller) (lister, counter) {
 		if f.sort == newestFirst {
 			return tx.ListPeopleReviewsNewest(ctx, db.ListPeopleReviewsNewestParams{
 				Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-				EndedSince: f.endedSince, Before: f.before.time, BeforeID: f.before.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+				EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 			})
 		}
 		return tx.ListPeopleReviewsSorted(ctx, db.ListPeopleReviewsSortedParams{
 			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			EndedSince: f.endedSince, After: f.after.time, AfterID: f.after.id, Sort: f.sort, RowLimit: f.limit + 1, RowOffset: f.offset,
+			EndedSince: f.endedSince, After: f.after.Time, AfterID: f.after.ID, Sort: f.sort, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 		})
 	}
 	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {
@@ -327,7 +287,7 @@ func (f filter) openOf(c account.Caller) (lister, counter) {
 	list := func(ctx context.Context, tx *store.Tx) ([]db.Review, error) {
 		return tx.ListOpenReviews(ctx, db.ListOpenReviewsParams{
 			Owner: c.Owner, PersonID: c.PersonID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			Before: f.before.time, BeforeID: f.before.id, After: f.after.time, AfterID: f.after.id, Sort: f.sort, RowLimit: f.limit + 1, RowOffset: f.offset,
+			Before: f.before.Time, BeforeID: f.before.ID, After: f.after.Time, AfterID: f.after.ID, Sort: f.sort, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 		})
 	}
 	return list, func(ctx context.Context, tx *store.Tx) (int64, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -37,15 +38,15 @@ func (s *Service) UpdateLoop(ctx context.Context, tx *store.Tx, in schemas.Updat
 
 func rename(loop *db.Loop, in schemas.UpdateLoopRequest) error {
 	if in.Name != nil {
-		if loop.Name = cleanLine(*in.Name); loop.Name == "" {
+		if loop.Name = check.Label(*in.Name); loop.Name == "" {
 			return schemas.Invalid("name", "must have 1 to 100 visible characters. Example: Content moderation")
 		}
 	}
 	if in.Description != nil {
-		loop.Description = cleanText(*in.Description)
+		loop.Description = check.Lines(*in.Description)
 	}
 	if in.Icon != nil {
-		loop.Icon = cleanLine(*in.Icon)
+		loop.Icon = check.Label(*in.Icon)
 	}
 	return nil
 }

@@ -2,11 +2,9 @@ package review
 
 import (
 	"context"
-	"encoding/base64"
-	"math"
-	"strconv"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -87,9 +85,11 @@ func membersSeen(ctx context.Context, tx *store.Tx, loop db.Loop) ([]schemas.Mem
 	return list, err
 }
 
+var loopPages = keyset.List{From: keyset.Newest, Usual: 50, Lenient: true}
+
 // ListLoops lists the loops that the caller may see, newest first, without their members.
 func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLoopsRequest) (schemas.LoopList, error) {
-	p, err := loopPageOf(in)
+	p, err := loopPages.Window(schemas.PageRequest(in))
 	if err != nil {
 		return schemas.LoopList{}, err
 	}
@@ -99,10 +99,7 @@ func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLo
 		return schemas.LoopList{}, err
 	}
 	out := schemas.LoopList{Loops: make([]schemas.Loop, 0, len(rows)), Total: int(total)}
-	if len(rows) > p.limit {
-		rows = rows[:p.limit]
-		out.NextCursor = cursorOf(rows[len(rows)-1].CreatedAt, rows[len(rows)-1].ID)
-	}
+	rows, out.NextCursor = keyset.Cut(p, rows, func(l db.Loop) keyset.Position { return keyset.At(l.CreatedAt, l.ID) })
 	for _, row := range rows {
 		v, err := s.loopView(ctx, tx, row)
 		if err != nil {
@@ -115,59 +112,24 @@ func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLo
 	return out, nil
 }
 
-// listPage is where a page begins and how long it is.
-type listPage struct {
-	place
-	limit, offset int
-}
-
-// pageOf checks a page request for a list with the oldest first.
-func pageOf(in schemas.PageRequest) (listPage, error) {
-	return listPageOf(in.Limit, 20, in.Offset, in.Cursor, place{})
-}
-
-func loopPageOf(in schemas.ListLoopsRequest) (listPage, error) {
-	return listPageOf(in.Limit, 50, in.Offset, in.Cursor, place{time: math.MaxInt64})
-}
-
-func listPageOf(limit, usual, offset int, cursor string, start place) (listPage, error) {
-	p := listPage{place: start, limit: usual, offset: min(max(offset, 0), 10_000)}
-	if limit > 0 {
-		p.limit = min(limit, 100)
-	}
-	if cursor == "" {
-		return p, nil
-	}
-	at, ok := cursorPlace(cursor)
-	if !ok {
-		return p, schemas.Invalid("cursor", "must be the next_cursor of the page before; leave it out to begin at the first page")
-	}
-	p.place, p.offset = at, 0
-	return p, nil
-}
-
-func cursorOf(micros int64, id string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(micros, 10) + "|" + id))
-}
-
-func loopsOf(ctx context.Context, tx *store.Tx, c account.Caller, p listPage) (rows []db.Loop, total int64, err error) {
-	more, skip := int32(p.limit+1), int32(p.offset)
+func loopsOf(ctx context.Context, tx *store.Tx, c account.Caller, p keyset.Window) (rows []db.Loop, total int64, err error) {
+	more, skip := int32(p.Limit+1), int32(p.Offset)
 	switch {
 	case c.AgentID != "":
 		if total, err = tx.CountAgentLoops(ctx, db.CountAgentLoopsParams{AgentID: c.AgentID, Mode: c.Mode}); err != nil {
 			return nil, 0, err
 		}
-		rows, err = tx.ListAgentLoops(ctx, db.ListAgentLoopsParams{AgentID: c.AgentID, Mode: c.Mode, Before: p.time, BeforeID: p.id, RowLimit: more, RowOffset: skip})
+		rows, err = tx.ListAgentLoops(ctx, db.ListAgentLoopsParams{AgentID: c.AgentID, Mode: c.Mode, Before: p.At.Time, BeforeID: p.At.ID, RowLimit: more, RowOffset: skip})
 	case c.Owner:
 		if total, err = tx.CountOwnerLoops(ctx); err != nil {
 			return nil, 0, err
 		}
-		rows, err = tx.ListOwnerLoops(ctx, db.ListOwnerLoopsParams{Before: p.time, BeforeID: p.id, RowLimit: more, RowOffset: skip})
+		rows, err = tx.ListOwnerLoops(ctx, db.ListOwnerLoopsParams{Before: p.At.Time, BeforeID: p.At.ID, RowLimit: more, RowOffset: skip})
 	default:
 		if total, err = tx.CountPersonLoops(ctx, c.PersonID); err != nil {
 			return nil, 0, err
 		}
-		rows, err = tx.ListPersonLoops(ctx, db.ListPersonLoopsParams{PersonID: c.PersonID, Before: p.time, BeforeID: p.id, RowLimit: more, RowOffset: skip})
+		rows, err = tx.ListPersonLoops(ctx, db.ListPersonLoopsParams{PersonID: c.PersonID, Before: p.At.Time, BeforeID: p.At.ID, RowLimit: more, RowOffset: skip})
 	}
 	return rows, total, err
 }

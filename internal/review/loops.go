@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -191,8 +191,8 @@ func (s *Service) CreateLoop(ctx context.Context, tx *store.Tx, in schemas.Creat
 func (s *Service) newLoop(ctx context.Context, tx *store.Tx, in schemas.CreateLoopRequest) (db.InsertLoopParams, error) {
 	c := account.From(ctx)
 	row := db.InsertLoopParams{
-		ID: ident.Hex(), AgentID: c.AgentID, Mode: account.Live, Kind: "loop", CreatorID: c.PersonID, Name: cleanLine(in.Name),
-		Description: cleanText(in.Description), Icon: cleanLine(in.Icon), Settings: "{}", CreatedAt: store.Micros(tx.Now()),
+		ID: ident.Hex(), AgentID: c.AgentID, Mode: account.Live, Kind: "loop", CreatorID: c.PersonID, Name: check.Label(in.Name),
+		Description: check.Lines(in.Description), Icon: check.Label(in.Icon), Settings: "{}", CreatedAt: store.Micros(tx.Now()),
 	}
 	if row.Name == "" {
 		return row, schemas.Invalid("name", "must have 1 to 100 visible characters. Example: Content moderation")
@@ -289,32 +289,4 @@ func slugOf(name string) string {
 		return "loop_" + slug
 	}
 	return slug
-}
-
-// cleanLine keeps a name on one line and free of what hides in it.
-func cleanLine(text string) string {
-	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		return visibleRune(r)
-	}, text)), " ")
-}
-
-func cleanText(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == '\n' {
-			return r
-		}
-		return visibleRune(r)
-	}, text))
-}
-
-// visibleRune drops control characters and those that turn the direction of writing.
-func visibleRune(r rune) rune {
-	const joiners = "\u200c\u200d" // some scripts, and emoji, need them
-	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && !strings.ContainsRune(joiners, r) {
-		return -1
-	}
-	return r
 }

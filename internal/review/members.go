@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/oncall"
@@ -105,18 +106,13 @@ func (s *Service) whoIs(ctx context.Context, tx *store.Tx, members []member, nam
 	}
 	person, err := s.Accounts.FindPerson(ctx, tx, name)
 	if schemas.ErrorCode(err) == schemas.CodeNotFound {
-		return nil, schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("There is no person and no group called %q. Name a person or a group of this house, owner for its owners, or loop for everybody in the loop.", short(name)))
+		return nil, schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("There is no person and no group called %s. Name a person or a group of this house, owner for its owners, or loop for everybody in the loop.", quote(name)))
 	}
 	return []db.Person{person}, err
 }
 
-// short bounds what came from outside before it stands in a sentence.
-func short(name string) string {
-	if letters := []rune(cleanLine(name)); len(letters) > 80 {
-		return string(letters[:80]) + "…"
-	}
-	return cleanLine(name)
-}
+// quote sets a name that came from outside apart in a sentence.
+func quote(name string) string { return check.Quote(check.Label(name), maxShown) }
 
 // memberOf is what routing needs to know of a person, whether they are a member or not.
 func (s *Service) memberOf(ctx context.Context, tx *store.Tx, loop db.Loop, members []member, p db.Person) (member, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -13,57 +14,56 @@ func checkMode(field string, m *schemas.ReviewMode) (*schemas.ReviewMode, error)
 	if m == nil {
 		return nil, nil
 	}
-	var f faults
+	var p check.Problems
 	checked := *m
 	if len(m.Steps) > 0 {
-		f.steps(field, checked)
+		checkSteps(&p, field, checked)
 		orElse(&checked.Order, sequential)
-		return &checked, f.err()
+		return &checked, p.Err()
 	}
 	if m.Order != "" {
-		f.add(field+".order", "is the order of steps, and there are none; leave it out or send steps")
+		p.Add(field+".order", "is the order of steps, and there are none; leave it out or send steps")
 	}
-	f.circle(field, m.Mode, m.Threshold)
+	checkCircle(&p, field, m.Mode, m.Threshold)
 	if m.Of != 0 && m.Mode != modeQuorum {
-		f.add(field+".of", "only goes with mode quorum")
+		p.Add(field+".of", "only goes with mode quorum")
 	}
 	if m.Of != 0 && m.Of < m.Threshold {
-		f.add(field+".of", "must be at least the threshold %d; got %d", m.Threshold, m.Of)
+		p.Add(field+".of", "must be at least the threshold %d; got %d", m.Threshold, m.Of)
 	}
 	if m.Mode != modeAll && m.Mode != modeQuorum {
-		return nil, f.err()
+		return nil, p.Err()
 	}
-	return &checked, f.err()
+	return &checked, p.Err()
 }
 
-func (f *faults) steps(field string, m schemas.ReviewMode) {
+func checkSteps(p *check.Problems, field string, m schemas.ReviewMode) {
 	if m.Mode != "" || m.Threshold != 0 || m.Of != 0 {
-		f.add(field+".mode", "does not go with steps: each step has its own mode and threshold")
+		p.Add(field+".mode", "does not go with steps: each step has its own mode and threshold")
 	}
 	if m.Order != "" && m.Order != sequential && m.Order != parallel {
-		f.add(field+".order", "must be one of: sequential, parallel")
+		p.Add(field+".order", "must be one of: sequential, parallel")
 	}
-	if len(m.Steps) > 10 {
-		f.add(field+".steps", "must have at most 10 items; got %d", len(m.Steps))
+	if !p.Items(field+".steps", len(m.Steps), maxSteps) {
 		return
 	}
 	for i, step := range m.Steps {
 		at := fmt.Sprintf("%s.steps[%d]", field, i)
-		f.circle(at, step.Mode, step.Threshold)
+		checkCircle(p, at, step.Mode, step.Threshold)
 		if len(step.To) == 0 || len(step.To) > maxNames {
-			f.add(at+".to", `must name 1 to %d people or groups; got %d. Example: ["Ada"]`, maxNames, len(step.To))
+			p.Add(at+".to", `must name 1 to %d people or groups; got %d. Example: ["Ada"]`, maxNames, len(step.To))
 		}
 	}
 }
 
-func (f *faults) circle(field, mode string, threshold int) {
+func checkCircle(p *check.Problems, field, mode string, threshold int) {
 	switch {
 	case mode != "" && mode != modeFirst && mode != modeAll && mode != modeQuorum:
-		f.add(field+".mode", "must be one of: first, all, quorum")
+		p.Add(field+".mode", "must be one of: first, all, quorum")
 	case mode == modeQuorum && (threshold < 1 || threshold > maxThreshold):
-		f.add(field+".threshold", "must be between 1 and %d with mode quorum: how many equal answers decide; got %d", maxThreshold, threshold)
+		p.Add(field+".threshold", "must be between 1 and %d with mode quorum: how many equal answers decide; got %d", maxThreshold, threshold)
 	case mode != modeQuorum && threshold != 0:
-		f.add(field+".threshold", "only goes with mode quorum")
+		p.Add(field+".threshold", "only goes with mode quorum")
 	}
 }
 

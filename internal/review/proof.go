@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -91,7 +92,7 @@ func proofRow(loop db.Loop, in TaskReview, now time.Time) db.Review {
 	if in.Disputed {
 		config, kind = disputeConfig, "In dispute: "
 	}
-	at, title := store.Micros(now), cut(kind+strings.Join(strings.Fields(in.Title), " "), maxTitle)
+	at, title := store.Micros(now), cut(kind+check.OneLine(in.Title), maxTitle)
 	r := db.Review{
 		ID: ident.Hex(), LoopID: loop.ID, AgentID: in.AgentID, Mode: account.Live, Status: string(schemas.ReviewPending), Version: 1, SeenVersion: 1, Round: 1,
 		ProcessingType: deferred, Type: "markdown", Priority: "high", PriorityRank: priorityRank("high"),

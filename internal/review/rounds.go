@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -99,57 +100,57 @@ func (s *Service) mayAgree(r db.Review, asked []db.CircleOfReviewRow) error {
 
 // nextVersion is the request as it is asked again: what is left out stays as it was.
 func (s *Service) nextVersion(r db.Review, in schemas.OpenRoundRequest) (db.Review, error) {
-	var f faults
+	var p check.Problems
 	if in.RequestText != "" {
-		f.question(&in.RequestText)
+		checkQuestion(&p, &in.RequestText)
 		r.RequestText, r.SearchText = in.RequestText, searchText(r.Title, in.RequestText)
 	}
-	if f.context(in.Context); !absent(in.Context) {
+	if checkContext(&p, in.Context); !absent(in.Context) {
 		r.Context = string(in.Context)
 	}
 	if in.TimeoutSeconds != 0 {
-		f.timeout(r.ProcessingType, in.TimeoutSeconds)
+		checkTimeout(&p, r.ProcessingType, in.TimeoutSeconds)
 		r.TimeoutSeconds = int64(in.TimeoutSeconds)
 	}
-	r.Media = f.newMedia(r.Media, in)
-	if err := f.redraft(&r, in.DraftText); err != nil {
+	r.Media = newMedia(&p, r.Media, in)
+	if err := redraft(&p, &r, in.DraftText); err != nil {
 		return r, err
 	}
 	spec, err := s.spec(r)
 	if err != nil {
-		return r, f.with(err)
+		return r, p.With(err)
 	}
 	act, err := checkAction(spec, in.Action)
-	if err := f.take(err); err != nil {
+	if err := p.Take(err); err != nil {
 		return r, err
 	}
 	if in.Action != nil {
 		r.Action, r.ActionDigest = act.text, act.digest
 	}
-	return r, f.err()
+	return r, p.Err()
 }
 
-func (f *faults) newMedia(text string, in schemas.OpenRoundRequest) string {
+func newMedia(p *check.Problems, text string, in schemas.OpenRoundRequest) string {
 	var m media
 	read(text, &m)
 	if in.ImageURL != "" {
-		f.address("image_url", in.ImageURL)
+		checkMediaAddress(p, "image_url", in.ImageURL)
 		m.ImageURL = in.ImageURL
 	}
 	if in.FileURL != "" {
-		f.address("file_url", in.FileURL)
+		checkMediaAddress(p, "file_url", in.FileURL)
 		m.FileURL = in.FileURL
 	}
 	return jsonText(m)
 }
 
 // redraft puts a new draft into the configuration of editable_text.
-func (f *faults) redraft(r *db.Review, draft string) error {
+func redraft(p *check.Problems, r *db.Review, draft string) error {
 	if draft == "" {
 		return nil
 	}
 	if r.ResponseType != "editable_text" {
-		f.add("draft_text", "only goes with response_type editable_text; this request has %s", r.ResponseType)
+		p.Add("draft_text", "only goes with response_type editable_text; this request has %s", r.ResponseType)
 		return nil
 	}
 	config := map[string]json.RawMessage{}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -18,10 +19,10 @@ const channelPage = "page"
 // checkSettings refuses settings that can never work: names of nobody, counts that cannot
 // be reached, words without a meaning. What may work later is among the problems instead.
 func (s *Service) checkSettings(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.LoopSettings) error {
-	var f faults
+	var p check.Problems
 	var names []namedAt
 	if _, err := checkMode("settings.review_mode", in.Mode); err != nil {
-		if err := f.take(err); err != nil {
+		if err := p.Take(err); err != nil {
 			return err
 		}
 	}
@@ -32,17 +33,17 @@ func (s *Service) checkSettings(ctx context.Context, tx *store.Tx, loop db.Loop,
 	}
 	named := map[string]bool{}
 	for i, policy := range in.Escalation {
-		names = append(names, policyFaults(&f, fmt.Sprintf("settings.escalation[%d]", i), policy, named)...)
+		names = append(names, checkPolicy(&p, fmt.Sprintf("settings.escalation[%d]", i), policy, named)...)
 	}
 	for _, n := range names {
 		_, err := s.named(ctx, tx, loop, []string{n.name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
-			f.add(n.field, "names nobody. %s", err.Error())
+			p.Add(n.field, "names nobody. %s", err.Error())
 		} else if err != nil {
 			return err
 		}
 	}
-	return f.err()
+	return p.Err()
 }
 
 // namedAt is a name of a person or group, and where it stands.
@@ -56,26 +57,26 @@ func namesAt(field string, names []string) []namedAt {
 	return out
 }
 
-// policyFaults also keeps a priority from having two policies, of which one would be idle.
-func policyFaults(f *faults, field string, p schemas.EscalationPolicy, seen map[string]bool) (names []namedAt) {
-	covered := p.Priorities
+// checkPolicy also keeps a priority from having two policies, of which one would be idle.
+func checkPolicy(p *check.Problems, field string, policy schemas.EscalationPolicy, seen map[string]bool) (names []namedAt) {
+	covered := policy.Priorities
 	if len(covered) == 0 {
 		covered = []string{""}
 	}
 	for _, priority := range covered {
 		switch {
 		case priority != "" && priorityRank(priority) < 0:
-			f.add(field+".priorities", "must be of low, medium, high, critical; got %q", short(priority))
+			p.Add(field+".priorities", "must be of low, medium, high, critical; got %s", quote(priority))
 		case seen[priority]:
-			f.add(field+".priorities", "has %s, for which there is another policy already; each priority has one", whichPriority(priority))
+			p.Add(field+".priorities", "has %s, for which there is another policy already; each priority has one", whichPriority(priority))
 		}
 		seen[priority] = true
 	}
-	for i, step := range p.Steps {
+	for i, step := range policy.Steps {
 		place := fmt.Sprintf("%s.steps[%d]", field, i)
 		for _, channel := range step.Channels {
 			if channel != notify.Mail && channel != notify.Chat && channel != channelPage {
-				f.add(place+".channels", "must be of mail, chat, page; got %q", short(channel))
+				p.Add(place+".channels", "must be of mail, chat, page; got %s", quote(channel))
 			}
 		}
 		names = append(names, namesAt(place, step.To)...)
@@ -141,14 +142,14 @@ func (s *Service) stepProblems(ctx context.Context, tx *store.Tx, loop db.Loop, 
 	for _, name := range step.To {
 		found, err := s.named(ctx, tx, loop, []string{name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
-			out = append(out, fmt.Sprintf("%s names %q, which is nobody any more.", where, short(name)))
+			out = append(out, fmt.Sprintf("%s names %s, which is nobody any more.", where, quote(name)))
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		if len(found) == 0 {
-			out = append(out, fmt.Sprintf("%s names %q, in which there is nobody.", where, short(name)))
+			out = append(out, fmt.Sprintf("%s names %s, in which there is nobody.", where, quote(name)))
 		}
 		people = join(people, found)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -258,7 +258,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, r db.Review, m 
 func (s *Service) tellEscalated(ctx context.Context, tx *store.Tx, r db.Review, people []member, channels []string, reason string) error {
 	why := "Nobody has decided this review yet, so it comes to you."
 	if reason != "" {
-		why = "This review was escalated to you: " + strings.Join(strings.Fields(reason), " ")
+		why = "This review was escalated to you: " + check.OneLine(reason)
 	}
 	_, err := s.deliver(ctx, tx, r, people, r.Step, letter{
 		kind: noticeEscalated, subject: "Escalated to you: " + headline(r), body: why, channels: channels, before: store.Time(r.TimeoutAt),
@@ -272,6 +272,5 @@ func headline(r db.Review) string {
 	if text == "" {
 		text = r.RequestText
 	}
-	line := []rune(strings.Join(strings.Fields(text), " "))
-	return string(line[:min(len(line), 100)])
+	return cut(check.OneLine(text), 100)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -78,35 +79,35 @@ func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked) error {
 // changed is the request with what the agent wants changed.
 func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx) (db.Review, error) {
 	r := l.Review
-	var f faults
+	var p check.Problems
 	if in.Priority != nil {
-		f.oneOf("priority", *in.Priority, []string{"low", "medium", "high", critical})
+		p.OneOf("priority", *in.Priority, []string{"low", "medium", "high", critical})
 		r.Priority, r.PriorityRank = *in.Priority, priorityRank(*in.Priority)
 	}
 	if in.RequestText != nil {
 		text := *in.RequestText
-		f.question(&text)
+		checkQuestion(&p, &text)
 		r.RequestText, r.SearchText = text, searchText(r.Title, text)
 	}
-	if f.context(in.Context); !absent(in.Context) {
+	if checkContext(&p, in.Context); !absent(in.Context) {
 		r.Context = string(in.Context)
 	}
 	if in.RequestText != nil || !absent(in.Context) {
 		r.TextVersion = r.Version + 1
 	}
 	if in.TimeoutSeconds != nil {
-		f.timeout(r.ProcessingType, *in.TimeoutSeconds)
+		checkTimeout(&p, r.ProcessingType, *in.TimeoutSeconds)
 		r.TimeoutSeconds, r.Warned = int64(*in.TimeoutSeconds), r.Warned&^warnedEnd
 		r.TimeoutAt = store.Micros(tx.Now().Add(seconds(*in.TimeoutSeconds)))
 	}
 	if in.CallbackURL != nil {
-		f.callback(*in.CallbackURL, s.cfg.PrivateCallbacks)
+		checkCallback(&p, *in.CallbackURL, s.cfg.PrivateCallbacks)
 		r.CallbackUrl = *in.CallbackURL
 	}
 	if in.Tags != nil {
-		r.Tags = jsonText(append([]string{}, f.tags(*in.Tags)...))
+		r.Tags = jsonText(append([]string{}, checkedTags(&p, *in.Tags)...))
 	}
-	if err := f.take(s.newDefault(&r, l, in.DefaultResponse)); err != nil {
+	if err := p.Take(s.newDefault(&r, l, in.DefaultResponse)); err != nil {
 		return r, err
 	}
 	if in.Priority != nil && r.EscalationStep == 0 && r.Mode == account.Live {
@@ -114,7 +115,7 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 		s.setClocks(l.loop, &r, store.Time(r.RoundAt), false)
 		r.ClaimBy = claim
 	}
-	return r, f.err()
+	return r, p.Err()
 }
 
 // newDefault checks a new default. A request that was to be cancelled by silence has its
@@ -140,9 +141,9 @@ func (s *Service) newDefault(r *db.Review, l locked, raw json.RawMessage) error 
 
 // CancelReview withdraws an open request. Who had claimed it, and who was told, hears so.
 func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.CancelReviewRequest) (schemas.ReviewCancelledAnswer, error) {
-	var f faults
-	f.text("reason", &in.Reason, maxReason)
-	if err := f.err(); err != nil {
+	var p check.Problems
+	p.Text("reason", &in.Reason, 0, maxReason)
+	if err := p.Err(); err != nil {
 		return schemas.ReviewCancelledAnswer{}, err
 	}
 	l, err := s.lock(ctx, tx, in.RequestID)

@@ -3,19 +3,17 @@ package review
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -98,8 +96,9 @@ func (s *Service) patterns(ctx context.Context, tx *store.Tx, list []string) (st
 
 // hookSecret is the secret to show and the same, sealed.
 func (s *Service) hookSecret(webhookID, given string) (plain, sealed string, err error) {
-	if n := utf8.RuneCountInString(given); n > maxSecret {
-		return "", "", schemas.Invalid("secret", fmt.Sprintf("must have at most %d characters; got %d", maxSecret, n))
+	var p check.Problems
+	if p.Length("secret", given, maxSecret); len(p) > 0 {
+		return "", "", p.Err()
 	}
 	if given == "" {
 		given = ident.Secret("whsec_")
@@ -251,29 +250,20 @@ func (s *Service) TestWebhook(ctx context.Context, in schemas.WebhookRequest) (o
 	return out, nil
 }
 
+var deliveryPages = keyset.List{From: keyset.Newest, Usual: 50, Lenient: true, Refusal: wrongPage}
+
 // ListDeliveries pages a webhook's log, newest first.
 func (s *Service) ListDeliveries(ctx context.Context, tx *store.Tx, in schemas.ListDeliveriesRequest) (out schemas.DeliveryList, err error) {
 	w, err := ownWebhook(ctx, in.WebhookID, tx.FindWebhook)
 	if err != nil {
 		return out, err
 	}
-	at := place{time: math.MaxInt64}
-	if in.Cursor != "" {
-		var ok bool
-		if at, ok = cursorPlace(in.Cursor); !ok {
-			return out, wrongPage()
-		}
+	page, err := deliveryPages.Window(schemas.PageRequest{Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return out, err
 	}
-	limit := defaultPage
-	if in.Limit != 0 {
-		limit = min(max(in.Limit, 1), maxPage)
-	}
-	rows, err := tx.ListDeliveries(ctx, db.ListDeliveriesParams{WebhookID: w.ID, Before: at.time, BeforeID: at.id, MaxRows: int32(limit + 1)})
-	if len(rows) > limit {
-		rows = rows[:limit]
-		last := rows[limit-1]
-		out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(last.CreatedAt, 10) + "|" + last.ID))
-	}
+	rows, err := tx.ListDeliveries(ctx, db.ListDeliveriesParams{WebhookID: w.ID, Before: page.At.Time, BeforeID: page.At.ID, MaxRows: int32(page.Limit + 1)})
+	rows, out.NextCursor = keyset.Cut(page, rows, func(d db.WebhookDelivery) keyset.Position { return keyset.At(d.CreatedAt, d.ID) })
 	out.Deliveries, out.Count = make([]schemas.Delivery, 0, len(rows)), len(rows)
 	for _, d := range rows {
 		out.Deliveries = append(out.Deliveries, deliveryView(d))

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -11,9 +12,9 @@ import (
 
 // CancelTask withdraws a task before work begins and refunds it in full.
 func (s *Service) CancelTask(ctx context.Context, tx *store.Tx, in schemas.CancelTaskRequest) (schemas.CancelTaskResponse, error) {
-	var p problems
-	p.text("reason", &in.Reason, 0, maxText)
-	if err := p.err(); err != nil {
+	var p check.Problems
+	p.Text("reason", &in.Reason, 0, maxText)
+	if err := p.Err(); err != nil {
 		return schemas.CancelTaskResponse{}, err
 	}
 	t, c, err := lockOwn(ctx, tx, in.TaskID)

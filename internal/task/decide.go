@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -35,27 +36,26 @@ func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.Decid
 }
 
 func checkDecision(in *schemas.DecideTaskRequest) error {
-	var p problems
+	var p check.Problems
 	if _, known := decisions[in.Decision]; !known {
-		p.add("decision", "must be approve, reject, request_changes or refund; got %s", quote(in.Decision))
+		p.Add("decision", "must be approve, reject, request_changes or refund; got %s", check.Quote(in.Decision, maxShown))
 	}
 	if in.Submission < 1 {
-		p.add("submission", "must be the number of the submission that was looked at; got %d. Example: 1", in.Submission)
+		p.Add("submission", "must be the number of the submission that was looked at; got %d. Example: 1", in.Submission)
 	}
-	if len(in.Reasons) > maxReasons {
-		p.add("reasons", "must have at most %d items; got %d", maxReasons, len(in.Reasons))
-		return p.err()
+	if !p.Items("reasons", len(in.Reasons), maxReasons) {
+		return p.Err()
 	}
 	kept := make([]string, len(in.Reasons))
 	for i := range in.Reasons {
 		kept[i] = in.Reasons[i]
-		p.text(fmt.Sprintf("reasons[%d]", i), &kept[i], 1, maxText)
+		p.Text(fmt.Sprintf("reasons[%d]", i), &kept[i], 1, maxText)
 	}
 	in.Reasons = kept
 	if len(kept) == 0 && in.Decision != "approve" {
-		p.add("reasons", `must say why, because the operator reads them. Example: ["The signage is out of focus"]`)
+		p.Add("reasons", `must say why, because the operator reads them. Example: ["The signage is out of focus"]`)
 	}
-	return p.err()
+	return p.Err()
 }
 
 // mayDecide says who decides what: an agent or the owner a review, the owner alone a

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -36,9 +37,9 @@ func (s *Service) ApproveEstimate(ctx context.Context, tx *store.Tx, in schemas.
 
 // RejectEstimate sends the task back to the pool.
 func (s *Service) RejectEstimate(ctx context.Context, tx *store.Tx, in schemas.RejectEstimateRequest) (schemas.EstimateResponse, error) {
-	var p problems
-	p.text("reason", &in.Reason, 0, maxText)
-	if err := p.err(); err != nil {
+	var p check.Problems
+	p.Text("reason", &in.Reason, 0, maxText)
+	if err := p.Err(); err != nil {
 		return schemas.EstimateResponse{}, err
 	}
 	t, c, err := lockOwn(ctx, tx, in.TaskID)

@@ -7,9 +7,17 @@ import (
 	"strings"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
+)
+
+// How lists page.
+var (
+	newestFirst = keyset.List{From: keyset.Newest, Usual: 20}
+	oldestFirst = keyset.List{From: keyset.Oldest, Usual: 20}
 )
 
 // GetTask gives a task's full state.
@@ -33,8 +41,8 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
-	rows, page := cut(f.window, rows, total, func(r row) position { return position{r.Task.CreatedAt, r.Task.ID} })
-	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: page}
+	rows, next := keyset.Cut(f.Window, rows, func(r row) keyset.Position { return keyset.At(r.Task.CreatedAt, r.Task.ID) })
+	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: f.Pagination(total, next)}
 	for _, r := range rows {
 		v, err := s.withQuestions(ctx, tx, r)
 		if err != nil {
@@ -52,14 +60,14 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 
 // filter is what ListTasks looks for.
 type filter struct {
-	window
+	keyset.Window
 	statuses, taskType   string
 	titleLike, titleAsIs string // in lower case, and as it was sent
 	endedSince           int64
 }
 
 func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
-	if f.window, err = windowOf(in.PageRequest, newestFirst); err != nil {
+	if f.Window, err = newestFirst.Window(in.PageRequest); err != nil {
 		return f, err
 	}
 	if f.statuses, err = statusFilter(in.Status); err != nil {
@@ -96,7 +104,7 @@ func statusFilter(words string) (string, error) {
 		case known:
 			wanted = append(wanted, string(status))
 		default:
-			return "", schemas.Invalid("status", fmt.Sprintf("must be statuses with commas between them, or open, or done; got %s. The statuses are %s", quote(word), statusNames()))
+			return "", schemas.Invalid("status", fmt.Sprintf("must be statuses with commas between them, or open, or done; got %s. The statuses are %s", check.Quote(word, maxShown), statusNames()))
 		}
 	}
 	return "," + strings.Join(wanted, ",") + ",", nil
@@ -114,13 +122,13 @@ func typeFilter(t schemas.TaskType) (string, error) {
 	if t == "" || slices.Contains(schemas.TaskTypes, t) {
 		return string(t), nil
 	}
-	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), quote(string(t))))
+	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), check.Quote(string(t), maxShown)))
 }
 
 func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) ([]row, int64, error) {
 	found, err := tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
 		AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 	})
 	if err != nil {
 		return nil, 0, err
@@ -129,7 +137,7 @@ func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) (
 	for i, r := range found {
 		rows[i] = row(r)
 	}
-	if f.whole(len(rows)) {
+	if f.Whole(len(rows)) {
 		return rows, int64(len(rows)), nil
 	}
 	total, err := tx.CountAgentTasks(ctx, db.CountAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
@@ -139,7 +147,7 @@ func agentTasks(ctx context.Context, tx *store.Tx, c account.Caller, f filter) (
 func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) ([]row, int64, error) {
 	found, err := tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
 		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-		Before: f.at.time, BeforeID: f.at.id, RowLimit: f.limit + 1, RowOffset: f.offset,
+		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
 	})
 	if err != nil {
 		return nil, 0, err
@@ -148,7 +156,7 @@ func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) (
 	for i, r := range found {
 		rows[i] = row(r)
 	}
-	if f.whole(len(rows)) {
+	if f.Whole(len(rows)) {
 		return rows, int64(len(rows)), nil
 	}
 	total, err := tx.CountOwnerTasks(ctx, db.CountOwnerTasksParams{Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince})
@@ -157,7 +165,7 @@ func ownerTasks(ctx context.Context, tx *store.Tx, _ account.Caller, f filter) (
 
 // ListOpenTasks lists what an operator could take, or what they have or had.
 func (s *Service) ListOpenTasks(ctx context.Context, tx *store.Tx, in schemas.ListOpenTasksRequest) (schemas.Page[schemas.OperatorTask], error) {
-	w, err := windowOf(in.PageRequest, newestFirst)
+	w, err := newestFirst.Window(in.PageRequest)
 	if err != nil {
 		return schemas.Page[schemas.OperatorTask]{}, err
 	}
@@ -174,35 +182,31 @@ func (s *Service) ListOpenTasks(ctx context.Context, tx *store.Tx, in schemas.Li
 	if err != nil {
 		return schemas.Page[schemas.OperatorTask]{}, err
 	}
-	rows, page := cut(w, rows, total, func(r poolRow) position { return position{r.Task.CreatedAt, r.Task.ID} })
-	out := schemas.Page[schemas.OperatorTask]{Data: make([]schemas.OperatorTask, 0, len(rows)), Pagination: page}
-	for _, r := range rows {
-		out.Data = append(out.Data, s.operatorView(r.Task, r.AgentName, c))
-	}
-	return out, nil
+	at := func(r poolRow) keyset.Position { return keyset.At(r.Task.CreatedAt, r.Task.ID) }
+	return keyset.Page(w, total, rows, at, func(r poolRow) schemas.OperatorTask { return s.operatorView(r.Task, r.AgentName, c) }), nil
 }
 
 type poolRow = db.ListPoolTasksRow
 
-func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w window) ([]poolRow, int64, error) {
+func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]poolRow, int64, error) {
 	now := store.Micros(tx.Now())
 	total, err := tx.CountPoolTasks(ctx, db.CountPoolTasksParams{Now: now, OperatorID: operatorID, TaskType: taskType})
 	if err != nil {
 		return nil, 0, err
 	}
 	rows, err := tx.ListPoolTasks(ctx, db.ListPoolTasksParams{
-		Now: now, OperatorID: operatorID, TaskType: taskType, Before: w.at.time, BeforeID: w.at.id, RowLimit: w.limit + 1, RowOffset: w.offset,
+		Now: now, OperatorID: operatorID, TaskType: taskType, Before: w.At.Time, BeforeID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset,
 	})
 	return rows, total, err
 }
 
-func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w window) ([]poolRow, int64, error) {
+func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]poolRow, int64, error) {
 	total, err := tx.CountOperatorTasks(ctx, db.CountOperatorTasksParams{OperatorID: operatorID, TaskType: taskType})
 	if err != nil {
 		return nil, 0, err
 	}
 	found, err := tx.ListOperatorTasks(ctx, db.ListOperatorTasksParams{
-		OperatorID: operatorID, TaskType: taskType, Before: w.at.time, BeforeID: w.at.id, RowLimit: w.limit + 1, RowOffset: w.offset,
+		OperatorID: operatorID, TaskType: taskType, Before: w.At.Time, BeforeID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset,
 	})
 	rows := make([]poolRow, len(found))
 	for i, r := range found {

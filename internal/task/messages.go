@@ -3,11 +3,12 @@ package task
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -47,9 +48,9 @@ type message struct {
 }
 
 func checkMessage(in *schemas.PostMessageRequest) error {
-	var p problems
-	p.text("text", &in.Text, 1, maxText)
-	return p.err()
+	var p check.Problems
+	p.Text("text", &in.Text, 1, maxText)
+	return p.Err()
 }
 
 // write adds the message and moves the task's version on, so that whoever waits hears of it.
@@ -92,7 +93,7 @@ func (s *Service) checkReply(ctx context.Context, tx *store.Tx, t db.Task, id st
 	}
 	to, err := tx.FindMessage(ctx, id)
 	if store.NotFound(err) || err == nil && to.TaskID != t.ID {
-		return schemas.Invalid("reply_to", "must be the message_id of a message on this task; got "+quote(id))
+		return schemas.Invalid("reply_to", "must be the message_id of a message on this task; got "+check.Quote(id, maxShown))
 	}
 	return err
 }
@@ -107,19 +108,16 @@ func (s *Service) ListMessages(ctx context.Context, tx *store.Tx, in schemas.Lis
 	if err != nil {
 		return schemas.Page[schemas.Message]{}, err
 	}
-	w, err := windowOf(in.PageRequest, oldestFirst)
+	w, err := oldestFirst.Window(in.PageRequest)
 	if err != nil {
 		return schemas.Page[schemas.Message]{}, err
 	}
-	rows, err := tx.ListTaskMessages(ctx, db.ListTaskMessagesParams{TaskID: t.ID, After: w.at.time, AfterID: w.at.id, RowLimit: w.limit + 1, RowOffset: w.offset})
+	rows, err := tx.ListTaskMessages(ctx, db.ListTaskMessagesParams{TaskID: t.ID, After: w.At.Time, AfterID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset})
 	if err != nil {
 		return schemas.Page[schemas.Message]{}, err
 	}
-	rows, page := cut(w, rows, t.AgentMessages+t.OperatorMessages, func(m db.Message) position { return position{m.CreatedAt, m.ID} })
-	out := schemas.Page[schemas.Message]{Data: []schemas.Message{}, Pagination: page}
-	for m := range slices.Values(rows) {
-		out.Data = append(out.Data, messageView(m))
-	}
+	at := func(m db.Message) keyset.Position { return keyset.At(m.CreatedAt, m.ID) }
+	out := keyset.Page(w, t.AgentMessages+t.OperatorMessages, rows, at, messageView)
 	markIfTest(&out.Sandboxed, t)
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
@@ -33,7 +34,7 @@ func (s *Service) tellPosted(ctx context.Context, tx *store.Tx, t db.Task, peopl
 }
 
 func summary(t db.Task) string {
-	parts := []string{strings.Join(strings.Fields(t.Title), " ")} // an agent's line breaks would look like ours
+	parts := []string{check.OneLine(t.Title)} // an agent's line breaks would look like ours
 	if t.Address != "" {
 		parts = append(parts, t.Address)
 	}

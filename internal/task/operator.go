@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -113,9 +114,9 @@ func (s *Service) StartTask(ctx context.Context, tx *store.Tx, in schemas.TaskRe
 // ReleaseTask gives the task back, without penalty. The answer shows the task as the
 // one who gave it back last saw it, in its new state.
 func (s *Service) ReleaseTask(ctx context.Context, tx *store.Tx, in schemas.ReleaseTaskRequest) (schemas.OperatorTask, error) {
-	var p problems
-	p.text("reason", &in.Reason, 0, maxText)
-	if err := p.err(); err != nil {
+	var p check.Problems
+	p.Text("reason", &in.Reason, 0, maxText)
+	if err := p.Err(); err != nil {
 		return schemas.OperatorTask{}, err
 	}
 	t, c, err := s.lockHeld(ctx, tx, in.TaskID)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/ledger"
@@ -41,8 +42,8 @@ func (s *Service) PostTask(ctx context.Context, tx *store.Tx, in schemas.PostTas
 	if err := checkPost(&in, tx.Now()); err != nil {
 		return schemas.PostTaskResponse{}, err
 	}
-	if !s.cfg.PrivateCallbacks {
-		if err := publicCallback(in.CallbackURL); err != nil {
+	if in.CallbackURL != "" && !s.cfg.PrivateCallbacks {
+		if err := webhook.CheckPublic("callback_url", in.CallbackURL); err != nil {
 			return schemas.PostTaskResponse{}, err
 		}
 	}
@@ -80,7 +81,7 @@ func (s *Service) assignee(ctx context.Context, tx *store.Tx, idOrName string) (
 	p, err := s.Accounts.FindPerson(ctx, tx, idOrName)
 	switch {
 	case schemas.ErrorCode(err) == schemas.CodeNotFound:
-		return p, schemas.Invalid("assign_to", "names nobody here; got "+quote(idOrName)+". get_balance lists the people; the owner adds one with `humanops-mcp people add NAME`")
+		return p, schemas.Invalid("assign_to", "names nobody here; got "+check.Quote(idOrName, maxShown)+". get_balance lists the people; the owner adds one with `humanops-mcp people add NAME`")
 	case err != nil:
 		return p, err
 	case !p.IsOperator:

@@ -7,6 +7,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/store"
@@ -55,21 +56,21 @@ func (s *Service) SubmitProof(ctx context.Context, in schemas.SubmitProofRequest
 }
 
 func checkProof(in *schemas.SubmitProofRequest) error {
-	var p problems
-	p.text("note", &in.Note, 0, maxNote)
-	p.within("lat", in.Lat, -90, 90)
-	p.within("lng", in.Lng, -180, 180)
-	p.within("accuracy_m", in.AccuracyM, 0, 1_000_000)
+	var p check.Problems
+	p.Text("note", &in.Note, 0, maxNote)
+	p.Within("lat", in.Lat, -90, 90)
+	p.Within("lng", in.Lng, -180, 180)
+	p.Within("accuracy_m", in.AccuracyM, 0, 1_000_000)
 	if (in.Lat == nil) != (in.Lng == nil) {
-		p.add("lat", "and lng must come together; got one of them")
+		p.Add("lat", "and lng must come together; got one of them")
 	}
 	if in.Note == "" && len(in.Files) == 0 {
-		p.add("files", "must have at least one photo, or there must be a note; got neither")
+		p.Add("files", "must have at least one photo, or there must be a note; got neither")
 	}
 	if len(in.Files) > maxFiles {
-		p.add("files", "must be at most %d; got %d", maxFiles, len(in.Files))
+		p.Add("files", "must be at most %d; got %d", maxFiles, len(in.Files))
 	}
-	if err := p.err(); err != nil {
+	if err := p.Err(); err != nil {
 		return err
 	}
 	return checkSizes(in.Files)
@@ -226,7 +227,7 @@ func (s *Service) GetProof(ctx context.Context, in schemas.GetProofRequest) (sch
 		in.Size = "large"
 	}
 	if in.Size != "large" && in.Size != "thumb" {
-		return schemas.Content{}, schemas.Invalid("size", "must be thumb or large; got "+quote(in.Size))
+		return schemas.Content{}, schemas.Invalid("size", "must be thumb or large; got "+check.Quote(in.Size, maxShown))
 	}
 	var f db.ProofFile
 	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {

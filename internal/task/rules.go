@@ -5,14 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
@@ -32,6 +30,7 @@ const (
 	maxName         = 200
 	maxText         = 500 // messages, notes on estimates, reasons
 	maxNote         = 2000
+	maxShown        = 64 // of a word that came, in a message
 	maxMessages     = 50 // each side
 	maxReasons      = 20
 	maxActive       = 3 // tasks one operator has at a time
@@ -55,152 +54,80 @@ const (
 // installation allows them by name.
 var proneToAbuse = []schemas.TaskType{"CAPTCHA_SOLVING", "ACCOUNT_CREATION", "PHONE_VERIFICATION", "API_KEY_PROCUREMENT", "SUBSCRIPTION_SETUP"}
 
-// problems collects everything that is wrong with a request.
-type problems []schemas.FieldError
-
-func (p *problems) add(field, format string, args ...any) {
-	*p = append(*p, schemas.FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
-}
-
-// line is text that stands on one line: whatever breaks it is one space.
-func (p *problems) line(field string, value *string, least, most int) {
-	if utf8.ValidString(*value) {
-		*value = strings.Join(strings.Fields(*value), " ")
-	}
-	p.text(field, value, least, most)
-}
-
-// text trims a text in place, drops the control characters that nobody can see, and
-// checks its length in characters.
-func (p *problems) text(field string, value *string, least, most int) {
-	if !utf8.ValidString(*value) {
-		p.add(field, "must be valid UTF-8")
-		return
-	}
-	*value = strings.TrimSpace(strings.Map(visible, *value))
-	n := utf8.RuneCountInString(*value)
-	switch {
-	case n < least:
-		p.add(field, "must have at least %d character; got none", least)
-	case n > most:
-		p.add(field, "must have at most %d characters; got %d", most, n)
-	}
-}
-
-// visible drops control characters, except those that set lines apart.
-func visible(r rune) rune {
-	if unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' {
-		return -1
-	}
-	return r
-}
-
-func (p *problems) within(field string, value *float64, least, most float64) {
-	if value != nil && !(*value >= least && *value <= most) { // also refuses NaN
-		p.add(field, "must be between %g and %g; got %g", least, most, *value)
-	}
-}
-
-func (p problems) err() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return &schemas.Error{Code: schemas.CodeInvalid, Fields: p}
-}
-
 // checkPost trims a new task's texts and checks every bound. A deadline that has passed
 // is its own kind of refusal when nothing else is wrong.
 func checkPost(in *schemas.PostTaskRequest, now time.Time) error {
-	var p problems
-	p.line("title", &in.Title, 1, maxTitle)
-	p.text("description", &in.Description, 1, maxDescription)
+	var p check.Problems
+	p.Line("title", &in.Title, 1, maxTitle)
+	p.Text("description", &in.Description, 1, maxDescription)
 	if !slices.Contains(schemas.TaskTypes, in.TaskType) {
-		p.add("task_type", "must be one of %s; got %.40q. Example: PHOTO", typeNames(), in.TaskType)
+		p.Add("task_type", "must be one of %s; got %.40q. Example: PHOTO", typeNames(), in.TaskType)
 	}
-	p.location(in.Location)
-	p.reward(in)
-	p.requirements(in)
-	p.text("digital_instructions", &in.DigitalInstructions, 0, maxInstructions)
-	p.text("agent_public_key", &in.AgentPublicKey, 0, maxPublicKey)
-	p.line("assign_to", &in.AssignTo, 0, maxName)
-	p.callback(in)
+	checkLocation(&p, in.Location)
+	checkReward(&p, in)
+	checkRequirements(&p, in)
+	p.Text("digital_instructions", &in.DigitalInstructions, 0, maxInstructions)
+	p.Text("agent_public_key", &in.AgentPublicKey, 0, maxPublicKey)
+	p.Line("assign_to", &in.AssignTo, 0, maxName)
+	checkCallback(&p, in)
 	if in.EstimateApproval == "" {
 		in.EstimateApproval = "auto"
 	}
 	if in.EstimateApproval != "auto" && in.EstimateApproval != "manual" {
-		p.add("estimate_approval", "must be auto or manual; got %.40q", in.EstimateApproval)
+		p.Add("estimate_approval", "must be auto or manual; got %.40q", in.EstimateApproval)
 	}
-	return p.deadline(in.Deadline, now)
+	return checkDeadline(&p, in.Deadline, now)
 }
 
-func (p *problems) location(l *schemas.Location) {
+func checkLocation(p *check.Problems, l *schemas.Location) {
 	if l == nil {
 		return
 	}
-	p.line("location.address", &l.Address, 0, maxAddress)
-	p.within("location.lat", l.Lat, -90, 90)
-	p.within("location.lng", l.Lng, -180, 180)
+	p.Line("location.address", &l.Address, 0, maxAddress)
+	p.Within("location.lat", l.Lat, -90, 90)
+	p.Within("location.lng", l.Lng, -180, 180)
 	if (l.Lat == nil) != (l.Lng == nil) {
-		p.add("location", "must have both lat and lng, or neither; got one of them")
+		p.Add("location", "must have both lat and lng, or neither; got one of them")
 	}
 }
 
-func (p *problems) reward(in *schemas.PostTaskRequest) {
+func checkReward(p *check.Problems, in *schemas.PostTaskRequest) {
 	switch {
 	case in.RewardUSD == 0 && in.AssignTo == "":
-		p.add("reward_usd", "must be between 1 and 10000; got 0, which is only allowed with assign_to. Example: 20")
+		p.Add("reward_usd", "must be between 1 and 10000; got 0, which is only allowed with assign_to. Example: 20")
 	case in.RewardUSD != 0 && (in.RewardUSD < minReward || in.RewardUSD > maxReward):
-		p.add("reward_usd", "must be between 1 and 10000; got %s. Example: 20", in.RewardUSD)
+		p.Add("reward_usd", "must be between 1 and 10000; got %s. Example: 20", in.RewardUSD)
 	}
 }
 
-func (p *problems) requirements(in *schemas.PostTaskRequest) {
+func checkRequirements(p *check.Problems, in *schemas.PostTaskRequest) {
 	if n := len(in.ProofRequirements); n < 1 || n > maxRequirements {
-		p.add("proof_requirements", `must have 1 to %d items; got %d. Example: ["Full facade photo"]`, maxRequirements, n)
+		p.Add("proof_requirements", `must have 1 to %d items; got %d. Example: ["Full facade photo"]`, maxRequirements, n)
 		return
 	}
 	in.ProofRequirements = slices.Clone(in.ProofRequirements) // trimmed in place, and the caller keeps theirs
 	for i := range in.ProofRequirements {
-		p.line(fmt.Sprintf("proof_requirements[%d]", i), &in.ProofRequirements[i], 1, maxRequirement)
+		p.Line(fmt.Sprintf("proof_requirements[%d]", i), &in.ProofRequirements[i], 1, maxRequirement)
 	}
 }
 
-// callback checks the syntax only: the address is resolved and checked when it is called.
-func (p *problems) callback(in *schemas.PostTaskRequest) {
-	p.text("callback_url", &in.CallbackURL, 0, maxCallbackURL)
-	if n := utf8.RuneCountInString(in.CallbackSecret); n > maxSecret {
-		p.add("callback_secret", "must have at most %d characters; got %d", maxSecret, n)
-	}
+// checkCallback checks the syntax only: the address is resolved and checked when it is called.
+func checkCallback(p *check.Problems, in *schemas.PostTaskRequest) {
+	p.Text("callback_url", &in.CallbackURL, 0, maxCallbackURL)
+	p.Length("callback_secret", in.CallbackSecret, maxSecret)
 	if in.CallbackURL == "" {
 		if in.CallbackSecret != "" {
-			p.add("callback_secret", "is given without a callback_url; send both")
+			p.Add("callback_secret", "is given without a callback_url; send both")
 		}
 		return
 	}
 	u, err := url.Parse(in.CallbackURL)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		p.add("callback_url", "must be a public https address without user name and fragment; got %.80q. Example: https://example.com/hooks/tasks", in.CallbackURL)
+		p.Add("callback_url", "must be a public https address without user name and fragment; got %.80q. Example: https://example.com/hooks/tasks", in.CallbackURL)
 	}
 }
 
-// publicCallback refuses an address that is private by its own words; names are resolved
-// and checked when they are called.
-func publicCallback(address string) error {
-	u, err := url.Parse(address)
-	if address == "" || err == nil && public(strings.ToLower(u.Hostname())) {
-		return nil
-	}
-	return schemas.Invalid("callback_url", fmt.Sprintf("must be a public address; got %.80q. The owner of this installation can allow others with allow_private_webhooks", address))
-}
-
-func public(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.Unmap().IsGlobalUnicast() && !ip.Unmap().IsPrivate()
-	}
-	return host != "localhost" && !strings.HasSuffix(host, ".localhost")
-}
-
-func (p *problems) deadline(deadline, now time.Time) error {
+func checkDeadline(p *check.Problems, deadline, now time.Time) error {
 	ahead := deadline.Sub(now)
 	example := now.Add(4 * time.Hour).Truncate(time.Minute).Format(time.RFC3339)
 	past := schemas.FieldError{Field: "deadline", Message: fmt.Sprintf("must be in the future; got %s, and it is %s now. Example: %s",
@@ -211,11 +138,11 @@ func (p *problems) deadline(deadline, now time.Time) error {
 	case ahead <= 0:
 		*p = append(*p, past)
 	case ahead < minDeadline:
-		p.add("deadline", "must be at least one minute ahead; got %s. Example: %s", deadline.UTC().Format(time.RFC3339), example)
+		p.Add("deadline", "must be at least one minute ahead; got %s. Example: %s", deadline.UTC().Format(time.RFC3339), example)
 	case ahead > maxDeadline:
-		p.add("deadline", "must be at most one year ahead; got %s. Example: %s", deadline.UTC().Format(time.RFC3339), example)
+		p.Add("deadline", "must be at most one year ahead; got %s. Example: %s", deadline.UTC().Format(time.RFC3339), example)
 	}
-	return p.err()
+	return p.Err()
 }
 
 func typeNames() string {
@@ -299,21 +226,21 @@ func contentHash(mode string, in *schemas.PostTaskRequest, assignTo string) stri
 
 // estimateMinutes adds up an operator's estimate.
 func estimateMinutes(in *schemas.AcceptTaskRequest) (int64, error) {
-	var p problems
+	var p check.Problems
 	for _, part := range []struct {
 		field       string
 		value, most int
 	}{{"estimate_days", in.EstimateDays, 60}, {"estimate_hours", in.EstimateHours, 1000}, {"estimate_minutes", in.EstimateMinutes, 10_000}} {
 		if part.value < 0 || part.value > part.most {
-			p.add(part.field, "must be between 0 and %d; got %d", part.most, part.value)
+			p.Add(part.field, "must be between 0 and %d; got %d", part.most, part.value)
 		}
 	}
-	p.text("estimate_note", &in.EstimateNote, 0, maxText)
+	p.Text("estimate_note", &in.EstimateNote, 0, maxText)
 	minutes := int64(in.EstimateDays)*24*60 + int64(in.EstimateHours)*60 + int64(in.EstimateMinutes)
 	if minutes == 0 && in.EstimateNote != "" {
-		p.add("estimate_note", "is given without an estimate; say how long it takes, for example estimate_minutes 45")
+		p.Add("estimate_note", "is given without an estimate; say how long it takes, for example estimate_minutes 45")
 	}
-	return minutes, p.err()
+	return minutes, p.Err()
 }
 
 // fits tells whether an estimate can be approved without asking: there is none, or it

@@ -13,6 +13,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
@@ -100,16 +101,7 @@ func (s *Service) link(taskID string) string {
 }
 
 func noTask(id string) error {
-	return schemas.NewError(schemas.CodeNotFound, "There is no task "+quote(id)+" among yours. list_tasks (GET /api/v1/tasks) shows them.")
-}
-
-// quote bounds what came from outside before it stands in a sentence.
-func quote(word string) string {
-	const most = 64
-	if len(word) > most {
-		word = strings.ToValidUTF8(word[:most], "") + "…"
-	}
-	return `"` + word + `"`
+	return schemas.NewError(schemas.CodeNotFound, "There is no task "+check.Quote(id, maxShown)+" among yours. list_tasks (GET /api/v1/tasks) shows them.")
 }
 
 // conflict refuses because of the state that the task is in, and names it.

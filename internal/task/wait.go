@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -66,19 +67,19 @@ func mayWait(c account.Caller, ids []string) error {
 	for _, id := range ids {
 		switch {
 		case ident.IsHex(id) && !reads:
-			return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+quote(id)+" with a key that may.")
+			return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+check.Quote(id, maxShown)+" with a key that may.")
 		case !ident.IsHex(id) && !c.Opens(account.AudienceMarketplace):
-			return schemas.NewError(schemas.CodeForbidden, "This key is not for tasks. Wait for "+quote(id)+" with a key that is.")
+			return schemas.NewError(schemas.CodeForbidden, "This key is not for tasks. Wait for "+check.Quote(id, maxShown)+" with a key that is.")
 		}
 	}
 	return nil
 }
 
 func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, err error) {
-	var p problems
+	var p check.Problems
 	limit = time.Duration(in.TimeoutSeconds) * time.Second
 	if limit < 0 || limit > maxWait {
-		p.add("timeout", "must be between 0 and 50 seconds; got %d", in.TimeoutSeconds)
+		p.Add("timeout", "must be between 0 and 50 seconds; got %d", in.TimeoutSeconds)
 	}
 	for part := range strings.SplitSeq(in.IDs, ",") {
 		id, version, given := strings.Cut(strings.TrimSpace(part), ":")
@@ -87,15 +88,15 @@ func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, e
 			r.version, err = strconv.ParseInt(version, 10, 64)
 		}
 		if id == "" || err != nil || r.version < 0 {
-			p.add("ids", "must be task ids with commas between them, each with or without :version; got %s. Example: task_abc:3", quote(part))
+			p.Add("ids", "must be task ids with commas between them, each with or without :version; got %s. Example: task_abc:3", check.Quote(part, maxShown))
 			break
 		}
 		refs = append(refs, r)
 	}
 	if len(refs) > maxWaitedFor {
-		p.add("ids", "must be at most %d; got %d", maxWaitedFor, len(refs))
+		p.Add("ids", "must be at most %d; got %d", maxWaitedFor, len(refs))
 	}
-	return refs, limit, p.err()
+	return refs, limit, p.Err()
 }
 
 // look reads what is waited for as it is. The first look fixes the version of those that

@@ -20,7 +20,17 @@ func CheckAddress(field, address string, allowPrivate bool) error {
 	if !secure || len(address) > maxAddress || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		return schemas.Invalid(field, fmt.Sprintf("must be a public https address without user name and fragment; got %.80q. Example: https://example.com/webhooks/hitl", address))
 	}
-	if !allowPrivate && !public(strings.ToLower(u.Hostname())) {
+	if allowPrivate {
+		return nil
+	}
+	return CheckPublic(field, address)
+}
+
+// CheckPublic refuses an address that is private by its own words. Names are resolved and
+// checked when they are called.
+func CheckPublic(field, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || !public(strings.ToLower(u.Hostname())) {
 		return schemas.Invalid(field, fmt.Sprintf("must be a public address; got %.80q. The owner of this installation can allow others with allow_private_webhooks", address))
 	}
 	return nil

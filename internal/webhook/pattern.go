@@ -7,6 +7,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -29,7 +30,10 @@ var documented = []string{
 	"api_key.limit_exceeded", "api_key.quota_warning", Test,
 }
 
-const maxPattern = 200
+const (
+	maxPattern = 200
+	maxShown   = 64 // characters of what came, in a message
+)
 
 // Patterns checks what a webhook subscribes to, and brings it into the form that Listens
 // reads: the loop of loop.<id>.<pattern> is looked up, so that a slug will do. Nothing is
@@ -67,7 +71,7 @@ func pattern(field, text string, loop func(string) (string, error)) (string, err
 	}
 	id, err := loop(name)
 	if schemas.ErrorCode(err) == schemas.CodeNotFound {
-		return "", schemas.Invalid(field, fmt.Sprintf("names no loop that you can see; got %q. List the loops (GET /v1/api/loops) and use an id or slug from there", clip(name)))
+		return "", schemas.Invalid(field, fmt.Sprintf("names no loop that you can see; got %s. List the loops (GET /v1/api/loops) and use an id or slug from there", check.Quote(name, maxShown)))
 	}
 	return not + "loop." + id + "." + rest, err
 }
@@ -96,8 +100,8 @@ func unknown(field, text string) error {
 			}
 		}
 	}
-	return schemas.Invalid(field, fmt.Sprintf("must be an event or a pattern; got %q%s Known are %s, and the patterns *, request.*, loop.*, loop.<id>.* and !<pattern>",
-		clip(text), ending(hint), strings.Join(Events, ", ")))
+	return schemas.Invalid(field, fmt.Sprintf("must be an event or a pattern; got %s%s Known are %s, and the patterns *, request.*, loop.*, loop.<id>.* and !<pattern>",
+		check.Quote(text, maxShown), ending(hint), strings.Join(Events, ", ")))
 }
 
 func ending(hint string) string {
@@ -105,14 +109,6 @@ func ending(hint string) string {
 		return "."
 	}
 	return hint
-}
-
-func clip(text string) string {
-	const most = 64
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
 }
 
 // Listens tells whether patterns ask for an event of a loop. What one with ! names is

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
 )
 
@@ -35,7 +36,7 @@ func read(raw []byte, aliases ...string) (*body, error) {
 	seen := make(map[string]bool, len(members))
 	for _, m := range members {
 		if seen[m.name] {
-			return nil, schemas.Invalid(shorten(m.name), "is given more than once; send it once")
+			return nil, schemas.Invalid(check.Shorten(m.name, maxName), "is given more than once; send it once")
 		}
 		seen[m.name] = true
 	}
@@ -73,7 +74,7 @@ func (b *body) cased(aliases []string) error {
 	for _, m := range b.members {
 		for _, alias := range aliases {
 			if m.name != alias && strings.EqualFold(m.name, alias) {
-				return schemas.Invalid(shorten(m.name), "must be spelt "+alias+": names are case-sensitive")
+				return schemas.Invalid(check.Shorten(m.name, maxName), "must be spelt "+alias+": names are case-sensitive")
 			}
 		}
 	}
@@ -158,10 +159,3 @@ func quote(text string) json.RawMessage {
 
 // maxName is how much of a name is repeated in a message.
 const maxName = 64
-
-func shorten(name string) string {
-	if runes := []rune(name); len(runes) > maxName {
-		return string(runes[:maxName]) + "…"
-	}
-	return name
-}
