@@ -169,6 +169,7 @@ func All() []Info {
 		ListOpenTasks.Info(), GetOpenTask.Info(), AcceptTask.Info(), StartTask.Info(), SubmitProof.Info(), ReleaseTask.Info(),
 		PostOperatorMessage.Info(), GetEarnings.Info(),
 		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(), GetCheck.Info(),
+		ListJobs.Info(), RetryJob.Info(),
 		CheckKey.Info(), CreateLoop.Info(), ListLoops.Info(), GetLoop.Info(), UpdateLoop.Info(), DeleteLoop.Info(),
 		ListMembers.Info(), AddMember.Info(), RemoveMember.Info(), CreateInvitation.Info(), RevokeInvitations.Info(), JoinLoop.Info(),
 		CreateReview.Info(), CreateReviews.Info(), ListLoopReviews.Info(), ListReviews.Info(), GetReview.Info(), GetReviewResponse.Info(), GetReviewStatus.Info(),

@@ -10,6 +10,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/api"
 	"humanops-mcp/internal/edge"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web"
 	"humanops-mcp/schemas"
@@ -27,7 +28,7 @@ func (a *App) buildHandlers(ctx context.Context) error {
 	routes := api.Routes(api.Deps{
 		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Receipts: a.receipts,
 		Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
-		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check},
+		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check, Jobs: job.List, RetryJob: job.Retry},
 	})
 	local := config
 	local.Local = false // a socket has no host name to check

@@ -135,6 +135,31 @@ func (q *Queries) CountJobs(ctx context.Context, state string) (int64, error) {
 	return count, err
 }
 
+const countListedJobs = `-- name: CountListedJobs :one
+SELECT COUNT(*) FROM jobs
+WHERE (state IN ('scheduled', 'ready') AND CAST($1 AS BOOLEAN) OR state = 'running' AND CAST($2 AS BOOLEAN) OR state = 'failed' AND CAST($3 AS BOOLEAN))
+  AND (kind = $4 OR CAST($4 AS TEXT) = '')
+`
+
+type CountListedJobsParams struct {
+	Waiting bool
+	Running bool
+	Failed  bool
+	Kind    string
+}
+
+func (q *Queries) CountListedJobs(ctx context.Context, arg CountListedJobsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countListedJobs,
+		arg.Waiting,
+		arg.Running,
+		arg.Failed,
+		arg.Kind,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countWaitingJobs = `-- name: CountWaitingJobs :one
 SELECT COUNT(*) FROM jobs WHERE state IN ('scheduled', 'ready')
 `
@@ -233,6 +258,41 @@ func (q *Queries) FailJob(ctx context.Context, arg FailJobParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const findJob = `-- name: FindJob :one
+SELECT id, kind, state, owner, run_at, attempts, deaths, last_error, lease_until, created_at FROM jobs WHERE id = $1
+`
+
+type FindJobRow struct {
+	ID         string
+	Kind       string
+	State      string
+	Owner      string
+	RunAt      int64
+	Attempts   int64
+	Deaths     int64
+	LastError  string
+	LeaseUntil int64
+	CreatedAt  int64
+}
+
+func (q *Queries) FindJob(ctx context.Context, id string) (FindJobRow, error) {
+	row := q.db.QueryRowContext(ctx, findJob, id)
+	var i FindJobRow
+	err := row.Scan(
+		&i.ID,
+		&i.Kind,
+		&i.State,
+		&i.Owner,
+		&i.RunAt,
+		&i.Attempts,
+		&i.Deaths,
+		&i.LastError,
+		&i.LeaseUntil,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const getJob = `-- name: GetJob :one
 SELECT id, kind, owner, priority, lane, unique_key, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at FROM jobs WHERE id = $1
 `
@@ -273,6 +333,103 @@ type HastenJobParams struct {
 func (q *Queries) HastenJob(ctx context.Context, arg HastenJobParams) error {
 	_, err := q.db.ExecContext(ctx, hastenJob, arg.RunAt, arg.UniqueKey)
 	return err
+}
+
+const listJobs = `-- name: ListJobs :many
+
+WITH first AS (
+  SELECT id FROM (
+    SELECT s.id FROM jobs s WHERE s.state = 'scheduled' AND CAST($3 AS BOOLEAN) AND (s.kind = $4 OR CAST($4 AS TEXT) = '')
+      AND (s.run_at > $5 OR (s.run_at = $5 AND s.id > $6))
+    ORDER BY s.run_at, s.id LIMIT $2) AS later
+  UNION ALL
+  SELECT id FROM (
+    SELECT w.id FROM jobs w WHERE w.state = 'ready' AND CAST($3 AS BOOLEAN) AND (w.kind = $4 OR CAST($4 AS TEXT) = '')
+      AND (w.run_at > $5 OR (w.run_at = $5 AND w.id > $6))
+    ORDER BY w.run_at, w.id LIMIT $2) AS due
+  UNION ALL
+  SELECT id FROM (
+    SELECT r.id FROM jobs r WHERE r.state = 'running' AND CAST($7 AS BOOLEAN) AND (r.kind = $4 OR CAST($4 AS TEXT) = '')
+      AND (r.run_at > $5 OR (r.run_at = $5 AND r.id > $6))
+    ORDER BY r.run_at, r.id LIMIT $2) AS under_way
+  UNION ALL
+  SELECT id FROM (
+    SELECT f.id FROM jobs f WHERE f.state = 'failed' AND CAST($8 AS BOOLEAN) AND (f.kind = $4 OR CAST($4 AS TEXT) = '')
+      AND (f.run_at > $5 OR (f.run_at = $5 AND f.id > $6))
+    ORDER BY f.run_at, f.id LIMIT $2) AS over
+)
+SELECT j.id, j.kind, j.state, j.owner, j.run_at, j.attempts, j.deaths, j.last_error, j.lease_until, j.created_at
+FROM jobs j WHERE j.id IN (SELECT first.id FROM first)
+ORDER BY j.run_at, j.id LIMIT $2 OFFSET $1
+`
+
+type ListJobsParams struct {
+	SkipRows  int32
+	MaxRows   int32
+	Waiting   bool
+	Kind      string
+	AfterTime int64
+	AfterID   string
+	Running   bool
+	Failed    bool
+}
+
+type ListJobsRow struct {
+	ID         string
+	Kind       string
+	State      string
+	Owner      string
+	RunAt      int64
+	Attempts   int64
+	Deaths     int64
+	LastError  string
+	LeaseUntil int64
+	CreatedAt  int64
+}
+
+// What the owner of the house sees: never the arguments, which may hold people's words.
+// The first of each state, which the index has in order, and of those the first.
+func (q *Queries) ListJobs(ctx context.Context, arg ListJobsParams) ([]ListJobsRow, error) {
+	rows, err := q.db.QueryContext(ctx, listJobs,
+		arg.SkipRows,
+		arg.MaxRows,
+		arg.Waiting,
+		arg.Kind,
+		arg.AfterTime,
+		arg.AfterID,
+		arg.Running,
+		arg.Failed,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListJobsRow{}
+	for rows.Next() {
+		var i ListJobsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.State,
+			&i.Owner,
+			&i.RunAt,
+			&i.Attempts,
+			&i.Deaths,
+			&i.LastError,
+			&i.LeaseUntil,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const nextJobTimes = `-- name: NextJobTimes :one
@@ -470,6 +627,23 @@ type ReturnJobParams struct {
 // An attempt that the process itself broke off does not count.
 func (q *Queries) ReturnJob(ctx context.Context, arg ReturnJobParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, returnJob, arg.ID, arg.LeaseBy)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const reviveJob = `-- name: ReviveJob :execrows
+UPDATE jobs SET state = 'ready', run_at = $1, attempts = 0, deaths = 0 WHERE id = $2 AND state = 'failed'
+`
+
+type ReviveJobParams struct {
+	RunAt int64
+	ID    string
+}
+
+func (q *Queries) ReviveJob(ctx context.Context, arg ReviveJobParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, reviveJob, arg.RunAt, arg.ID)
 	if err != nil {
 		return 0, err
 	}

@@ -114,3 +114,43 @@ SELECT COUNT(*) FROM jobs WHERE state IN ('ready', 'running') OR (state = 'sched
 
 -- name: DeleteFailedJobs :execrows
 DELETE FROM jobs WHERE state = 'failed' AND created_at <= @created_before;
+
+-- What the owner of the house sees: never the arguments, which may hold people's words.
+
+-- name: ListJobs :many
+-- The first of each state, which the index has in order, and of those the first.
+WITH first AS (
+  SELECT * FROM (
+    SELECT s.id FROM jobs s WHERE s.state = 'scheduled' AND CAST(@waiting AS BOOLEAN) AND (s.kind = @kind OR CAST(@kind AS TEXT) = '')
+      AND (s.run_at > @after_time OR (s.run_at = @after_time AND s.id > @after_id))
+    ORDER BY s.run_at, s.id LIMIT @max_rows) AS later
+  UNION ALL
+  SELECT * FROM (
+    SELECT w.id FROM jobs w WHERE w.state = 'ready' AND CAST(@waiting AS BOOLEAN) AND (w.kind = @kind OR CAST(@kind AS TEXT) = '')
+      AND (w.run_at > @after_time OR (w.run_at = @after_time AND w.id > @after_id))
+    ORDER BY w.run_at, w.id LIMIT @max_rows) AS due
+  UNION ALL
+  SELECT * FROM (
+    SELECT r.id FROM jobs r WHERE r.state = 'running' AND CAST(@running AS BOOLEAN) AND (r.kind = @kind OR CAST(@kind AS TEXT) = '')
+      AND (r.run_at > @after_time OR (r.run_at = @after_time AND r.id > @after_id))
+    ORDER BY r.run_at, r.id LIMIT @max_rows) AS under_way
+  UNION ALL
+  SELECT * FROM (
+    SELECT f.id FROM jobs f WHERE f.state = 'failed' AND CAST(@failed AS BOOLEAN) AND (f.kind = @kind OR CAST(@kind AS TEXT) = '')
+      AND (f.run_at > @after_time OR (f.run_at = @after_time AND f.id > @after_id))
+    ORDER BY f.run_at, f.id LIMIT @max_rows) AS over
+)
+SELECT j.id, j.kind, j.state, j.owner, j.run_at, j.attempts, j.deaths, j.last_error, j.lease_until, j.created_at
+FROM jobs j WHERE j.id IN (SELECT first.id FROM first)
+ORDER BY j.run_at, j.id LIMIT @max_rows OFFSET @skip_rows;
+
+-- name: CountListedJobs :one
+SELECT COUNT(*) FROM jobs
+WHERE (state IN ('scheduled', 'ready') AND CAST(@waiting AS BOOLEAN) OR state = 'running' AND CAST(@running AS BOOLEAN) OR state = 'failed' AND CAST(@failed AS BOOLEAN))
+  AND (kind = @kind OR CAST(@kind AS TEXT) = '');
+
+-- name: FindJob :one
+SELECT id, kind, state, owner, run_at, attempts, deaths, last_error, lease_until, created_at FROM jobs WHERE id = @id;
+
+-- name: ReviveJob :execrows
+UPDATE jobs SET state = 'ready', run_at = @run_at, attempts = 0, deaths = 0 WHERE id = @id AND state = 'failed';
