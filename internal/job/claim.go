@@ -41,11 +41,11 @@ func (r *Runner) next(ctx context.Context) (next int64, err error) {
 }
 
 func anyReady(ctx context.Context, tx *store.Tx, room room) (bool, error) {
-	if room.free() == 0 {
+	if !slices.ContainsFunc(room.groups(), func(g *group) bool { return room.freeOf(g) > 0 }) {
 		return false, nil
 	}
 	for _, p := range priorities {
-		queues, err := queuesAfter(ctx, tx, room, p, queue{}, 1)
+		queues, err := queuesAfter(ctx, tx, queue{}, p, room.full(nil), 1)
 		if err != nil || len(queues) > 0 {
 			return len(queues) > 0, err
 		}
@@ -59,10 +59,9 @@ type queue struct{ kind, owner, lane string }
 func placeOf(q db.NextQueuesRow) queue { return queue{q.Kind, q.Owner, q.Lane} }
 
 // queuesAfter are the next queues of a priority that have a job ready and room for it.
-func queuesAfter(ctx context.Context, tx *store.Tx, room room, priority Priority, after queue, most int32) ([]db.NextQueuesRow, error) {
-	p := room.full()
-	p.Priority, p.Kind, p.Owner, p.Lane, p.Count = int64(priority), after.kind, after.owner, after.lane, most
-	return tx.NextQueues(ctx, p)
+func queuesAfter(ctx context.Context, tx *store.Tx, after queue, priority Priority, full db.NextQueuesParams, most int32) ([]db.NextQueuesRow, error) {
+	full.Priority, full.Kind, full.Owner, full.Lane, full.Count = int64(priority), after.kind, after.owner, after.lane, most
+	return tx.NextQueues(ctx, full)
 }
 
 // claim leases due jobs under a token of its own: what a claim lost to another one, it can
@@ -78,9 +77,11 @@ func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err er
 			return err
 		}
 		c = claim{token: ident.New("lease_"), until: store.Micros(now.Add(lease)), room: r.limits.room(), turns: maps.Clone(r.turns)}
-		for _, p := range priorities {
-			if err := c.fill(ctx, tx, p); err != nil {
-				return err
+		for _, g := range c.room.groups() {
+			for _, p := range priorities {
+				if err := c.fill(ctx, tx, turn{g, p}); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -95,30 +96,36 @@ func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err er
 	return c.jobs, c.token, nil
 }
 
+// turn is what the free workers of a group go round by themselves.
+type turn struct {
+	group    *group
+	priority Priority
+}
+
 // claim is a claim under way.
 type claim struct {
 	token string
 	until int64
 	room  room
-	turns map[Priority]queue
+	turns map[turn]queue
 	jobs  []db.Job
 }
 
-// fill gives free workers jobs of a priority, page by page of the queues that have room,
-// until no worker is free or nothing is left. Where there are more than a page, the next
-// claim goes on behind it, so that each comes into one.
-func (c *claim) fill(ctx context.Context, tx *store.Tx, p Priority) error {
-	for c.room.free() > 0 {
-		from, before := c.turns[p], len(c.jobs)
-		page, err := queuesAfter(ctx, tx, c.room, p, from, lookAhead)
+// fill gives a group's free workers jobs of a priority, page by page of the queues that have
+// room, until no worker is free or nothing is left. Where there are more than a page, the
+// next claim goes on behind it, so that each comes into one.
+func (c *claim) fill(ctx context.Context, tx *store.Tx, t turn) error {
+	for c.room.freeOf(t.group) > 0 {
+		from, before := c.turns[t], len(c.jobs)
+		page, err := queuesAfter(ctx, tx, from, t.priority, c.room.full(t.group), lookAhead)
 		if err != nil {
 			return err
 		}
 		last := len(page) < lookAhead
-		if c.turns[p] = (queue{}); !last {
-			c.turns[p] = placeOf(page[lookAhead-1])
+		if c.turns[t] = (queue{}); !last {
+			c.turns[t] = placeOf(page[lookAhead-1])
 		}
-		more, err := c.serve(ctx, tx, p, page)
+		more, err := c.serve(ctx, tx, t, page)
 		if err != nil {
 			return err
 		}
@@ -132,16 +139,16 @@ func (c *claim) fill(ctx context.Context, tx *store.Tx, p Priority) error {
 
 // serve gives each queue of a page its part of the free workers, the one whose job has
 // waited longest first, and tells whether one may have more.
-func (c *claim) serve(ctx context.Context, tx *store.Tx, p Priority, page []db.NextQueuesRow) (more bool, err error) {
+func (c *claim) serve(ctx context.Context, tx *store.Tx, t turn, page []db.NextQueuesRow) (more bool, err error) {
 	slices.SortStableFunc(page, func(a, b db.NextQueuesRow) int { return cmp.Compare(a.Since, b.Since) })
-	parts := c.room.parts(page)
+	part := max(leastPart, c.room.freeOf(t.group)/max(1, int64(len(page))))
 	for _, q := range page {
-		n := min(c.room.of(q), parts[c.room.group(q.Kind)])
+		n := min(c.room.of(q), part)
 		if n == 0 {
 			continue
 		}
 		jobs, err := tx.ClaimJobs(ctx, db.ClaimJobsParams{
-			Priority: int64(p), Kind: q.Kind, Owner: q.Owner, Lane: q.Lane, Count: n, LeaseBy: c.token, LeaseUntil: c.until,
+			Priority: int64(t.priority), Kind: q.Kind, Owner: q.Owner, Lane: q.Lane, Count: n, LeaseBy: c.token, LeaseUntil: c.until,
 		})
 		if err != nil {
 			return false, err

@@ -2,6 +2,7 @@ package job
 
 import (
 	"maps"
+	"slices"
 	"sync"
 
 	"humanops-mcp/internal/store/db"
@@ -138,15 +139,10 @@ func (r room) take(jobs []db.Job) {
 	}
 }
 
-// free is how many workers have nothing to do.
-func (r room) free() int64 {
-	free := r.freeOf(r.others)
-	for _, g := range r.byName {
-		free += r.freeOf(g)
-	}
-	return free
-}
+// groups are all that there are.
+func (r room) groups() []*group { return slices.AppendSeq([]*group{r.others}, maps.Values(r.byName)) }
 
+// freeOf is how many workers of a group have nothing to do.
 func (r room) freeOf(g *group) int64 { return max(0, g.most-r.taken.groups[g]) }
 
 // of is how many jobs of a queue may begin.
@@ -162,24 +158,14 @@ func (r room) of(q db.NextQueuesRow) int64 {
 	return max(0, n)
 }
 
-// parts are how many of a group's free workers each of its queues on a page gets.
-func (r room) parts(page []db.NextQueuesRow) map[*group]int64 {
-	parts := map[*group]int64{}
-	for _, q := range page {
-		parts[r.group(q.Kind)]++
-	}
-	for g, queues := range parts {
-		parts[g] = max(leastPart, r.freeOf(g)/queues)
-	}
-	return parts
-}
-
-// full tells the query what to step over, in its words.
-func (r room) full() db.NextQueuesParams {
-	p := db.NextQueuesParams{Limited: ",", FullKinds: ",", FullOwners: ",", FullLanes: ",", OthersFull: r.freeOf(r.others) == 0}
+// full tells the query what to step over, in its words: what has no room, and every other
+// group than the one that is asked for, if one is.
+func (r room) full(only *group) db.NextQueuesParams {
+	closed := func(g *group) bool { return r.freeOf(g) == 0 || only != nil && g != only }
+	p := db.NextQueuesParams{Limited: ",", FullKinds: ",", FullOwners: ",", FullLanes: ",", OthersFull: closed(r.others)}
 	for kind, g := range r.byKind {
 		p.Limited += kind + ","
-		if r.freeOf(g) == 0 {
+		if closed(g) {
 			p.FullKinds += kind + ","
 		}
 	}

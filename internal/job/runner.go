@@ -55,7 +55,7 @@ type Runner struct {
 	periodic []periodic
 	slots    map[string]int64 // the last slot written, by name
 	limits   limits
-	turns    map[Priority]queue // where the next claim goes on, by priority
+	turns    map[turn]queue // where the next claim goes on
 	wake     chan struct{}
 	busy     sync.WaitGroup
 	rng      func(n time.Duration) time.Duration
@@ -65,7 +65,7 @@ type Runner struct {
 func NewRunner(s *store.Store, clk clock.Clock, log *slog.Logger) *Runner {
 	r := &Runner{
 		store: s, clock: clk, log: log, handlers: map[string]handler{}, slots: map[string]int64{},
-		limits: newLimits(), turns: map[Priority]queue{}, wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
+		limits: newLimits(), turns: map[turn]queue{}, wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
 	}
 	r.Every("job.sweep", 24*time.Hour, func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.DeleteFailedJobs(ctx, store.Micros(tx.Now().Add(-keepFailed)))
