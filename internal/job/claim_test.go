@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
@@ -70,9 +71,20 @@ const (
 	hook job.Kind[string] = "hook"
 )
 
+// many enqueues one, and writes the others as it was written.
 func many(t *testing.T, tx *store.Tx, n int, kind job.Kind[string], name string, o job.Options) error {
-	for range n {
-		if err := kind.Enqueue(t.Context(), tx, name, o); err != nil {
+	o.UniqueKey = ident.New("")
+	if err := kind.Enqueue(t.Context(), tx, name, o); err != nil {
+		return err
+	}
+	for _, text := range []string{
+		`INSERT INTO jobs (id, kind, owner, priority, lane, args, state, run_at, created_at)
+			WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < CAST($2 AS BIGINT))
+			SELECT j.id || '_' || n.i, j.kind, j.owner, j.priority, j.lane, j.args, j.state, j.run_at, j.created_at
+			FROM jobs j CROSS JOIN n WHERE j.unique_key = $1 AND n.i <= CAST($2 AS BIGINT)`,
+		`UPDATE jobs SET unique_key = '' WHERE unique_key = $1 AND CAST($2 AS BIGINT) > 0`,
+	} {
+		if _, err := tx.Exec(t.Context(), text, o.UniqueKey, n); err != nil {
 			return err
 		}
 	}
