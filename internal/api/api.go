@@ -55,6 +55,9 @@ type Platform struct {
 	Status func(ctx context.Context, in schemas.Empty) (schemas.PlatformStatus, error)
 	Backup func(ctx context.Context, in schemas.Empty) (schemas.Content, error)
 	Check  func(ctx context.Context, in schemas.Empty) (schemas.CheckReport, error)
+
+	Jobs     func(ctx context.Context, tx *store.Tx, in schemas.ListJobsRequest) (schemas.Page[schemas.Job], error)
+	RetryJob func(ctx context.Context, tx *store.Tx, in schemas.JobRequest) (schemas.Job, error)
 }
 
 // Deps are the parts that the API stands on.

@@ -20,6 +20,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/receipt"
@@ -65,7 +66,7 @@ func realRig(t *testing.T) *rig {
 		Check: func(context.Context, schemas.Empty) (schemas.CheckReport, error) {
 			return schemas.CheckReport{Exact: true}, nil
 		},
-		Backup: none,
+		Backup: none, Jobs: job.List, RetryJob: job.Retry,
 	}})
 	rg.routes()
 	rg.seed()

@@ -11,6 +11,7 @@ import (
 	"humanops-mcp/internal/api"
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/edge"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web"
 	"humanops-mcp/schemas"
@@ -28,7 +29,7 @@ func (a *App) buildHandlers(ctx context.Context) error {
 	routes := api.Routes(api.Deps{
 		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Loops: a.loops, Uploads: a.uploads, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
 		Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
-		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check},
+		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check, Jobs: job.List, RetryJob: job.Retry},
 	})
 	local := config
 	local.Local = false // a socket has no host name to check

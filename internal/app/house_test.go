@@ -279,7 +279,7 @@ type object struct {
 	operatorID      string
 	task, estimate  string
 	key, person     string
-	group           string
+	group, job      string
 	mode            string
 }
 

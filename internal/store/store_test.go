@@ -233,7 +233,7 @@ func TestNeighbours(t *testing.T) {
 		t.Run("claim each job once", func(t *testing.T) {
 			require.NoError(t, s.Write(ctx, func(tx *store.Tx) error {
 				for i := range 200 {
-					if _, err := tx.EnqueueJob(ctx, db.EnqueueJobParams{ID: fmt.Sprint("job_", i), Kind: "k", Args: "{}", RunAt: 1}); err != nil {
+					if _, err := tx.EnqueueJob(ctx, db.EnqueueJobParams{ID: fmt.Sprint("job_", i), Kind: "k", Args: "{}", RunAt: 1, CreatedAt: 1}); err != nil {
 						return err
 					}
 				}
@@ -242,7 +242,7 @@ func TestNeighbours(t *testing.T) {
 			var mu sync.Mutex
 			claimed := map[string]int{}
 			for _, err := range crowd(t, s, 20, func(i int, tx *store.Tx) error {
-				jobs, err := tx.ClaimJobs(ctx, db.ClaimJobsParams{LeaseBy: fmt.Sprint(i), LeaseUntil: 10, Now: 5, Count: 10})
+				jobs, err := tx.ClaimJobs(ctx, db.ClaimJobsParams{Kind: "k", LeaseBy: fmt.Sprint(i), LeaseUntil: 10, Count: 10})
 				if len(jobs) > 10 {
 					return errors.New("more than asked for")
 				}

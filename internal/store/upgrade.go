@@ -212,6 +212,6 @@ SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 
 		return err
 	}
 	return u.exec(ctx, `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, lane, priority, owner)
-SELECT $1, 'webhook.send', $2, $3, 'ready', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8`,
+SELECT $1, 'webhook.send', $2, $3, 'scheduled', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8`,
 		ident.New("job_"), "webhook.send:"+id, string(args), c.runAt, Micros(c.args.At), c.lane, c.priority, c.args.TaskID)
 }

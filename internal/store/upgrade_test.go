@@ -23,6 +23,7 @@ import (
 // The versions of the databases that earlier programs have left.
 const (
 	beforeReviews = 1
+	beforeOwners  = 2
 	beforeTrails  = 2
 )
 
@@ -111,6 +112,40 @@ func TestADatabaseOfBeforeReviewsIsBroughtUpToDate(t *testing.T) {
 			_, err := h.pool.ExecContext(t.Context(), bad)
 			require.Error(t, err, bad)
 		}
+	})
+}
+
+// Jobs of before they had owners: one of each kind that says whose it is, and one of each
+// state.
+var jobsBeforeOwners = []string{
+	"INSERT INTO agents (id, name, tier, created_at) VALUES ('ag_1', 'Local', 'HOUSE', 1), ('ag_2', 'Other', 'HOUSE', 1)",
+	"INSERT INTO people (id, name, name_key, created_at) VALUES ('op_1', 'Ada', 'ada', 1)",
+	`INSERT INTO tasks (id, agent_id, mode, status, title, description, task_type, reward, asset, deadline, proof_requirements, content_hash, created_at, updated_at) VALUES
+	('task_0123456789abcdef', 'ag_1', 'live', 'POSTED', '', '', '', 0, 'house', 1, '[]', '', 1, 1), ('task_fedcba9876543210', 'ag_2', 'test', 'POSTED', '', '', '', 0, 'test', 1, '[]', '', 1, 1)`,
+	"INSERT INTO loops (id, slug, mode, creator_id, name, created_at, updated_at) VALUES ('00000000000000000000000a', 'l', 'live', 'op_1', 'L', 1, 1)",
+	`INSERT INTO reviews (id, loop_id, agent_id, mode, status, processing_type, type, priority, priority_rank, request_text, platform, response_type, response_config, on_timeout,
+	timeout_seconds, content_hash, timeout_at, created_at, round_at, updated_at)
+	VALUES ('00000000000000000000000b', '00000000000000000000000a', 'ag_2', 'test', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', 1, 1, 1, 1)`,
+	"INSERT INTO webhook_deliveries (id, review_id, event_id, event, body, state, created_at) VALUES ('whd_0123456789abcdef', '00000000000000000000000b', 'ev_1', '', '{}', 'waiting', 1)",
+	`INSERT INTO jobs (id, kind, unique_key, lane, args, state, run_at, attempts, deaths, lease_by, lease_until, last_error, created_at) VALUES
+	('job_1', 'task.timer', 'k1', '', '{"task_id":"task_0123456789abcdef"}', 'ready', 7, 1, 2, '', 0, 'no', 3),
+	('job_2', 'proof.copies', '', '', '{"task_id":"task_fedcba9876543210","number":1}', 'running', 7, 1, 0, 'lease_1', 9, '', 3),
+	('job_3', 'review.timer', '', '', '{"review_id":"00000000000000000000000b"}', 'ready', 7, 0, 0, '', 0, '', 3),
+	('job_4', 'webhook.review', '', 'host1', '{"delivery_id":"whd_0123456789abcdef"}', 'failed', 7, 8, 0, '', 0, '', 3),
+	('job_5', 'notify', '', '', '{"subject":"{\"task_id\":\"task_0123456789abcdef\"}"}', 'ready', 7, 0, 0, '', 0, '', 3),
+	('job_6', 'task.timer', '', '', '{"task_id":"task_gone"}', 'ready', 7, 0, 0, '', 0, '', 3)`,
+}
+
+func TestJobsOfBeforeOwnersBelongToTheAgentThatTheyAreAbout(t *testing.T) {
+	eachOld(t, beforeOwners, jobsBeforeOwners, func(t *testing.T, h oldHouse) {
+		require.Equal(t, []string{
+			"job_1 change.clock ag_1 0  k1 scheduled 7 1 2  0 no 3", "job_2 proof.copies ag_2 1   running 7 1 0 lease_1 9  3",
+			"job_3 change.clock ag_2 1   scheduled 7 0 0  0  3", "job_4 webhook.send ag_2 1 host1  failed 7 8 0  0  3",
+			"job_5 notify  0   scheduled 7 0 0  0  3", "job_6 change.clock  0   scheduled 7 0 0  0  3",
+		}, storetest.Texts(t, h.open(),
+			`SELECT id || ' ' || kind || ' ' || owner || ' ' || CAST(priority AS TEXT) || ' ' || lane || ' ' || unique_key || ' ' || state || ' ' ||
+			CAST(run_at AS TEXT) || ' ' || CAST(attempts AS TEXT) || ' ' || CAST(deaths AS TEXT) || ' ' || lease_by || ' ' || CAST(lease_until AS TEXT) || ' ' ||
+			last_error || ' ' || CAST(created_at AS TEXT) FROM jobs ORDER BY id`))
 	})
 }
 

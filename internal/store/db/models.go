@@ -65,6 +65,9 @@ type IdempotencyKey struct {
 type Job struct {
 	ID         string
 	Kind       string
+	Owner      string
+	Priority   int64
+	Lane       string
 	UniqueKey  string
 	Args       string
 	State      string
@@ -75,9 +78,6 @@ type Job struct {
 	LeaseUntil int64
 	LastError  string
 	CreatedAt  int64
-	Lane       string
-	Owner      string
-	Priority   int64
 }
 
 type Loop struct {
