@@ -21,6 +21,8 @@ func All() []Info {
 		UploadDocument.Info(),
 		UploadImage.Info(),
 		GetUpload.Info(),
+		ListJobs.Info(),
+		RetryJob.Info(),
 		CheckKey.Info(),
 		CreateLoop.Info(),
 		ListLoops.Info(),

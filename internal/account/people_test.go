@@ -153,11 +153,9 @@ func TestListPeople(t *testing.T) {
 		t.Run("counts the tasks that a person has", func(t *testing.T) {
 			ada := b.add("Ada")
 			agent := b.keyCaller(b.credentials.LiveKey).AgentID
-			for i, status := range []string{"ACCEPTED", "IN_PROGRESS", "PAID"} {
-				b.exec(`INSERT INTO tasks (id, agent_id, mode, status, title, description, task_type, reward, asset,
-					deadline, proof_requirements, content_hash, created_at, updated_at, operator_id)
-					VALUES ($1, $2, 'live', $3, 't', 'd', 'PHOTO', 0, 'house', 1, '[]', '', 1, 1, $4)`,
-					fmt.Sprintf("task_%d", i), agent, status, ada.OperatorID)
+			for i, holder := range []string{ada.OperatorID, ada.OperatorID, ""} {
+				b.exec(`INSERT INTO subjects (id, kind, agent_id, mode, state, claimed_by, created_at, updated_at) VALUES ($1, 'task', $2, 'live', 's', $3, 1, 1)`,
+					fmt.Sprintf("task_%d", i), agent, holder)
 			}
 			require.Equal(t, 2, write(b, account.Caller{}, b.ListPeople, schemas.PageRequest{}).Data[1].ActiveNow)
 		})

@@ -175,7 +175,7 @@ func (a *App) buildReviews(sealer *seal.Sealer) {
 	}, review.Config{
 		PublicURL: a.cfg.PublicURL, Lease: chosen.Lease, LinkTTL: chosen.LinkTTL,
 		SimulatedStep: chosen.SimulatedStep,
-		Mail: a.mails(), Chat: len(a.cfg.NotifyURLs) > 0, PrivateCallbacks: a.cfg.WebhooksPrivate,
+		Mail:          a.mails(), Chat: len(a.cfg.NotifyURLs) > 0, PrivateCallbacks: a.cfg.WebhooksPrivate,
 	})
 	a.uploads = upload.NewService(upload.Deps{Store: a.store, Blobs: a.blobs, Shown: a.reviews.ShowsUpload}, a.cfg.PublicURL)
 }

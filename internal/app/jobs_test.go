@@ -35,7 +35,7 @@ func TestJobs(t *testing.T) {
 			failed := h.must(h.owner(), "GET", "/platform/v1/jobs?state=failed", nil)
 			now := h.clk.Now().Format("2006-01-02T15:04:05Z")
 			require.JSONEq(t, `{"data":[{"id":"`+id+`","kind":"notify","state":"failed","owner":"ag_1","run_at":"`+now+`","attempts":1,"deaths":0,
-				"last_error":"the job's arguments cannot be read as those of notify: json: cannot unmarshal number into Go struct field Args.subject of type string",
+				"last_error":"the job's arguments cannot be read as those of notify: json: cannot unmarshal number into Go struct field Letter.subject of type string",
 				"created_at":"`+now+`"}],"pagination":{"limit":20,"offset":0,"total":1}}`, failed.raw)
 			all := h.must(h.owner(), "GET", "/platform/v1/jobs", nil)
 			require.NotContains(t, all.raw, "orchid")

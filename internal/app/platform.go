@@ -9,8 +9,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/ledger"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/task"
 	"humanops-mcp/schemas"
 )
 
@@ -30,26 +34,12 @@ func (a *App) count(ctx context.Context, tx *store.Tx, out *schemas.PlatformStat
 		return err
 	}
 	out.PeopleInReach = len(people)
-	rows, err := tx.CountLiveTasks(ctx)
-	if err != nil {
+	if out.Tasks, err = change.Count(ctx, tx, task.Name, account.Live); err != nil {
 		return err
 	}
-	for _, row := range rows {
-		out.Tasks[row.Status] = int(row.Count)
-	}
-	jobs := map[*int]func() (int64, error){
-		&out.JobsWaiting: func() (int64, error) { return tx.CountWaitingJobs(ctx) },
-		&out.JobsFailed:  func() (int64, error) { return tx.CountJobs(ctx, "failed") },
-		&out.JobsDue:     func() (int64, error) { return tx.CountDueJobs(ctx, store.Micros(tx.Now())) },
-	}
-	for into, count := range jobs {
-		n, err := count()
-		if err != nil {
-			return err
-		}
-		*into = int(n)
-	}
-	return nil
+	jobs, err := job.Count(ctx, tx)
+	out.JobsWaiting, out.JobsDue, out.JobsFailed = jobs.Waiting, jobs.Due, jobs.Failed
+	return err
 }
 
 // check looks at every invariant of the ledger.

@@ -3,6 +3,7 @@ package change
 import (
 	"context"
 
+	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 )
@@ -21,5 +22,5 @@ func Delete(ctx context.Context, tx *store.Tx, ids []string) error {
 	if err := tx.EndSubjects(ctx, db.EndSubjectsParams{Ids: list, Now: store.Micros(tx.Now())}); err != nil {
 		return err
 	}
-	return tx.ForgetTrail(ctx, list)
+	return event.Forget(ctx, tx, ids)
 }

@@ -87,3 +87,9 @@ func Check(ctx context.Context, tx *store.Tx, line db.Subject) error {
 func broken(subjectID, why string) error {
 	return schemas.NewError(schemas.CodeConflict, "the trail of "+subjectID+" is not as it was written: "+why)
 }
+
+// Forget takes away what the trails of subjects say that are deleted. The entries keep
+// their places and hashes, so that the anchors still fit.
+func Forget(ctx context.Context, tx *store.Tx, subjectIDs []string) error {
+	return tx.ForgetTrail(ctx, store.IDs(subjectIDs))
+}

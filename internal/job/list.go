@@ -73,3 +73,26 @@ func view(r db.ListJobsRow) schemas.Job {
 		LastError: r.LastError, LeaseUntil: store.Time(r.LeaseUntil), CreatedAt: store.Time(r.CreatedAt),
 	}
 }
+
+// Counts say how many jobs there are.
+type Counts struct {
+	Waiting int // due or not
+	Due     int // under way, too
+	Failed  int // for good
+}
+
+// Count counts the jobs.
+func Count(ctx context.Context, tx *store.Tx) (c Counts, err error) {
+	for into, count := range map[*int]func() (int64, error){
+		&c.Waiting: func() (int64, error) { return tx.CountWaitingJobs(ctx) },
+		&c.Failed:  func() (int64, error) { return tx.CountJobs(ctx, "failed") },
+		&c.Due:     func() (int64, error) { return tx.CountDueJobs(ctx, store.Micros(tx.Now())) },
+	} {
+		n, err := count()
+		if err != nil {
+			return c, err
+		}
+		*into = int(n)
+	}
+	return c, nil
+}

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -56,15 +55,11 @@ func (h *house) write(unit func(ctx context.Context, tx *store.Tx) error) {
 	require.NoError(h.t, h.try(unit))
 }
 
-// post writes a task's row and holds its reward, as one unit.
+// post writes a task's line and holds its reward, as one unit.
 func (h *house) post(task, asset string, reward schemas.Money) error {
 	return h.try(func(ctx context.Context, tx *store.Tx) error {
 		mode := map[string]string{ledger.House: "live", ledger.Test: "test"}[asset]
-		now := store.Micros(tx.Now())
-		err := tx.InsertTask(ctx, db.InsertTaskParams{
-			ID: task, AgentID: h.agent, Mode: mode, Title: "t", Description: "d", TaskType: "PHOTO", Reward: int64(reward), Asset: asset,
-			Deadline: now, ProofRequirements: "[]", EstimateApproval: "auto", CreatedAt: now,
-		})
+		err := tx.InsertSubject(ctx, db.InsertSubjectParams{ID: task, Kind: "task", AgentID: h.agent, Mode: mode, State: "POSTED", CreatedAt: store.Micros(tx.Now())})
 		if err != nil {
 			return err
 		}
@@ -82,7 +77,7 @@ func (h *house) end(task, asset, status string) (paid schemas.Money, err error) 
 		if err != nil {
 			return err
 		}
-		return tx.SaveTask(ctx, db.SaveTaskParams{ID: task, Status: status, OperatorID: sql.NullString{String: h.person, Valid: true}, UpdatedAt: store.Micros(tx.Now())})
+		return tx.EndSubjects(ctx, db.EndSubjectsParams{Ids: store.IDs([]string{task}), Now: store.Micros(tx.Now())})
 	})
 	return paid, err
 }
@@ -290,17 +285,13 @@ func TestCheck(t *testing.T) {
 			`UPDATE ledger_transactions SET asset = 'usdc' WHERE kind = 'hold'`, "crosses assets",
 			`UPDATE ledger_transactions SET asset = 'house' WHERE kind = 'hold'`,
 		},
-		"finds a finished task that holds money": {
-			`UPDATE tasks SET status = 'CANCELLED' WHERE id = 'task_a'`, "task task_a is CANCELLED with a reward of $20.00 and holds $20.00",
-			`UPDATE tasks SET status = 'POSTED' WHERE id = 'task_a'`,
-		},
-		"finds an open task that holds too little": {
-			`UPDATE tasks SET reward = reward + 1 WHERE id = 'task_a'`, "holds $20.00 in escrow",
-			`UPDATE tasks SET reward = reward - 1 WHERE id = 'task_a'`,
+		"finds money that is held for what is over": {
+			`UPDATE subjects SET finished = TRUE, ended_at = 1 WHERE id = 'task_a'`, "holds $20.00 for no task",
+			`UPDATE subjects SET finished = FALSE, ended_at = 0 WHERE id = 'task_a'`,
 		},
 		"finds an escrow without a task": {
-			`DELETE FROM tasks WHERE id = 'task_a'`, "holds $20.00 for no task",
-			`INSERT INTO tasks SELECT * FROM kept_tasks`,
+			`DELETE FROM subjects WHERE id = 'task_a'`, "holds $20.00 for no task",
+			`INSERT INTO subjects SELECT * FROM kept`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -308,7 +299,7 @@ func TestCheck(t *testing.T) {
 				h := newHouse(t, s, 100*usd)
 				require.NoError(t, h.post("task_a", ledger.House, 20*usd))
 				h.check()
-				storetest.Exec(t, s, `CREATE TABLE kept_tasks AS SELECT * FROM tasks`)
+				storetest.Exec(t, s, `CREATE TABLE kept AS SELECT * FROM subjects`)
 				storetest.Exec(t, s, c.broken)
 				require.ErrorContains(t, s.Read(t.Context(), func(tx *store.Tx) error { return ledger.Check(t.Context(), tx) }), c.says)
 				storetest.Exec(t, s, c.mended)
@@ -316,6 +307,24 @@ func TestCheck(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestCheckEscrow(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
+		h := newHouse(t, s, 100*usd)
+		require.NoError(t, h.post("task_a", ledger.House, 20*usd))
+		look := func(state string, reward schemas.Money, finished bool) error {
+			return s.Read(t.Context(), func(tx *store.Tx) error {
+				return ledger.CheckEscrow(t.Context(), tx, "task_a", ledger.House, state, int64(reward), finished)
+			})
+		}
+		require.NoError(t, look("POSTED", 20*usd, false))
+		require.ErrorContains(t, look("CANCELLED", 20*usd, true), "task task_a is CANCELLED with a reward of $20.00 and holds $20.00")
+		require.ErrorContains(t, look("POSTED", 21*usd, false), "holds $20.00 in escrow")
+		_, err := h.end("task_a", ledger.House, "CANCELLED")
+		require.NoError(t, err)
+		require.NoError(t, look("CANCELLED", 20*usd, true))
+	})
 }
 
 // model is what the ledger has to agree with.

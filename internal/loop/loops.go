@@ -39,6 +39,15 @@ func ByIDs(ctx context.Context, tx *store.Tx, ids []string) (map[string]db.Loop,
 	return loops, err
 }
 
+// Lock reads a loop to change it: nobody else changes it in between.
+func Lock(ctx context.Context, tx *store.Tx, id string) (db.Loop, error) {
+	loop, err := tx.LockLoop(ctx, id)
+	if store.NotFound(err) {
+		err = ErrNone
+	}
+	return loop, err
+}
+
 // Hold keeps a loop from being deleted while something is made in it; ErrNone when it has
 // been.
 func Hold(ctx context.Context, tx *store.Tx, id string) error {
@@ -167,11 +176,7 @@ func (s *Service) changeable(ctx context.Context, tx *store.Tx, idOrSlug string)
 	if c := account.From(ctx); !c.Owner && (c.AgentID == "" || loop.AgentID != c.AgentID) {
 		return loop, errLoopDenied
 	}
-	loop, err = tx.LockLoop(ctx, loop.ID)
-	if store.NotFound(err) {
-		err = ErrNone
-	}
-	return loop, err
+	return Lock(ctx, tx, loop.ID)
 }
 
 // Settings are a loop's settings. A loop that demands passkeys fails closed: nothing but

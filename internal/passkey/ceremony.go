@@ -14,6 +14,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -56,7 +57,7 @@ func (u user) WebAuthnDisplayName() string                { return u.name }
 func (u user) WebAuthnCredentials() []webauthn.Credential { return u.credentials }
 
 func findUser(ctx context.Context, tx *store.Tx, personID string) (user, error) {
-	person, err := tx.PersonByID(ctx, personID)
+	person, err := account.Person(ctx, tx, personID)
 	if err != nil {
 		return user{}, err
 	}

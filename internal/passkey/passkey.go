@@ -209,6 +209,12 @@ func EnrolledIn(ctx context.Context, tx *store.Tx, loopID string) (map[string]bo
 	return enrolled, err
 }
 
+// CountsSomewhere tells whether a passkey is enrolled in any loop.
+func CountsSomewhere(ctx context.Context, tx *store.Tx, passkeyID string) (bool, error) {
+	n, err := tx.EnrolmentsOfPasskey(ctx, passkeyID)
+	return n > 0, err
+}
+
 // Disenrol has a person's passkeys count no more in a loop that they leave.
 func Disenrol(ctx context.Context, tx *store.Tx, loopID, personID string) error {
 	return tx.DeleteEnrolmentsIn(ctx, db.DeleteEnrolmentsInParams{LoopID: loopID, PersonID: personID})

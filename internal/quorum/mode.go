@@ -3,10 +3,10 @@ package quorum
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"humanops-mcp/internal/answer"
 	"humanops-mcp/internal/check"
-	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
 
@@ -102,7 +102,12 @@ func Within(loop *schemas.ReviewMode, in *schemas.NewReview) error {
 }
 
 // Same tells whether two modes are equal.
-func Same(a, b schemas.ReviewMode) bool { return store.JSON(a) == store.JSON(b) }
+func Same(a, b schemas.ReviewMode) bool {
+	steps := func(x, y schemas.ReviewStep) bool {
+		return x.Mode == y.Mode && x.Threshold == y.Threshold && slices.Equal(x.To, y.To)
+	}
+	return a.Mode == b.Mode && a.Threshold == b.Threshold && a.Of == b.Of && a.Open == b.Open && a.Order == b.Order && slices.EqualFunc(a.Steps, b.Steps, steps)
+}
 
 // Stricter tells whether a mode asks for no less agreement than a loop's quorum does.
 func Stricter(loop, own schemas.ReviewMode) bool {

@@ -144,7 +144,7 @@ func lookUpIDs(t *testing.T, s *store.Store) {
 			rows, err := q.PeopleByIDs(ctx, ids("op_"))
 			return len(rows), err
 		},
-		"rr": func(q *db.Queries, ids func(string) string) (int, error) {
+		"review_recipients": func(q *db.Queries, ids func(string) string) (int, error) {
 			rows, err := q.RecipientsOf(ctx, ids("r_"))
 			return len(rows), err
 		},

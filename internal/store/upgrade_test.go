@@ -235,7 +235,7 @@ func TestWaitingCallbacksOfTasksBecomeDeliveries(t *testing.T) {
 		}, storetest.Texts(t, s, `SELECT event_id || ' ' || webhook_id || ' ' || subject_id || ' ' || event || ' ' || state || ' ' || CAST(attempts AS TEXT) || ' ' ||
 			CAST(created_at AS TEXT) || ' ' || body FROM webhook_deliveries ORDER BY event_id`), "an event keeps the id that its receiver may have seen")
 		require.Equal(t, map[string]string{
-			"job_a": "ready 70 ag_1 lane: 0 attempt 0", "job_c": "ready 71 ag_1 lane: 0 attempt 1", "job_d": "ready 72 ag_1 lane: 1 attempt 0", "job_z": "ready 900 ag_1 lane:hostb 0 attempt 3",
+			"job_a": "scheduled 70 ag_1 lane: 0 attempt 0", "job_c": "scheduled 71 ag_1 lane: 0 attempt 1", "job_d": "scheduled 72 ag_1 lane: 1 attempt 0", "job_z": "scheduled 900 ag_1 lane:hostb 0 attempt 3",
 		}, sends(t, s), "each is due when it was, for whom it was")
 		require.Equal(t, []string{"job_e webhook.deliver failed", "job_g webhook ready"}, storetest.Texts(t, s,
 			"SELECT id || ' ' || kind || ' ' || state FROM jobs WHERE kind <> 'webhook.send' ORDER BY id"))

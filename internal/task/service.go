@@ -17,7 +17,6 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/review"
-	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/webhook"
@@ -34,7 +33,6 @@ type Deps struct {
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	Links    *signedlink.Signer
-	Sealer   *seal.Sealer
 	Webhooks *webhook.Service
 	Reviews  *review.Service // where people decide on proof
 }

@@ -145,8 +145,8 @@ func (s *server) unchanged(tx *store.Tx, r *http.Request, f *form) error {
 	if err != nil {
 		return err
 	}
-	loop, err := tx.LockLoop(r.Context(), got.Loop.ID)
-	if err == nil && page.Instant(store.Time(loop.UpdatedAt)) != seen {
+	now, err := loop.Lock(r.Context(), tx, got.Loop.ID)
+	if err == nil && page.Instant(store.Time(now.UpdatedAt)) != seen {
 		err = errChanged
 	}
 	return err

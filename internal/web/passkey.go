@@ -84,8 +84,8 @@ func (s *server) beginRemoval(w http.ResponseWriter, r *http.Request) error {
 	var begun passkey.Ceremony
 	id := r.PathValue("passkey")
 	err := s.Store.Write(r.Context(), func(tx *store.Tx) error {
-		enrolments, err := tx.EnrolmentsOfPasskey(r.Context(), id)
-		if err != nil || enrolments == 0 {
+		counts, err := passkey.CountsSomewhere(r.Context(), tx, id)
+		if err != nil || !counts {
 			return err
 		}
 		begun, err = s.Passkeys.Begin(r.Context(), tx, account.From(r.Context()).PersonID, passkey.Govern, passkey.RemovalSubject(id))

@@ -716,8 +716,7 @@ func (q *Queries) PeopleNames(ctx context.Context, maxRows int32) ([]string, err
 
 const peoplePage = `-- name: PeoplePage :many
 SELECT p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
-  SELECT COUNT(*) FROM tasks t
-  WHERE t.operator_id = p.id AND t.mode = 'live' AND t.status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
+  SELECT COUNT(*) FROM subjects s WHERE s.claimed_by = p.id AND s.kind = 'task' AND s.mode = 'live'
 ) AS active_tasks
 FROM people p
 WHERE p.removed_at = 0 AND p.simulated = FALSE
@@ -816,8 +815,7 @@ func (q *Queries) PeopleSimulated(ctx context.Context) ([]PeopleSimulatedRow, er
 }
 
 const personActiveTasks = `-- name: PersonActiveTasks :one
-SELECT COUNT(*) FROM tasks
-WHERE operator_id = CAST($1 AS TEXT) AND mode = 'live' AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
+SELECT COUNT(*) FROM subjects WHERE claimed_by = $1 AND claimed_by <> '' AND kind = 'task' AND mode = 'live'
 `
 
 func (q *Queries) PersonActiveTasks(ctx context.Context, personID string) (int64, error) {

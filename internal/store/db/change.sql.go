@@ -42,6 +42,44 @@ func (q *Queries) ClaimsOf(ctx context.Context, arg ClaimsOfParams) ([]string, e
 	return items, nil
 }
 
+const countSubjects = `-- name: CountSubjects :many
+SELECT state, COUNT(*) AS count FROM subjects WHERE kind = $1 AND mode = $2 AND state <> 'deleted' GROUP BY state ORDER BY state
+`
+
+type CountSubjectsParams struct {
+	Kind string
+	Mode string
+}
+
+type CountSubjectsRow struct {
+	State string
+	Count int64
+}
+
+// How many of a kind are in each state.
+func (q *Queries) CountSubjects(ctx context.Context, arg CountSubjectsParams) ([]CountSubjectsRow, error) {
+	rows, err := q.db.QueryContext(ctx, countSubjects, arg.Kind, arg.Mode)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountSubjectsRow{}
+	for rows.Next() {
+		var i CountSubjectsRow
+		if err := rows.Scan(&i.State, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const endSubjects = `-- name: EndSubjects :exec
 UPDATE subjects SET state = 'deleted', finished = TRUE, needs = '', claimed_by = '', claimed_at = 0, lease_until = 0, clock_at = 0,
   ended_at = CASE WHEN ended_at = 0 THEN $1 ELSE ended_at END

@@ -22,17 +22,17 @@ func (q *Queries) AccountBalance(ctx context.Context, id string) (int64, error) 
 
 const agentEscrow = `-- name: AgentEscrow :one
 SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) AS balance
-FROM tasks t JOIN accounts a ON a.owner_id = t.id AND a.kind = 'escrow' AND a.asset = t.asset
-WHERE t.agent_id = $1 AND t.asset = $2 AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
+FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow' AND a.asset = $1
+WHERE s.agent_id = $2 AND s.finished = FALSE
 `
 
 type AgentEscrowParams struct {
-	AgentID string
 	Asset   string
+	AgentID string
 }
 
 func (q *Queries) AgentEscrow(ctx context.Context, arg AgentEscrowParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, agentEscrow, arg.AgentID, arg.Asset)
+	row := q.db.QueryRowContext(ctx, agentEscrow, arg.Asset, arg.AgentID)
 	var balance int64
 	err := row.Scan(&balance)
 	return balance, err
@@ -191,6 +191,22 @@ func (q *Queries) EmptyTransaction(ctx context.Context) ([]string, error) {
 	return items, nil
 }
 
+const escrowOf = `-- name: EscrowOf :one
+SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance FROM accounts WHERE owner_id = $1 AND kind = 'escrow' AND asset = $2
+`
+
+type EscrowOfParams struct {
+	OwnerID string
+	Asset   string
+}
+
+func (q *Queries) EscrowOf(ctx context.Context, arg EscrowOfParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, escrowOf, arg.OwnerID, arg.Asset)
+	var balance int64
+	err := row.Scan(&balance)
+	return balance, err
+}
+
 const insertLedgerEntries = `-- name: InsertLedgerEntries :exec
 INSERT INTO ledger_entries (transaction_id, account_id, amount)
 VALUES ($1, $2, $3), ($1, $4, $5)
@@ -258,9 +274,8 @@ func (q *Queries) PersonEarnings(ctx context.Context, ownerID string) (int64, er
 
 const strayEscrow = `-- name: StrayEscrow :many
 SELECT a.id, a.balance
-FROM accounts a
-LEFT JOIN tasks t ON t.id = a.owner_id AND t.asset = a.asset
-WHERE a.kind = 'escrow' AND a.balance <> 0 AND t.id IS NULL
+FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id AND s.finished = FALSE
+WHERE a.kind = 'escrow' AND a.balance <> 0 AND s.id IS NULL
 LIMIT 1
 `
 
@@ -269,7 +284,7 @@ type StrayEscrowRow struct {
 	Balance int64
 }
 
-// Money in escrow that belongs to no task of that asset: at most one row.
+// Money in escrow that belongs to nothing that goes on: at most one row.
 func (q *Queries) StrayEscrow(ctx context.Context) ([]StrayEscrowRow, error) {
 	rows, err := q.db.QueryContext(ctx, strayEscrow)
 	if err != nil {
@@ -317,50 +332,6 @@ func (q *Queries) UnbalancedTransaction(ctx context.Context) ([]UnbalancedTransa
 	for rows.Next() {
 		var i UnbalancedTransactionRow
 		if err := rows.Scan(&i.TransactionID, &i.Total, &i.Entries); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const wrongEscrow = `-- name: WrongEscrow :many
-SELECT t.id, t.status, t.reward, CAST(COALESCE(a.balance, 0) AS BIGINT) AS balance
-FROM tasks t
-LEFT JOIN accounts a ON a.owner_id = t.id AND a.kind = 'escrow' AND a.asset = t.asset
-WHERE COALESCE(a.balance, 0) <> CASE WHEN t.status IN ('PAID', 'CANCELLED', 'EXPIRED') THEN 0 ELSE t.reward END
-LIMIT 1
-`
-
-type WrongEscrowRow struct {
-	ID      string
-	Status  string
-	Reward  int64
-	Balance int64
-}
-
-// A finished task that still holds money, or an open one that does not hold its reward: at most one row.
-func (q *Queries) WrongEscrow(ctx context.Context) ([]WrongEscrowRow, error) {
-	rows, err := q.db.QueryContext(ctx, wrongEscrow)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []WrongEscrowRow{}
-	for rows.Next() {
-		var i WrongEscrowRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Status,
-			&i.Reward,
-			&i.Balance,
-		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

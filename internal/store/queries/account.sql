@@ -31,8 +31,7 @@ SELECT COUNT(*) FROM people WHERE removed_at = 0 AND simulated = FALSE;
 
 -- name: PeoplePage :many
 SELECT sqlc.embed(p), (
-  SELECT COUNT(*) FROM tasks t
-  WHERE t.operator_id = p.id AND t.mode = 'live' AND t.status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
+  SELECT COUNT(*) FROM subjects s WHERE s.claimed_by = p.id AND s.kind = 'task' AND s.mode = 'live'
 ) AS active_tasks
 FROM people p
 WHERE p.removed_at = 0 AND p.simulated = FALSE
@@ -41,8 +40,7 @@ ORDER BY p.created_at, p.id
 LIMIT @max_rows OFFSET @skip_rows;
 
 -- name: PersonActiveTasks :one
-SELECT COUNT(*) FROM tasks
-WHERE operator_id = CAST(@person_id AS TEXT) AND mode = 'live' AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS');
+SELECT COUNT(*) FROM subjects WHERE claimed_by = @person_id AND claimed_by <> '' AND kind = 'task' AND mode = 'live';
 
 -- name: UpdatePerson :exec
 UPDATE people SET name = @name, name_key = @name_key, email = @email, phone = @phone,

@@ -54,3 +54,7 @@ WHERE id = @id AND kind = @kind AND agent_id = @agent_id AND mode = @mode AND se
 UPDATE subjects SET state = 'deleted', finished = TRUE, needs = '', claimed_by = '', claimed_at = 0, lease_until = 0, clock_at = 0,
   ended_at = CASE WHEN ended_at = 0 THEN @now ELSE ended_at END
 WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
+
+-- name: CountSubjects :many
+-- How many of a kind are in each state.
+SELECT state, COUNT(*) AS count FROM subjects WHERE kind = @kind AND mode = @mode AND state <> 'deleted' GROUP BY state ORDER BY state;

@@ -24,8 +24,8 @@ VALUES (@transaction_id, @from_account, @taken), (@transaction_id, @to_account, 
 
 -- name: AgentEscrow :one
 SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) AS balance
-FROM tasks t JOIN accounts a ON a.owner_id = t.id AND a.kind = 'escrow' AND a.asset = t.asset
-WHERE t.agent_id = @agent_id AND t.asset = @asset AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
+FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow' AND a.asset = @asset
+WHERE s.agent_id = @agent_id AND s.finished = FALSE;
 
 -- name: PersonEarnings :one
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance
@@ -61,18 +61,12 @@ LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM ledger_entries GROUP BY 
 WHERE a.balance <> COALESCE(s.total, 0) OR (a.kind <> 'issuer' AND a.balance < 0)
 LIMIT 1;
 
--- name: WrongEscrow :many
--- A finished task that still holds money, or an open one that does not hold its reward: at most one row.
-SELECT t.id, t.status, t.reward, CAST(COALESCE(a.balance, 0) AS BIGINT) AS balance
-FROM tasks t
-LEFT JOIN accounts a ON a.owner_id = t.id AND a.kind = 'escrow' AND a.asset = t.asset
-WHERE COALESCE(a.balance, 0) <> CASE WHEN t.status IN ('PAID', 'CANCELLED', 'EXPIRED') THEN 0 ELSE t.reward END
-LIMIT 1;
+-- name: EscrowOf :one
+SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance FROM accounts WHERE owner_id = @owner_id AND kind = 'escrow' AND asset = @asset;
 
 -- name: StrayEscrow :many
--- Money in escrow that belongs to no task of that asset: at most one row.
+-- Money in escrow that belongs to nothing that goes on: at most one row.
 SELECT a.id, a.balance
-FROM accounts a
-LEFT JOIN tasks t ON t.id = a.owner_id AND t.asset = a.asset
-WHERE a.kind = 'escrow' AND a.balance <> 0 AND t.id IS NULL
+FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id AND s.finished = FALSE
+WHERE a.kind = 'escrow' AND a.balance <> 0 AND s.id IS NULL
 LIMIT 1;
