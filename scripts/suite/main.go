@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"humanops-mcp/internal/toolchain"
 )
 
 func main() {
@@ -24,7 +27,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	begin := time.Now()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
+	cmd := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()
 	if err != nil {
@@ -37,5 +40,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	readErr := r.read(json.NewDecoder(events))
 	err = errors.Join(readErr, cmd.Wait())
 	r.close(time.Since(begin))
+	if len(r.skipped) > 0 && os.Getenv(toolchain.RequireEnv) == "1" {
+		err = errors.Join(err, fmt.Errorf("%d tests were skipped, and nothing may be; run make setup", len(r.skipped)))
+	}
 	return err
 }
