@@ -18,7 +18,7 @@ export HUMANOPS_TEST_REQUIRE ?=
 
 .PHONY: help build test setup generate vet lint suite races soak fuzz bench clean
 
-help: ## this list; times are of two cores with nothing else to do, give or take half
+help: ## this list; times are rough, of two cores with nothing else to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the binary, in bin/ (20 s)
