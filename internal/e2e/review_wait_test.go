@@ -25,6 +25,7 @@ type askedReview struct {
 // A client may give up its call at any moment and make it again: there is one request, and
 // whoever asks last has the answer.
 func TestWait_a_client_that_hangs_up_and_asks_again_gets_the_one_answer(t *testing.T) {
+	t.Parallel()
 	p := serve(t)
 	for _, patience := range []time.Duration{5 * time.Second, 30 * time.Second, time.Minute} {
 		t.Run(patience.String()+" over MCP", func(t *testing.T) {

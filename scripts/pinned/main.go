@@ -15,13 +15,13 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "pinned:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("name a program: one of %v", names())
 	}
@@ -31,11 +31,11 @@ func run(args []string) error {
 	}
 	tool := toolchain.Pinned[at]
 	if _, err := tool.Find(); err != nil {
-		if err := toolchain.Build([]*toolchain.Tool{tool}); err != nil {
+		if err := toolchain.Build(ctx, []*toolchain.Tool{tool}); err != nil {
 			return err
 		}
 	}
-	cmd, err := tool.Command(context.Background(), args[1:]...)
+	cmd, err := tool.Command(ctx, args[1:]...)
 	if err != nil {
 		return err
 	}

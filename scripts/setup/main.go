@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"humanops-mcp/internal/toolchain"
 )
+
+// patience is how long installing may take: a browser and a database over a slow line.
+const patience = 30 * time.Minute
 
 func main() {
 	if err := setUp(os.Stderr); err != nil {
@@ -24,23 +29,25 @@ func main() {
 
 // setUp says where each tool is. What depends on another comes after it: npm brings Node.
 func setUp(out io.Writer) error {
-	if err := settle(out, toolchain.Machine, installPackages); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := settle(ctx, out, toolchain.Machine, installPackages); err != nil {
 		return err
 	}
-	if err := bringByNPM(out); err != nil {
+	if err := bringByNPM(ctx, out); err != nil {
 		return err
 	}
-	return settle(out, []*toolchain.Tool{toolchain.Linter}, toolchain.Build)
+	return settle(ctx, out, []*toolchain.Tool{toolchain.Linter}, toolchain.Build)
 }
 
 // settle proves the tools, has those installed that fail, and proves them again.
-func settle(out io.Writer, tools []*toolchain.Tool, install func(lacking []*toolchain.Tool) error) error {
+func settle(ctx context.Context, out io.Writer, tools []*toolchain.Tool, install func(ctx context.Context, lacking []*toolchain.Tool) error) error {
 	lacking, reasons := unproven(tools)
 	if len(lacking) > 0 {
 		for _, reason := range reasons {
 			fmt.Fprintln(out, "setup:", reason)
 		}
-		if err := install(lacking); err != nil {
+		if err := install(ctx, lacking); err != nil {
 			return err
 		}
 		for _, tool := range tools {
@@ -68,59 +75,59 @@ func unproven(tools []*toolchain.Tool) (lacking []*toolchain.Tool, reasons []err
 
 // installPackages installs all packages of the tools, since which of them is missing is
 // apt's to know.
-func installPackages(lacking []*toolchain.Tool) error {
+func installPackages(ctx context.Context, lacking []*toolchain.Tool) error {
 	var packages []string
 	for _, tool := range lacking {
 		packages = append(packages, tool.Debian...)
 	}
-	if !mayInstall() {
+	if !mayInstall(ctx) {
 		return fmt.Errorf("install these (Debian's names), then run it again: %s\n"+
 			`setup: plain "go test ./..." runs without them and says what it skips`, strings.Join(packages, " "))
 	}
-	if err := run("apt-get", "update", "-qq"); err != nil {
+	if err := run(ctx, "apt-get", "update", "-qq"); err != nil {
 		return err
 	}
-	return run("apt-get", append([]string{"install", "-y", "-qq", "--no-install-recommends"}, packages...)...)
+	return run(ctx, "apt-get", append([]string{"install", "-y", "-qq", "--no-install-recommends"}, packages...)...)
 }
 
 // mayInstall asks id, as a script would.
-func mayInstall() bool {
+func mayInstall(ctx context.Context) bool {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return false
 	}
-	out, err := exec.Command("id", "-u").Output()
+	out, err := exec.CommandContext(ctx, "id", "-u").Output()
 	return err == nil && strings.TrimSpace(string(out)) == "0"
 }
 
 // bringByNPM installs anew, too, when the lock file is not the one that was installed.
-func bringByNPM(out io.Writer) error {
+func bringByNPM(ctx context.Context, out io.Writer) error {
 	folder := filepath.Join(toolchain.Root(), toolchain.NodeFolder)
 	locked, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
 	if err != nil {
 		return err
 	}
 	note := filepath.Join(folder, "node_modules", ".installed-lock.json")
-	install := func([]*toolchain.Tool) error {
+	install := func(ctx context.Context, _ []*toolchain.Tool) error {
 		npm, err := toolchain.NPM.Find()
 		if err != nil {
 			return err
 		}
-		if err := run(npm, "ci", "--prefix", folder, "--silent"); err != nil {
+		if err := run(ctx, npm, "ci", "--prefix", folder, "--silent"); err != nil {
 			return err
 		}
 		return os.WriteFile(note, locked, 0o600)
 	}
 	if installed, _ := os.ReadFile(note); string(installed) != string(locked) {
-		if err := install(nil); err != nil {
+		if err := install(ctx, nil); err != nil {
 			return err
 		}
 	}
-	return settle(out, toolchain.ByNPM, install)
+	return settle(ctx, out, toolchain.ByNPM, install)
 }
 
 // run shows what a command said only if it failed.
-func run(name string, args ...string) error {
-	cmd := exec.Command(name, args...)
+func run(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)

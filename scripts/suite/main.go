@@ -5,6 +5,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,18 +14,20 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"humanops-mcp/internal/toolchain"
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "suite:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	begin := time.Now()
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	cmd := exec.CommandContext(ctx, cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()
 	if err != nil {
@@ -36,5 +40,8 @@ func run(args []string, out io.Writer) error {
 	readErr := r.read(json.NewDecoder(events))
 	err = errors.Join(readErr, cmd.Wait())
 	r.close(time.Since(begin))
+	if len(r.skipped) > 0 && os.Getenv(toolchain.RequireEnv) == "1" {
+		err = errors.Join(err, fmt.Errorf("%d tests were skipped, and nothing may be; run make setup", len(r.skipped)))
+	}
 	return err
 }
