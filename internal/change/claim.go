@@ -19,6 +19,9 @@ func Claim(l *Line, holder string, at, until int64) {
 func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until int64) (R, error) {
 	renewed := r
 	line := l.kind.Line(&renewed)
+	if line.ClaimedBy == "" {
+		return r, l.refusal(ctx, tx, r, nil)
+	}
 	line.LeaseUntil = until
 	next, err := l.nextClock(ctx, tx, renewed)
 	if err != nil {
@@ -32,7 +35,7 @@ func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until i
 		return r, err
 	}
 	if n == 0 {
-		return r, l.lost(ctx, tx, line.ID)
+		return r, l.lost(ctx, tx, r, always)
 	}
 	return renewed, l.setClock(ctx, tx, *l.kind.Line(&r), renewed)
 }
