@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -30,11 +29,10 @@ func callWithin[In, Out any](ctx context.Context, c *Client, e schemas.Endpoint[
 	var out Out
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	p, err := takeApart(in)
+	r, p, err := c.prepare(ctx, e.Info(), in)
 	if err != nil {
 		return out, err
 	}
-	r := c.request(ctx, e.Info())
 	if len(p.body) > 0 {
 		r.SetBody(p.body).SetHeader("Content-Type", "application/json")
 	}
@@ -54,18 +52,18 @@ func upload[In, Out any](ctx context.Context, c *Client, e schemas.Upload[In, Ou
 	var out Out
 	ctx, cancel := context.WithTimeout(ctx, uploadTimeout)
 	defer cancel()
-	p, err := takeApart(in)
+	r, p, err := c.prepare(ctx, e.Info(), in)
 	if err != nil {
 		return out, err
 	}
-	r := c.request(ctx, e.Info()).SetMultipartFormData(p.form())
+	r.SetMultipartFormData(p.form())
 	for _, f := range files {
 		opened, err := f.Open()
 		if err != nil {
 			return out, schemas.Invalid("files", "cannot read "+strconv.Quote(f.Name)+": "+err.Error())
 		}
 		defer opened.Close()
-		r.SetFileReader(partName(e.Contract), f.Name, opened)
+		r.SetFileReader(e.Contract.Files().Name, f.Name, opened)
 	}
 	resp, err := c.send(r.SetResponseBodyLimit(maxJSON), e.Info(), p)
 	if err != nil {
@@ -76,24 +74,15 @@ func upload[In, Out any](ctx context.Context, c *Client, e schemas.Upload[In, Ou
 	return out, err
 }
 
-// partName is what the contract calls the part with a file.
-func partName(c schemas.Contract) string {
-	if c == schemas.Reviews {
-		return "file"
-	}
-	return "files"
-}
-
 // download asks for a file of at most max bytes (0: any size). The receiver closes it.
 func download[In any](ctx context.Context, c *Client, e schemas.Download[In], in In, limit time.Duration, max int64) (schemas.Content, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
-	p, err := takeApart(in)
+	r, p, err := c.prepare(ctx, e.Info(), in)
 	if err != nil {
 		cancel()
 		return schemas.Content{}, err
 	}
-	r := c.request(ctx, e.Info()).SetHeader("Accept", "*/*").SetDoNotParseResponse(true)
-	resp, err := c.send(r, e.Info(), p)
+	resp, err := c.send(r.SetHeader("Accept", "*/*").SetDoNotParseResponse(true), e.Info(), p)
 	if err != nil {
 		cancel()
 		return schemas.Content{}, err
@@ -130,7 +119,16 @@ func capped(r io.ReadCloser, max int64) io.ReadCloser {
 	return http.MaxBytesReader(nil, r, max)
 }
 
-// request prepares a call: who calls, what makes it safe to repeat, when to repeat it.
+// prepare begins a call and takes its argument apart.
+func (c *Client) prepare(ctx context.Context, e schemas.Info, in any) (*resty.Request, parts, error) {
+	if err := Speaks(e.Contract); err != nil {
+		return nil, parts{}, err
+	}
+	p, err := takeApart(in)
+	return c.request(ctx, e), p, err
+}
+
+// request says who calls, what makes the call safe to repeat, and when to repeat it.
 func (c *Client) request(ctx context.Context, e schemas.Info) *resty.Request {
 	r := c.http.R().SetContext(ctx)
 	c.authenticate(r, e)
@@ -161,19 +159,17 @@ func creates(e schemas.Info) bool {
 // knowsKeys tells whether the server recognises a repeated call by its key. The hosted
 // review service documents no such thing: there a repetition would ask people twice.
 func (c *Client) knowsKeys(contract schemas.Contract) bool {
-	return contract != schemas.Reviews || c.server.Load() == serverOurs
+	return dialectOf(contract).repeats || c.server.Load() == serverOurs
 }
 
-// authenticate shows the agent's key to the marketplace and to the review service, and
-// the person's token to the platform; either stands in where the other is missing.
+// authenticate shows the agent's key or the person's token, as the contract has it; either
+// stands in where the other is missing.
 func (c *Client) authenticate(r *resty.Request, e schemas.Info) {
-	byKey := c.key != "" && (c.token == "" || e.Contract == schemas.Marketplace || (e.Contract == schemas.Reviews && e.Access&(schemas.Agent|schemas.Executor) != 0))
+	d := dialectOf(e.Contract)
 	switch {
 	case e.Access == schemas.Anyone:
-	case byKey && e.Contract == schemas.Reviews:
-		r.SetHeader("Authorization", "Bearer "+c.key)
-	case byKey:
-		r.SetHeader("X-API-Key", c.key)
+	case c.key != "" && (c.token == "" || d.byKey(e)):
+		d.showKey(r, c.key)
 	case c.token != "":
 		r.SetHeader("Authorization", "Bearer "+c.token)
 	}
@@ -215,7 +211,7 @@ func retryAfter(h http.Header) time.Duration {
 }
 
 func (c *Client) send(r *resty.Request, e schemas.Info, p parts) (*resty.Response, error) {
-	address, err := p.address(c.base, prefix(e)+e.Path)
+	address, err := p.address(c.base, dialectOf(e.Contract).prefix(e)+e.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -232,26 +228,14 @@ func (c *Client) send(r *resty.Request, e schemas.Info, p parts) (*resty.Respons
 	return resp, nil
 }
 
-// prefix is the one that documents and hosted services agree on: the review contract has
-// its key check and its uploads without /api.
-func prefix(e schemas.Info) string {
-	if e.Contract == schemas.Reviews && (e.Path == schemas.CheckKey.Path || strings.HasPrefix(e.Path, "/upload/")) {
-		return "/v1"
-	}
-	return e.Contract.Prefix()
-}
-
-// decode reads an answer; the review contract wraps it. Hosted services' answers are only
+// decode reads an answer, which some contracts wrap. Hosted services' answers are only
 // partly documented, so from them a field of another type is passed over; the other
 // fields are read.
 func (c *Client) decode(contract schemas.Contract, raw []byte, out any) error {
 	if len(raw) == 0 {
 		return nil
 	}
-	if contract == schemas.Reviews {
-		raw = unwrap(raw)
-	}
-	err := json.Unmarshal(raw, out)
+	err := json.Unmarshal(dialectOf(contract).unwrap(raw), out)
 	var otherType *json.UnmarshalTypeError
 	if err == nil || (errors.As(err, &otherType) && otherType.Field != "" && c.server.Load() != serverOurs) {
 		return nil
@@ -259,25 +243,16 @@ func (c *Client) decode(contract schemas.Contract, raw []byte, out any) error {
 	return schemas.NewError(schemas.CodeUnavailable, c.at(contract)+" sent an answer that cannot be read: "+err.Error()+". Check that its address is right.")
 }
 
-// unwrap takes the data out of the review contract's envelope.
-func unwrap(raw []byte) []byte {
-	var wrapped struct{ Data json.RawMessage }
-	if json.Unmarshal(raw, &wrapped) == nil && len(wrapped.Data) > 0 && string(wrapped.Data) != "null" {
-		return wrapped.Data
-	}
-	return raw
-}
-
 // TaskDocument is a task as the server words it, for what its documentation leaves open.
 func (c *Client) TaskDocument(ctx context.Context, taskID string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	e := schemas.GetTask.Info()
-	p, err := takeApart(schemas.TaskRequest{TaskID: taskID})
+	r, p, err := c.prepare(ctx, e, schemas.TaskRequest{TaskID: taskID})
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.send(c.request(ctx, e).SetResponseBodyLimit(maxJSON), e, p)
+	resp, err := c.send(r.SetResponseBodyLimit(maxJSON), e, p)
 	if err != nil {
 		return nil, err
 	}

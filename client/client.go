@@ -129,13 +129,21 @@ func checkBase(o Options, local bool) (string, error) {
 	if u.Scheme == "http" && !local && !o.AllowInsecure && !isLoopback(u.Hostname()) {
 		return "", schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("Plain http to %s would send the API key unencrypted. Use https, or allow insecure connections explicitly.", u.Host))
 	}
-	base := strings.TrimRight(u.String(), "/")
-	for _, prefix := range append(schemas.Marketplace.Prefixes(), schemas.Reviews.Prefixes()...) {
-		if shorter, ok := strings.CutSuffix(base, prefix); ok {
-			return shorter, nil
+	return withoutPrefix(strings.TrimRight(u.String(), "/")), nil
+}
+
+// withoutPrefix takes off the prefix of a contract with which an address may end.
+func withoutPrefix(base string) string {
+	shortest := base
+	for _, contract := range schemas.Contracts() {
+		for _, prefix := range contract.Prefixes() {
+			rest, found := strings.CutSuffix(base, prefix)
+			if found && dialectOf(contract).hosted && len(rest) < len(shortest) {
+				shortest = rest
+			}
 		}
 	}
-	return base, nil
+	return shortest
 }
 
 func checkSandbox(o Options, local bool) error {

@@ -23,10 +23,7 @@ func missing(field string) error {
 
 // at names the service and where it is, at the beginning of a sentence.
 func (c *Client) at(contract schemas.Contract) string {
-	if contract == schemas.Reviews {
-		return "The review service at " + c.base
-	}
-	return "The marketplace at " + c.base
+	return dialectOf(contract).service + " at " + c.base
 }
 
 // unreachable words a failure of the connection.
@@ -63,12 +60,7 @@ type envelope struct {
 
 // refusal turns an error answer into a *schemas.Error.
 func (c *Client) refusal(contract schemas.Contract, resp *resty.Response) error {
-	var e envelope
-	body := refusalBody(resp)
-	_ = json.Unmarshal(body, &e) // what is no envelope leaves it empty
-	if contract == schemas.Reviews {
-		e = reviewRefusal(body, e)
-	}
+	e := dialectOf(contract).refusal(refusalBody(resp))
 	out := &schemas.Error{Code: e.Code, Message: e.text(), Fields: e.Fields, State: e.State}
 	if out.Code == "" {
 		out.Code = codeOf(resp.StatusCode())

@@ -23,12 +23,11 @@ type ReviewEvent struct {
 // request's round. A stream that breaks off before is an error: ask again.
 func (c *Client) FollowReview(ctx context.Context, in schemas.ReviewRequest) (ReviewEvent, error) {
 	e := schemas.ReviewEvents.Info()
-	p, err := takeApart(in)
+	r, p, err := c.prepare(ctx, e, in)
 	if err != nil {
 		return ReviewEvent{}, err
 	}
-	r := c.request(ctx, e).SetHeader("Accept", "text/event-stream").SetDoNotParseResponse(true)
-	resp, err := c.send(r, e, p)
+	resp, err := c.send(r.SetHeader("Accept", "text/event-stream").SetDoNotParseResponse(true), e, p)
 	if err != nil {
 		return ReviewEvent{}, err
 	}

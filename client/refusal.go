@@ -17,8 +17,9 @@ type reviewEnvelope struct {
 	State  string
 }
 
-// reviewRefusal reads the review contract's error answer into e.
-func reviewRefusal(body []byte, e envelope) envelope {
+// readReviewEnvelope reads the review contract's error answer.
+func readReviewEnvelope(body []byte) envelope {
+	e := readEnvelope(body)
 	var r reviewEnvelope
 	if json.Unmarshal(body, &r) != nil || r.Msg == "" {
 		return e

@@ -5,33 +5,6 @@ import (
 	"reflect"
 )
 
-// Contract is one of the APIs this program speaks. It brings the path prefix, the way
-// callers prove who they are and the error envelope.
-type Contract string
-
-// The contracts served so far.
-const (
-	Marketplace Contract = "marketplace" // HumanOps: /api/v1
-	Platform    Contract = "platform"    // our own administration: /platform/v1
-	Reviews     Contract = "reviews"     // HITL.sh: /v1/api and /v1
-)
-
-// Prefix is the path in front of every endpoint of the contract.
-func (c Contract) Prefix() string { return c.Prefixes()[0] }
-
-// Prefixes are all the paths under which the contract is served, the one its clients
-// use today first.
-func (c Contract) Prefixes() []string {
-	switch c {
-	case Platform:
-		return []string{"/platform/v1"}
-	case Reviews:
-		return []string{"/v1/api", "/v1"}
-	default: // the marketplace
-		return []string{"/api/v1"}
-	}
-}
-
 // Access says which kinds of caller an endpoint serves; kinds may be or-ed.
 type Access uint8
 
@@ -71,7 +44,7 @@ type Info struct {
 }
 
 // Pattern is the net/http pattern: "POST /api/v1/tasks/{task_id}/cancel".
-func (i Info) Pattern() string { return i.Patterns()[0] }
+func (i Info) Pattern() string { return i.Method + " " + i.Contract.Prefix() + i.Path }
 
 // Patterns are the net/http patterns under every prefix of the contract.
 func (i Info) Patterns() []string {
@@ -98,7 +71,7 @@ func (e Endpoint[In, Out]) Info() Info {
 }
 
 // Upload is an endpoint that takes multipart/form-data: In's body fields are form
-// fields, and the files travel as parts called "files".
+// fields, and the files travel as parts called what the contract calls them.
 type Upload[In, Out any] struct {
 	Contract Contract
 	Method   string
@@ -157,27 +130,4 @@ type Content struct {
 	Body io.ReadCloser
 	// Inline lets a browser show it where it stands, as it may an image that was checked.
 	Inline bool
-}
-
-// All lists every endpoint, in the order of the documentation.
-func All() []Info {
-	return []Info{
-		RegisterAgent.Info(), GetBalance.Info(), CreateKey.Info(), ListKeys.Info(), RevokeKey.Info(),
-		PostTask.Info(), ListTasks.Info(), GetTask.Info(), CancelTask.Info(),
-		ApproveEstimate.Info(), RejectEstimate.Info(), PostMessage.Info(), ListMessages.Info(),
-		DecideTask.Info(), GetProof.Info(), Wait.Info(), AcknowledgeTasks.Info(),
-		ListOpenTasks.Info(), GetOpenTask.Info(), AcceptTask.Info(), StartTask.Info(), SubmitProof.Info(), ReleaseTask.Info(),
-		PostOperatorMessage.Info(), GetEarnings.Info(),
-		AddPerson.Info(), ListPeople.Info(), RemovePerson.Info(), CreateLink.Info(), GetStatus.Info(), GetBackup.Info(), GetCheck.Info(),
-		CheckKey.Info(), CreateLoop.Info(), ListLoops.Info(), GetLoop.Info(), UpdateLoop.Info(), DeleteLoop.Info(),
-		ListMembers.Info(), AddMember.Info(), RemoveMember.Info(), CreateInvitation.Info(), RevokeInvitations.Info(), JoinLoop.Info(),
-		CreateReview.Info(), CreateReviews.Info(), ListLoopReviews.Info(), ListReviews.Info(), GetReview.Info(), GetReviewResponse.Info(), GetReviewStatus.Info(),
-		UpdateReview.Info(), OpenRound.Info(), CancelReview.Info(), CancelReviewByPost.Info(), AddFeedback.Info(), GetFeedback.Info(),
-		WaitReview.Info(), WaitAny.Info(), ReviewEvents.Info(), AcknowledgeReviews.Info(), FindPrecedents.Info(), GetReviewAudit.Info(),
-		ClaimReview.Info(), ReleaseReview.Info(), DecideReview.Info(), EscalateReview.Info(), GetReceipt.Info(), ConsumeReceipt.Info(),
-		CreateWebhook.Info(), ListWebhooks.Info(), GetWebhook.Info(), UpdateWebhook.Info(), DeleteWebhook.Info(), TestWebhook.Info(), ListDeliveries.Info(), Redeliver.Info(),
-		UploadDocument.Info(), UploadImage.Info(), GetUpload.Info(),
-		ListGroups.Info(), PutGroup.Info(), DeleteGroup.Info(), GetAvailability.Info(), PutAvailability.Info(),
-		GetReceiptKeys.Info(), RotateReceiptKey.Info(), CreateHouseKey.Info(),
-	}
 }

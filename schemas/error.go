@@ -11,19 +11,20 @@ type Code string
 
 // The codes, with the HTTP status the marketplace gives them.
 const (
-	CodeInvalid         Code = "invalid"          // 400: the request breaks a stated rule
-	CodeUnauthenticated Code = "unauthenticated"  // 401: no key, or one that is not valid
-	CodePaymentRequired Code = "payment_required" // 402: the balance cannot cover the escrow
-	CodeForbidden       Code = "forbidden"        // 403: known, but not allowed to do this
-	CodeNotFound        Code = "not_found"        // 404: missing, or someone else's
-	CodeConflict        Code = "conflict"         // 409: lost a race, duplicate, or not in that state
-	CodeGone            Code = "gone"             // 410: expired
-	CodeTooLarge        Code = "too_large"        // 413
-	CodeUnsupported     Code = "unsupported"      // 415: a media type that is not taken
-	CodeUnprocessable   Code = "unprocessable"    // 422: valid, but over a limit or against a business rule
-	CodeRateLimited     Code = "rate_limited"     // 429
-	CodeInternal        Code = "internal"         // 500
-	CodeUnavailable     Code = "unavailable"      // 503: try again later
+	CodeInvalid         Code = "invalid"            // 400: the request breaks a stated rule
+	CodeUnauthenticated Code = "unauthenticated"    // 401: no key, or one that is not valid
+	CodePaymentRequired Code = "payment_required"   // 402: the balance cannot cover the escrow
+	CodeForbidden       Code = "forbidden"          // 403: known, but not allowed to do this
+	CodeNotFound        Code = "not_found"          // 404: missing, or someone else's
+	CodeNotAllowed      Code = "method_not_allowed" // 405: served, but not by this method
+	CodeConflict        Code = "conflict"           // 409: lost a race, duplicate, or not in that state
+	CodeGone            Code = "gone"               // 410: expired
+	CodeTooLarge        Code = "too_large"          // 413
+	CodeUnsupported     Code = "unsupported"        // 415: a media type that is not taken
+	CodeUnprocessable   Code = "unprocessable"      // 422: valid, but over a limit or against a business rule
+	CodeRateLimited     Code = "rate_limited"       // 429
+	CodeInternal        Code = "internal"           // 500
+	CodeUnavailable     Code = "unavailable"        // 503: try again later
 )
 
 // FieldError is one problem with one field, as a sentence that names the rule, what
@@ -41,6 +42,9 @@ type Error struct {
 	Fields  []FieldError
 	// State is the state an object was found in, when that is why the call failed.
 	State string
+	// Rule says that a conflict is with a standing rule (what has ended cannot be cancelled),
+	// and not with somebody who was faster. Some contracts call that a bad request.
+	Rule bool
 	// RetryAfterSeconds is how long to wait before trying again, when that is known.
 	RetryAfterSeconds int
 }

@@ -35,6 +35,9 @@ const SandboxNotice = "Test mode: people are simulated and no real money moves. 
 // MarkSandbox marks the answer as one of test mode.
 func (s *Sandboxed) MarkSandbox() { s.Sandbox, s.SandboxNotice = true, SandboxNotice }
 
+// InTestMode tells whether the answer is marked so.
+func (s Sandboxed) InTestMode() bool { return s.Sandbox }
+
 // Empty is an answer or a request without fields.
 type Empty struct{}
 

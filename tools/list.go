@@ -1,5 +1,7 @@
 package tools
 
+import "humanops-mcp/client"
+
 // Groups of tools. A tool may stand in several, with commas between them.
 const (
 	setTasks   = "tasks"
@@ -10,6 +12,10 @@ const (
 	setHITL    = "hitl"
 	forBoth    = setTasks + "," + setReviews
 )
+
+// defaults are the groups on offer where none is chosen. Every tool in them is sent to
+// every model on every request, so a test holds them to a size.
+var defaults = []string{setTasks, setReviews, setReview, setAudit, setAccount}
 
 // list is every tool there is, in the order clients show them.
 func list() []Tool {
@@ -24,6 +30,6 @@ func list() []Tool {
 		tool("reply_to_operator", setReview, Writes, "Answer the person who has the task: their time estimate (decision) or their question (text).", replyToOperator),
 		connectsLate(tool("find_precedents", setAudit, Reads, "Search your decided reviews for similar ones, before you ask again.", findPrecedents)),
 		tool("get_balance", setAccount, Reads, "Money left, today's limits, test or live mode, and how many people could act now. Call before the first task.", getBalance),
-		tool("register_agent", setAccount, Writes, "Register with the marketplace and get an API key, shown once. Only needed while no key is configured.", registerAgent),
+		tool("register_agent", setAccount, Writes, "Register with the marketplace and get an API key, shown once. Only needed while no key is configured.", worded(calls((*client.Client).RegisterAgent), registered)),
 	}, officialTools()...)
 }

@@ -3,8 +3,10 @@ package tools_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
@@ -71,17 +73,21 @@ func TestList(t *testing.T) {
 		t.Logf("tools/list is %d bytes", len(raw))
 		require.Less(t, len(raw), 14<<10)
 	})
-	t.Run("has the ten tools by default", func(t *testing.T) {
-		require.Equal(t, []string{"cancel_task", "check_status", "find_precedents", "get_balance", "get_task_result", "list_tasks", "post_task", "reply_to_operator", "request_human_review", "review_proof"}, names(published(t, tools.Options{})))
+	t.Run("has the default toolsets when none is chosen", func(t *testing.T) {
+		require.Equal(t, []string{"tasks", "reviews", "review", "audit", "account"}, tools.Defaults)
+		require.Equal(t, names(published(t, tools.Options{Toolsets: tools.Defaults})), names(published(t, tools.Options{})))
 	})
 	t.Run("offers register_agent only without a key", func(t *testing.T) {
 		require.Contains(t, names(published(t, tools.Options{Keyless: true})), "register_agent")
 	})
 	t.Run("only looks in read-only mode", func(t *testing.T) {
-		require.Equal(t, []string{"check_status", "find_precedents", "get_balance", "get_task_result", "list_tasks"}, names(published(t, tools.Options{ReadOnly: true, Keyless: true})))
+		for _, tool := range published(t, tools.Options{ReadOnly: true, Keyless: true, Toolsets: tools.Toolsets()}) {
+			require.True(t, *tool.Annotations.ReadOnlyHint, tool.Name)
+		}
 	})
 	t.Run("is limited to toolsets", func(t *testing.T) {
-		require.Equal(t, []string{"get_balance", "reply_to_operator", "review_proof"}, names(published(t, tools.Options{Toolsets: []string{"review", "account"}})))
+		both := names(slices.Concat(published(t, tools.Options{Toolsets: []string{"review"}}), published(t, tools.Options{Toolsets: []string{"account"}})))
+		require.Equal(t, both, names(published(t, tools.Options{Toolsets: []string{"review", "account"}})))
 	})
 	t.Run("serves reviews alone with what they need", func(t *testing.T) {
 		require.Equal(t, []string{"cancel_task", "check_status", "get_task_result", "list_tasks", "request_human_review"}, names(published(t, tools.Options{Toolsets: []string{"reviews"}})))
@@ -96,8 +102,26 @@ func TestList(t *testing.T) {
 	})
 	t.Run("refuses an unknown toolset by naming the known ones", func(t *testing.T) {
 		_, err := tools.New(tools.Options{Client: func(context.Context) (*client.Client, error) { return nil, nil }, Toolsets: []string{"task"}})
-		require.EqualError(t, err, `there is no toolset "task"; choose from tasks, reviews, review, audit, account, hitl`)
+		require.EqualError(t, err, `there is no toolset "task"; choose from `+strings.Join(tools.Toolsets(), ", "))
+		require.Equal(t, []string{"tasks", "reviews", "review", "audit", "account"}, tools.Toolsets()[:5])
 	})
+}
+
+// What is offered to whom stands in a file, by name: a tool that comes or goes is seen there.
+func TestGoldenOffered(t *testing.T) {
+	var b strings.Builder
+	line := func(who string, o tools.Options) {
+		offered, err := tools.Offered(o)
+		require.NoError(t, err)
+		fmt.Fprintf(&b, "%s: %s\n", who, strings.Join(offered, " "))
+	}
+	line("by default", tools.Options{})
+	line("without a key", tools.Options{Keyless: true})
+	line("read-only without a key", tools.Options{ReadOnly: true, Keyless: true})
+	for _, set := range tools.Toolsets() {
+		line("toolset "+set, tools.Options{Toolsets: []string{set}})
+	}
+	golden.File(t, filepath.Join("testdata", "offered.txt"), []byte(b.String()))
 }
 
 func TestGoldenSchemas(t *testing.T) {

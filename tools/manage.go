@@ -184,14 +184,8 @@ type Registered struct {
 	TestMode
 }
 
-func registerAgent(ctx context.Context, c *call, in schemas.RegisterAgentRequest) (reply[Registered], error) {
-	out, err := c.RegisterAgent(ctx, in)
-	if err != nil {
-		return reply[Registered]{}, err
-	}
+func registered(a schemas.RegisterAgentResponse) (Registered, string) {
 	next := "Ask the user to set HUMANOPS_API_KEY to this key in the client's configuration and to restart this server. The key is not shown again."
-	return reply[Registered]{
-		data: Registered{out.AgentID, out.APIKey, out.Tier, next, mode(out.Sandboxed)},
-		text: fmt.Sprintf("Registered as %s (%s). API key: %s\n%s", out.AgentID, out.Tier, out.APIKey, next),
-	}, nil
+	return Registered{a.AgentID, a.APIKey, a.Tier, next, mode(a.Sandboxed)},
+		fmt.Sprintf("Registered as %s (%s). API key: %s\n%s", a.AgentID, a.Tier, a.APIKey, next)
 }

@@ -72,7 +72,7 @@ type reply[Out any] struct {
 }
 
 // tool declares a tool. In's tags make its input schema, Out's its output schema.
-func tool[In, Out any](name, toolset string, effect Effect, description string, run func(context.Context, *call, In) (reply[Out], error)) Tool {
+func tool[In, Out any](name, toolset string, effect Effect, description string, does run[In, Out]) Tool {
 	return Tool{
 		Name: name, Toolset: toolset, Effect: effect, Description: description,
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
@@ -81,12 +81,40 @@ func tool[In, Out any](name, toolset string, effect Effect, description string, 
 			if _, err := codec.Decode(raw, &in, codec.Options{Strict: true}); err != nil {
 				return nil, err
 			}
-			r, err := run(ctx, c, in)
+			r, err := does(ctx, c, in)
 			if err != nil {
 				return nil, err
 			}
 			return r.result()
 		},
+	}
+}
+
+// run is what a tool does.
+type run[In, Out any] = func(context.Context, *call, In) (reply[Out], error)
+
+// calls runs a tool that is one call of the marketplace: arguments and answer are the
+// endpoint's. It is for answers that hold no words of strangers, which need fields that say so.
+func calls[In, Out any](method func(*client.Client, context.Context, In) (Out, error)) run[In, Out] {
+	return func(ctx context.Context, c *call, in In) (reply[Out], error) {
+		answer, err := method(c.Client, ctx, in)
+		if err != nil {
+			return reply[Out]{}, err
+		}
+		text, err := codec.Encode(answer)
+		return reply[Out]{data: answer, text: string(text)}, err
+	}
+}
+
+// worded puts an answer into words: into other fields for programs, and a text for the model.
+func worded[In, Answer, Out any](answered run[In, Answer], words func(Answer) (Out, string)) run[In, Out] {
+	return func(ctx context.Context, c *call, in In) (reply[Out], error) {
+		r, err := answered(ctx, c, in)
+		if err != nil {
+			return reply[Out]{}, err
+		}
+		data, text := words(r.data)
+		return reply[Out]{data: data, text: text}, nil
 	}
 }
 
@@ -102,7 +130,7 @@ func (r reply[Out]) result() (*mcp.CallToolResult, error) {
 		return nil, err
 	}
 	text := r.text
-	if m, ok := any(r.data).(interface{ testMode() bool }); ok && m.testMode() && !r.bare {
+	if m, ok := any(r.data).(interface{ InTestMode() bool }); ok && m.InTestMode() && !r.bare {
 		text = "TEST MODE" + strings.TrimPrefix(schemas.SandboxNotice, "Test mode") + "\n" + text
 	}
 	content := append([]mcp.Content{mcp.NewTextContent(text)}, r.images...)
@@ -114,7 +142,8 @@ type TestMode struct {
 	Sandbox bool `json:"sandbox,omitempty"`
 }
 
-func (m TestMode) testMode() bool { return m.Sandbox }
+// InTestMode tells whether it does.
+func (m TestMode) InTestMode() bool { return m.Sandbox }
 
 // mode marks an answer as the server's answer was marked.
 func mode(s schemas.Sandboxed) TestMode { return TestMode{s.Sandbox} }

@@ -54,7 +54,7 @@ type Options struct {
 	ReviewsUp func(ctx context.Context) bool
 	// ReadOnly leaves out every tool that changes anything.
 	ReadOnly bool
-	// Toolsets limits the tools to these groups; empty means all but hitl.
+	// Toolsets limits the tools to these groups; empty means the default ones.
 	Toolsets []string
 	// Keyless says that the marketplace is remote and no key is configured: then, and
 	// only then, register_agent is offered.
@@ -145,7 +145,7 @@ func choose(o Options) ([]Tool, error) {
 // chosen.
 func (t Tool) within(chosen []string) bool {
 	if len(chosen) == 0 {
-		return t.Toolset != setHITL
+		chosen = defaults
 	}
 	return slices.ContainsFunc(strings.Split(t.Toolset, ","), func(set string) bool { return slices.Contains(chosen, set) })
 }

@@ -8,12 +8,18 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/httprate"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/api/dialect"
+	"humanops-mcp/internal/api/hitl"
+	"humanops-mcp/internal/api/marketplace"
+	"humanops-mcp/internal/api/platform"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/internal/receipt"
@@ -36,10 +42,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// RateLimitPerMinute bounds each caller; 0 is no bound.
 	RateLimitPerMinute int
-	// ReviewsPerHour bounds each key's calls of the reviews contract; 0 is no bound.
-	ReviewsPerHour int
-	// ReviewOrigins are the web origins whose pages may call the reviews contract.
-	ReviewOrigins []string
+	// Dialects are those that are spoken here: House, or those of a listener of its own.
+	Dialects *dialect.Set
 	// TempDir is where uploads wait; the system's when empty.
 	TempDir string
 }
@@ -66,6 +70,22 @@ type Deps struct {
 	Config   Config
 }
 
+// Paths are those that Routes serves; what ends in a slash holds all below it.
+func (c Config) Paths() []string {
+	paths := []string{schemas.ReceiptKeysPath, "/healthz", "/readyz", "/openapi.json"}
+	for _, d := range c.Dialects.All() {
+		for _, prefix := range d.Contract.Prefixes() {
+			paths = append(paths, prefix+"/")
+		}
+	}
+	return paths
+}
+
+// House is what the house's own listeners speak.
+func House(reviews hitl.Settings) *dialect.Set {
+	return dialect.NewSet(platform.Dialect(), marketplace.Dialect(), hitl.Dialect(reviews))
+}
+
 // strangersPerMinute bounds calls that need no credentials, for each address.
 const strangersPerMinute = 10
 
@@ -79,12 +99,9 @@ type api struct {
 	origins   *http.CrossOriginProtection
 	strangers *httprate.RateLimiter
 	callers   *httprate.RateLimiter // nil without a limit
-	quota     *quota
+	quotas    map[string]*quota     // by contract
 	document  []byte
 }
-
-// New serves the REST contracts with everything around them: Front over Routes.
-func New(d Deps) http.Handler { return Front(d.Config, d.Logger, Routes(d)) }
 
 // Routes serves the REST contracts, /healthz, /readyz and /openapi.json. It expects
 // Front around it.
@@ -100,8 +117,11 @@ func newAPI(d Deps) *api {
 		mux:       http.NewServeMux(),
 		origins:   http.NewCrossOriginProtection(),
 		strangers: httprate.NewRateLimiter(strangersPerMinute, time.Minute),
-		quota:     newQuota(d.Config.ReviewsPerHour, d.Clock),
-		document:  codec.OpenAPI(schemas.All()),
+		quotas:    map[string]*quota{},
+		document:  document(d.Config.Dialects),
+	}
+	for _, spoken := range d.Config.Dialects.All() {
+		a.quotas[spoken.Contract.Name()] = newQuota(spoken.Quota, d.Clock)
 	}
 	if origin := originOf(d.Config.PublicURL); origin != "" {
 		if err := a.origins.AddTrustedOrigin(origin); err != nil {
@@ -117,6 +137,24 @@ func newAPI(d Deps) *api {
 	return a
 }
 
+// document describes the endpoints whose contracts are spoken.
+func document(dialects *dialect.Set) []byte {
+	unspoken := func(info schemas.Info) bool { return dialects.Of(info.Contract) == nil }
+	return codec.OpenAPI(slices.DeleteFunc(schemas.All(), unspoken), func(c schemas.Contract) codec.Shape { return dialects.Of(c).Document })
+}
+
+// dialect is that of an endpoint. One of a contract that is not spoken here cannot be served.
+func (a *api) dialect(info schemas.Info) *dialect.Dialect {
+	d := a.Config.Dialects.Of(info.Contract)
+	if d == nil {
+		panic("api: " + info.Pattern() + " belongs to the contract " + strconv.Quote(info.Contract.Name()) + ", which has no dialect here")
+	}
+	return d
+}
+
+// quotaOf counts the calls of a contract that is spoken here.
+func (a *api) quotaOf(c schemas.Contract) *quota { return a.quotas[c.Name()] }
+
 // handler answers for the whole mux: unknown paths and methods in our envelope, and
 // nothing to pages of other origins.
 func (a *api) handler() http.Handler {
@@ -131,11 +169,10 @@ func (a *api) handler() http.Handler {
 func (a *api) routed(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	w.Header().Set("Cache-Control", "no-store")
-	reviews := contractOf(r) == schemas.Reviews
-	if reviews {
-		a.quota.untouched().write(w)
-	}
-	if reviews && a.listed(w, r) {
+	d := a.Config.Dialects.At(r.URL.Path)
+	quota := a.quotaOf(d.Contract)
+	quota.show(w, quota.untouched())
+	if listed(d.CORS, w, r) {
 		if preflight(r) {
 			w.WriteHeader(http.StatusNoContent)
 			return false
@@ -157,7 +194,7 @@ func (a *api) unrouted(w http.ResponseWriter, r *http.Request, found http.Handle
 	found.ServeHTTP(&probe, r)
 	if allow := probe.header.Get("Allow"); probe.status == http.StatusMethodNotAllowed && allow != "" {
 		w.Header().Set("Allow", allow)
-		a.writeError(w, r, http.StatusMethodNotAllowed, schemas.NewError("method_not_allowed", r.Method+" is not served here; use "+allow+"."))
+		a.fail(w, r, schemas.NewError(schemas.CodeNotAllowed, r.Method+" is not served here; use "+allow+"."))
 		return
 	}
 	a.fail(w, r, schemas.NewError(schemas.CodeNotFound, "Nothing is served at this path. The paths are in /openapi.json."))

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/clock"
-	"humanops-mcp/internal/codec"
 	"humanops-mcp/internal/golden"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
@@ -76,6 +76,9 @@ func newRig(t *testing.T, c Config) *rig {
 func rigOn(t *testing.T, c Config, s *store.Store, clk *clock.Fake) *rig {
 	t.Helper()
 	c.Version, c.TempDir = "1.2.3", t.TempDir()
+	if c.Dialects == nil {
+		c.Dialects = House(hitl.Settings{})
+	}
 	rg := &rig{t: t, clk: clk, log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(rg.log, nil))
 	accounts := account.NewService(account.Config{PublicURL: "http://127.0.0.1", LocalCredit: 1000 * schemas.USD})
@@ -159,7 +162,7 @@ func (rg *rig) agent(method, path, body string, headers ...string) reply {
 }
 
 func TestEveryEndpointIsMounted(t *testing.T) {
-	a := newAPI(Deps{Logger: slog.New(slog.DiscardHandler)})
+	a := newAPI(Deps{Logger: slog.New(slog.DiscardHandler), Config: Config{Dialects: House(hitl.Settings{})}})
 	a.routes()
 	patterns := func(list []schemas.Info) (out []string) {
 		for _, info := range list {
@@ -171,7 +174,7 @@ func TestEveryEndpointIsMounted(t *testing.T) {
 }
 
 func TestGoldenOpenAPI(t *testing.T) {
-	golden.File(t, filepath.Join("..", "..", "docs", "openapi.json"), codec.OpenAPI(schemas.All()))
+	golden.File(t, filepath.Join("..", "..", "docs", "openapi.json"), document(House(hitl.Settings{})))
 }
 
 func TestOpenPaths(t *testing.T) {

@@ -1,44 +1,45 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
 	"strings"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
 
 // authenticate proves the caller and checks that the endpoint is for that kind. The
 // zero Caller comes back where none is needed.
-func (a *api) authenticate(r *http.Request, info schemas.Info) (account.Caller, error) {
-	caller, err := a.prove(r, info.Access)
-	if err == nil && info.Access != schemas.Anyone && caller.ID() != "" {
-		err = permitted(caller, info)
-	}
-	if info.Contract == schemas.Reviews && schemas.ErrorCode(err) == schemas.CodeUnauthenticated {
-		err = unproved(r, info)
+func (a *api) authenticate(r *http.Request, info schemas.Info, d *dialect.Dialect) (account.Caller, error) {
+	caller, err := a.prove(r, info, d)
+	if err == nil && caller.ID() != "" {
+		err = permitted(caller, info, d)
 	}
 	return caller, err
 }
 
-func (a *api) prove(r *http.Request, access schemas.Access) (account.Caller, error) {
-	if access == schemas.Anyone {
+func (a *api) prove(r *http.Request, info schemas.Info, d *dialect.Dialect) (account.Caller, error) {
+	if info.Access == schemas.Anyone {
 		return account.Caller{}, nil
 	}
 	key, token, err := credentials(r)
-	if err != nil {
-		return account.Caller{}, err
+	sent := cmp.Or(key, token)
+	if err == nil && sent == "" && info.Access&schemas.Link != 0 && r.URL.Query().Get("signature") != "" {
+		return account.Caller{}, nil // the link's signature is the proof; the service checks it
 	}
-	if key == "" && token == "" {
-		if access&schemas.Link != 0 && r.URL.Query().Get("signature") != "" {
-			return account.Caller{}, nil // the link's signature is the proof; the service checks it
+	var caller account.Caller
+	if err == nil && sent != "" {
+		caller, err = a.caller(r.Context(), key, token)
+		if schemas.ErrorCode(err) != schemas.CodeUnauthenticated {
+			return caller, err
 		}
-		return account.Caller{}, schemas.NewError(schemas.CodeUnauthenticated, needs(access))
 	}
-	return a.caller(r.Context(), key, token)
+	return caller, d.Unproved(dialect.Attempt{Info: info, Key: key, Token: token, IsKey: account.IsKey(sent), Err: err})
 }
 
 // keyPrefixes tell a key from a person's token.
@@ -89,25 +90,13 @@ func (a *api) caller(ctx context.Context, key, token string) (caller account.Cal
 	return caller, nil
 }
 
-const people = schemas.Operator | schemas.Owner | schemas.Reviewer
-
-func needs(access schemas.Access) string {
-	switch {
-	case access&schemas.Agent != 0 && access&people != 0:
-		return "Credentials are needed: send an agent's key as X-API-Key, or a person's token as Authorization: Bearer."
-	case access&schemas.Agent != 0:
-		return "An agent's key is needed: send it as X-API-Key. POST /api/v1/agents/register gives one."
-	}
-	return "A person's token is needed: send it as Authorization: Bearer."
-}
-
 // permitted tells whether the endpoint is for this kind of caller. Whose the object is,
 // the services decide.
-func permitted(c account.Caller, info schemas.Info) error {
+func permitted(c account.Caller, info schemas.Info, d *dialect.Dialect) error {
 	access := info.Access
 	switch {
 	case c.AgentID != "" && access&schemas.Agent != 0:
-		return opened(c, info)
+		return opened(c, info, d)
 	case c.Executor && access&schemas.Executor != 0,
 		c.PersonID != "" && c.Operator && access&schemas.Operator != 0,
 		c.PersonID != "" && c.Owner && access&schemas.Owner != 0,
@@ -118,16 +107,12 @@ func permitted(c account.Caller, info schemas.Info) error {
 }
 
 // opened tells whether an agent's key is for this API, and for this part of it.
-func opened(c account.Caller, info schemas.Info) error {
-	audience := account.AudienceMarketplace
-	if info.Contract == schemas.Reviews {
-		audience = account.AudienceReviews
+func opened(c account.Caller, info schemas.Info, d *dialect.Dialect) error {
+	if !c.Opens(d.Audience) {
+		return schemas.NewError(schemas.CodeForbidden, "This key opens "+c.Audience+" only. Use a key for "+d.Audience+", or for all.")
 	}
-	if !c.Opens(audience) {
-		return schemas.NewError(schemas.CodeForbidden, "This key opens "+c.Audience+" only. Use a key for "+audience+", or for all.")
-	}
-	if scope := scopeOf(info); scope != "" && !c.Has(scope) {
-		return schemas.NewError(schemas.CodeForbidden, "Access denied to this resource")
+	if scope := d.Scopes.Needed(info); scope != "" && !c.Has(scope) {
+		return schemas.NewError(schemas.CodeForbidden, d.Scopes.Denied)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (a *api) batch(spell spelling, create inTx[schemas.CreateReviewRequest, sch
 				out.Created++
 			}
 		}
-		answer, err := wrap(r.Context(), &out, warnings)
+		answer, err := a.encode(r.Context(), info, &out, warnings)
 		if err != nil {
 			return err
 		}
@@ -84,11 +84,7 @@ func (a *api) batchItem(r *http.Request, once repeat, loopID string, raw json.Ra
 	if err == nil {
 		return schemas.ReviewBatchResult{Msg: made.Said(), Request: &made}
 	}
-	_, known := a.known(r, err)
-	if known == nil {
-		return schemas.ReviewBatchResult{Error: true, Msg: "Internal server error", Data: internalSentence}
-	}
-	msg, data := hitl.Words(known)
+	msg, data := hitl.Words(a.known(a.dialect(schemas.CreateReview.Info()), r, err))
 	return schemas.ReviewBatchResult{Error: true, Msg: msg, Data: data}
 }
 

@@ -7,72 +7,34 @@ import (
 	"net/http"
 	"strconv"
 
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/schemas"
 )
 
-// statuses is the one table from code to HTTP status.
-var statuses = map[schemas.Code]int{
-	schemas.CodeInvalid:         http.StatusBadRequest,
-	schemas.CodeUnauthenticated: http.StatusUnauthorized,
-	schemas.CodePaymentRequired: http.StatusPaymentRequired,
-	schemas.CodeForbidden:       http.StatusForbidden,
-	schemas.CodeNotFound:        http.StatusNotFound,
-	schemas.CodeConflict:        http.StatusConflict,
-	schemas.CodeGone:            http.StatusGone,
-	schemas.CodeTooLarge:        http.StatusRequestEntityTooLarge,
-	schemas.CodeUnsupported:     http.StatusUnsupportedMediaType,
-	schemas.CodeUnprocessable:   http.StatusUnprocessableEntity,
-	schemas.CodeRateLimited:     http.StatusTooManyRequests,
-	schemas.CodeInternal:        http.StatusInternalServerError,
-	schemas.CodeUnavailable:     http.StatusServiceUnavailable,
-}
-
-// envelope is the marketplace's error body. The contract has only error; the rest is ours.
-type envelope struct {
-	Error string `json:"error"`
-	details
-}
-
-// details are ours, and the same in every contract.
-type details struct {
-	Code              schemas.Code         `json:"code"`
-	Fields            []schemas.FieldError `json:"fields,omitempty"`
-	State             string               `json:"state,omitempty"`
-	RetryAfterSeconds int                  `json:"retry_after_seconds,omitempty"`
-	RequestID         string               `json:"request_id,omitempty"`
-	schemas.Sandboxed
-}
-
-const internalSentence = "Something went wrong on the server. Try again; if it stays, tell whoever runs it the request_id."
-
-// fail answers with err. What is not a *schemas.Error is logged and never shown.
+// fail answers with err, in the dialect of the contract that the path belongs to. What is
+// not a *schemas.Error is logged and never shown.
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, known := a.known(r, err)
+	d := a.Config.Dialects.At(r.URL.Path)
+	refusal := refusalOf(r, a.known(d, r, err))
 	var over *quotaError
 	if errors.As(err, &over) {
-		w.Header().Set("Retry-After", strconv.Itoa(over.RetryAfterSeconds))
-		writeBody(w, status, over.refusal(recordOf(r)))
-		return
+		refusal.Used = &over.usage
 	}
-	a.writeError(w, r, status, known)
+	refuse(d, w, refusal)
 }
 
-// known is the status of err and what may be said of it.
-func (a *api) known(r *http.Request, err error) (int, *schemas.Error) {
+// known is what may be said of err; nil is nothing.
+func (a *api) known(d *dialect.Dialect, r *http.Request, err error) *schemas.Error {
 	var known *schemas.Error
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		known = schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("The body is larger than %s; send less.", size(tooLarge.Limit)))
-	case errors.As(err, &known) && known.Code != schemas.CodeInternal && statuses[known.Code] != 0:
-	default:
-		a.unexpected(r, err)
-		return http.StatusInternalServerError, nil
+		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("The body is larger than %s; send less.", size(tooLarge.Limit)))
+	case errors.As(err, &known) && known.Code != schemas.CodeInternal && d.Status(known) != 0:
+		return known
 	}
-	if contractOf(r) == schemas.Reviews {
-		return reviewStatus(known), known
-	}
-	return statuses[known.Code], known
+	a.unexpected(r, err)
+	return nil
 }
 
 func (a *api) unexpected(r *http.Request, err error) {
@@ -84,34 +46,26 @@ func (a *api) unexpected(r *http.Request, err error) {
 	}
 }
 
-func (a *api) writeError(w http.ResponseWriter, r *http.Request, status int, e *schemas.Error) {
-	if status == http.StatusUnauthorized {
-		w.Header().Add("WWW-Authenticate", `ApiKey realm="humanops-mcp", header="X-API-Key"`)
-		w.Header().Add("WWW-Authenticate", `Bearer realm="humanops-mcp"`)
+// refusalOf is what a dialect is told of a failed request. No error means one of the
+// server's own.
+func refusalOf(r *http.Request, e *schemas.Error) dialect.Refusal {
+	rec := recordOf(r)
+	return dialect.Refusal{Err: e, RequestID: rec.id, Test: rec.test}
+}
+
+// refuse writes an error as the dialect words it.
+func refuse(d *dialect.Dialect, w http.ResponseWriter, refusal dialect.Refusal) {
+	e := refusal.Err
+	refusal.Status = d.Status(e)
+	if refusal.Status == http.StatusUnauthorized {
+		for _, challenge := range d.Challenges {
+			w.Header().Add("WWW-Authenticate", challenge)
+		}
 	}
 	if e != nil && e.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds))
 	}
-	refuse(w, r, status, e)
-}
-
-// refuse writes an error in the envelope of the contract that the path belongs to. No
-// error means one of the server's own, of which nothing is told.
-func refuse(w http.ResponseWriter, r *http.Request, status int, e *schemas.Error) {
-	rec := recordOf(r)
-	more := details{Code: schemas.CodeInternal, RequestID: rec.id, Sandboxed: rec.sandboxed()}
-	if e != nil {
-		more.Code, more.Fields, more.State, more.RetryAfterSeconds, more.RequestID = e.Code, e.Fields, e.State, e.RetryAfterSeconds, ""
-	}
-	switch {
-	case contractOf(r) == schemas.Reviews:
-		more.RequestID = rec.id
-		writeBody(w, status, reviewRefusal(e, more))
-	case e == nil:
-		writeBody(w, status, envelope{internalSentence, more})
-	default:
-		writeBody(w, status, envelope{e.Error(), more})
-	}
+	writeBody(w, refusal.Status, d.Refuse(refusal))
 }
 
 func writeBody(w http.ResponseWriter, status int, body any) {

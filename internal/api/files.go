@@ -19,18 +19,16 @@ import (
 	"humanops-mcp/schemas"
 )
 
-// limits of an upload, and what a part with a file is called.
+// limits of an upload.
 type limits struct {
 	files     int
 	file, all int64
-	part      string
-	others    []string // further names that are taken
 }
 
 var (
-	proofs    = limits{files: 20, file: 25 << 20, all: 100 << 20, part: "files", others: []string{"files[]"}}
-	documents = limits{files: 1, file: 50 << 20, all: 50 << 20, part: "file", others: []string{"files", "files[]"}}
-	images    = limits{files: 1, file: 10 << 20, all: 10 << 20, part: "file", others: []string{"files", "files[]"}}
+	proofs    = limits{files: 20, file: 25 << 20, all: 100 << 20}
+	documents = limits{files: 1, file: 50 << 20, all: 50 << 20}
+	images    = limits{files: 1, file: 10 << 20, all: 10 << 20}
 )
 
 const (
@@ -57,8 +55,8 @@ func mountUpload[In, Out any](a *api, info schemas.Info, l limits, fn func(ctx c
 			return err
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // the system's cleaner takes what is left
-		form, err := receive(w, r, dir, l)
-		if err != nil {
+		form := &form{dir: dir, limits: l, parts: info.Contract.Files(), fields: map[string]string{}}
+		if err := form.receive(w, r); err != nil {
 			return err
 		}
 		var in In
@@ -75,33 +73,34 @@ func mountUpload[In, Out any](a *api, info schemas.Info, l limits, fn func(ctx c
 type form struct {
 	dir    string
 	limits limits
+	parts  schemas.FileParts
 	fields map[string]string
 	files  []schemas.File
 	total  int64
 	other  []string // names of file parts that nobody asked for
 }
 
-func receive(w http.ResponseWriter, r *http.Request, dir string, l limits) (*form, error) {
+// receive takes the form in.
+func (f *form) receive(w http.ResponseWriter, r *http.Request) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" {
-		return nil, schemas.NewError(schemas.CodeUnsupported, "Send multipart/form-data, with each file as a part called "+l.part+".")
+		return schemas.NewError(schemas.CodeUnsupported, "Send multipart/form-data, with each file as a part called "+f.parts.Name+".")
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, l.all+maxOverhead)
+	r.Body = http.MaxBytesReader(w, r.Body, f.limits.all+maxOverhead)
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return nil, schemas.NewError(schemas.CodeInvalid, "The form cannot be read: its Content-Type has no boundary.")
+		return schemas.NewError(schemas.CodeInvalid, "The form cannot be read: its Content-Type has no boundary.")
 	}
-	f := &form{dir: dir, limits: l, fields: map[string]string{}}
 	for {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			return f, nil
+			return nil
 		}
 		if err == nil {
 			err = f.take(part)
 		}
 		if err != nil {
-			return nil, uploadError(err, l)
+			return uploadError(err, f.limits)
 		}
 	}
 }
@@ -124,7 +123,7 @@ func uploadError(err error, l limits) error {
 func (f *form) take(part *multipart.Part) error {
 	name := part.FormName()
 	switch {
-	case name == f.limits.part || slices.Contains(f.limits.others, name):
+	case name == f.parts.Name || slices.Contains(f.parts.Also, name):
 		return f.takeFile(part)
 	case part.FileName() != "":
 		f.other = append(f.other, name)
@@ -191,7 +190,7 @@ func (f *form) decode(r *http.Request, in any) (warnings []string, err error) {
 		}
 	}
 	warnings = append(warnings, unknown("form field", keys(f.fields), known)...)
-	warnings = append(warnings, unknown("file part", f.other, []string{f.limits.part})...)
+	warnings = append(warnings, unknown("file part", f.other, []string{f.parts.Name})...)
 	more, err := codec.Decode(nil, in, codec.Options{Params: params})
 	if err != nil {
 		return nil, err

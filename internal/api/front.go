@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/schemas"
 )
@@ -25,14 +26,6 @@ type record struct {
 	via    string
 	test   bool // the caller's key is of test mode
 	began  time.Time
-}
-
-// sandboxed is the mark of test mode, which errors carry too.
-func (rec *record) sandboxed() (mark schemas.Sandboxed) {
-	if rec.test {
-		mark.MarkSandbox()
-	}
-	return mark
 }
 
 type recordKey struct{}
@@ -55,9 +48,10 @@ func Front(c Config, log *slog.Logger, next http.Handler) http.Handler {
 		out := &watched{ResponseWriter: w}
 		identify(out.Header(), server, rec)
 		defer logged(log, out, r, rec)
-		defer recovered(log, out, r, rec)
+		defer recovered(c.Dialects, log, out, r)
 		if c.Local && !slices.Contains(hosts, hostname(r.Host)) {
-			refuse(out, r, http.StatusForbidden, schemas.NewError(schemas.CodeForbidden, "This host name is not served here. Use 127.0.0.1, localhost, or set public_url."))
+			refused := schemas.NewError(schemas.CodeForbidden, "This host name is not served here. Use 127.0.0.1, localhost, or set public_url.")
+			refuse(c.Dialects.At(r.URL.Path), out, refusalOf(r, refused))
 			return
 		}
 		next.ServeHTTP(out, r)
@@ -89,7 +83,7 @@ func logged(log *slog.Logger, out *watched, r *http.Request, rec *record) {
 		slog.String("caller", rec.caller), slog.String("via", rec.via), slog.String("ip", rec.ip))
 }
 
-func recovered(log *slog.Logger, out *watched, r *http.Request, rec *record) {
+func recovered(dialects *dialect.Set, log *slog.Logger, out *watched, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
@@ -97,9 +91,9 @@ func recovered(log *slog.Logger, out *watched, r *http.Request, rec *record) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause) // net/http cuts the connection, as the handler wants
 	}
-	log.Error("A request failed by a panic", "request_id", rec.id, "route", r.Pattern, "panic", cause, "stack", string(debug.Stack()))
+	log.Error("A request failed by a panic", "request_id", recordOf(r).id, "route", r.Pattern, "panic", cause, "stack", string(debug.Stack()))
 	if out.status == 0 {
-		refuse(out, r, http.StatusInternalServerError, nil)
+		refuse(dialects.At(r.URL.Path), out, refusalOf(r, nil))
 	}
 }
 

@@ -63,13 +63,7 @@ func repeatable(r *http.Request, info schemas.Info, body []byte) (repeat, error)
 // fingerprint tells calls apart. The same call under another prefix of its contract is the
 // same call.
 func fingerprint(r *http.Request, info schemas.Info, body []byte) string {
-	path := r.URL.EscapedPath()
-	for _, prefix := range info.Contract.Prefixes() { // the longest first
-		if rest, ok := strings.CutPrefix(path, prefix+"/"); ok {
-			path = info.Contract.Prefix() + "/" + rest
-			break
-		}
-	}
+	path := info.Contract.Canonical(r.URL.EscapedPath())
 	sum := sha256.New()
 	sum.Write([]byte(r.Method + "\n" + path + "\n"))
 	sum.Write(body)

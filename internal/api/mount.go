@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/codec"
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -19,8 +21,9 @@ type (
 // authentication and limits.
 func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http.Request) error) {
 	a.mounted = append(a.mounted, info)
+	d := a.dialect(info)
 	handler := func(w http.ResponseWriter, r *http.Request) {
-		known, err := a.admit(w, r, &info)
+		known, err := a.admit(w, r, &info, d)
 		if err == nil {
 			err = serve(w, known)
 		}
@@ -35,12 +38,12 @@ func (a *api) mount(info schemas.Info, serve func(w http.ResponseWriter, r *http
 
 // admit proves the caller, counts the call, and gives the request that carries the caller.
 // It is apart from the handler so that calls that wait do not hold the room that it takes.
-func (a *api) admit(w http.ResponseWriter, r *http.Request, info *schemas.Info) (*http.Request, error) {
-	caller, err := a.authenticate(r, *info)
+func (a *api) admit(w http.ResponseWriter, r *http.Request, info *schemas.Info, d *dialect.Dialect) (*http.Request, error) {
+	caller, err := a.authenticate(r, *info, d)
 	rec := recordOf(r)
 	rec.caller, rec.via, rec.test = caller.ID(), caller.Via, caller.Mode == account.Test
 	if err == nil {
-		err = a.limit(w, r, caller, *info)
+		err = a.limit(w, r, caller, *info, d)
 	}
 	if err != nil {
 		return nil, err
@@ -48,8 +51,9 @@ func (a *api) admit(w http.ResponseWriter, r *http.Request, info *schemas.Info) 
 	return r.WithContext(account.With(r.Context(), caller)), nil
 }
 
-// limit counts the call against its caller, or its address where there is no caller.
-func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Caller, info schemas.Info) error {
+// limit counts the call against its caller, or its address where there is no caller; and
+// against the hour's allowance of its contract, whose headers tell of nothing else.
+func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Caller, info schemas.Info, d *dialect.Dialect) (err error) {
 	limiter, key := a.callers, caller.ID()+caller.Mode
 	if key == "" {
 		limiter, key = a.strangers, recordOf(r).ip
@@ -57,26 +61,15 @@ func (a *api) limit(w http.ResponseWriter, r *http.Request, caller account.Calle
 			limiter = a.callers // a page of signed photos is many calls
 		}
 	}
-	limited := limiter != nil && limiter.OnLimit(w, r, key)
-	if info.Contract == schemas.Reviews {
-		return a.allowed(w, caller, info, limited)
+	quota := a.quotaOf(info.Contract)
+	left := quota.of(caller.KeyID)
+	switch {
+	case limiter != nil && limiter.OnLimit(w, r, key):
+		err = &schemas.Error{Code: schemas.CodeRateLimited, Message: d.Busy, RetryAfterSeconds: 60}
+	case !quota.Uncounted(info):
+		left, err = quota.take(caller.KeyID)
 	}
-	if !limited {
-		return nil
-	}
-	return &schemas.Error{Code: schemas.CodeRateLimited, Message: "Too many calls within a minute. Wait, then try again.", RetryAfterSeconds: 60}
-}
-
-// allowed counts a call of the reviews contract, whose headers tell of the hour's
-// allowance and of nothing else.
-func (a *api) allowed(w http.ResponseWriter, caller account.Caller, info schemas.Info, limited bool) (err error) {
-	left := a.quota.of(caller.KeyID)
-	if limited {
-		err = &schemas.Error{Code: schemas.CodeRateLimited, Message: "API rate limit exceeded", RetryAfterSeconds: 60}
-	} else if !uncounted(info) {
-		left, err = a.quota.take(caller.KeyID)
-	}
-	left.write(w)
+	quota.show(w, left)
 	return err
 }
 
@@ -130,7 +123,7 @@ func mountWrite[In, Out any](a *api, info schemas.Info, fn inTx[In, Out], o opti
 			if o.object != nil {
 				fresh.objectID = o.object(out)
 			}
-			fresh.body, err = encode(r.Context(), info.Contract, &out, warnings)
+			fresh.body, err = a.encode(r.Context(), info, &out, warnings)
 			return fresh, err
 		})
 		if err != nil {
@@ -199,12 +192,13 @@ func respond[In, Out any](a *api, w http.ResponseWriter, r *http.Request, info s
 	if err != nil {
 		return err
 	}
-	if info.Contract == schemas.Reviews && info.Method == http.MethodGet && a.polled(w, r, &out) {
-		a.quota.giveBack(account.From(r.Context()).KeyID).write(w)
+	if info.Method == http.MethodGet && polled(w, r, a.dialect(info).Polled(&out, a.Clock.Now())) {
+		quota := a.quotaOf(info.Contract)
+		quota.show(w, quota.giveBack(account.From(r.Context()).KeyID))
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	raw, err := encode(r.Context(), info.Contract, &out, warnings)
+	raw, err := a.encode(r.Context(), info, &out, warnings)
 	if err != nil {
 		return err
 	}
@@ -212,36 +206,28 @@ func respond[In, Out any](a *api, w http.ResponseWriter, r *http.Request, info s
 	return nil
 }
 
-// extras are members that any answer may carry.
-type extras struct {
-	Warnings []string `json:"warnings,omitempty"`
-	schemas.Sandboxed
+// polled sets what callers that come again go by. It tells whether the caller knows the
+// version already.
+func polled(w http.ResponseWriter, r *http.Request, p dialect.Poll) (unchanged bool) {
+	if p.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	if p.Revision == "" {
+		return false
+	}
+	tag := `"` + p.Revision + `"`
+	w.Header().Set("ETag", tag)
+	for _, known := range strings.Split(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
+		known = strings.TrimPrefix(strings.TrimSpace(known), "W/")
+		if known == tag || known == "*" {
+			return true
+		}
+	}
+	return false
 }
 
 // encode writes an answer in its contract's shape, marked where it belongs to test mode,
-// with its warnings.
-func encode[Out any](ctx context.Context, contract schemas.Contract, out *Out, warnings []string) ([]byte, error) {
-	if contract == schemas.Reviews {
-		return wrap(ctx, out, warnings)
-	}
-	more := extras{Warnings: warnings}
-	if account.From(ctx).Mode == account.Test {
-		if marked, ok := any(out).(marker); ok {
-			marked.MarkSandbox()
-		} else {
-			more.MarkSandbox()
-		}
-	}
-	raw, err := codec.Encode(out)
-	if err != nil {
-		return nil, err
-	}
-	tail, err := codec.Encode(more)
-	if err != nil || len(tail) == len("{}") || raw[len(raw)-1] != '}' {
-		return raw, err
-	}
-	if len(raw) == len("{}") {
-		return tail, nil
-	}
-	return append(append(raw[:len(raw)-1], ','), tail[1:]...), nil
+// with its warnings. out is a pointer to the answer.
+func (a *api) encode(ctx context.Context, info schemas.Info, out any, warnings []string) ([]byte, error) {
+	return a.dialect(info).Answer(out, dialect.About{Warnings: warnings, Test: account.From(ctx).Mode == account.Test})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/blob"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
@@ -53,7 +54,7 @@ func realRig(t *testing.T) *rig {
 		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(atomic.Int64)}, Size: 3}, nil
 	}
 	rg := &rig{t: t, clk: clk, log: &bytes.Buffer{}}
-	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Receipts: receipts, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir()}, Platform: Platform{
+	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Receipts: receipts, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
 		Status: func(context.Context, schemas.Empty) (schemas.PlatformStatus, error) {
 			return schemas.PlatformStatus{}, nil
 		},

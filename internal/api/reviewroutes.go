@@ -100,8 +100,8 @@ func (a *api) uploaded(image bool) func(context.Context, schemas.Empty, []schema
 // checkKey adds what only this part knows: how much the key has used.
 func (a *api) checkKey(ctx context.Context, tx *store.Tx, in schemas.Empty) (schemas.KeyCheck, error) {
 	out, err := a.Reviews.CheckKey(ctx, tx, in)
-	used := a.quota.of(account.From(ctx).KeyID)
-	out.RateLimit = schemas.Quota{Limit: used.limit, Remaining: used.remaining(), ResetAt: used.resetAt.UTC()}
+	used := a.quotaOf(schemas.CheckKey.Contract).of(account.From(ctx).KeyID)
+	out.RateLimit = schemas.Quota{Limit: used.Limit, Remaining: used.Remaining(), ResetAt: used.ResetAt.UTC()}
 	return out, err
 }
 
@@ -113,7 +113,7 @@ func (a *api) receiptKeys(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	raw, err := encode(r.Context(), schemas.Platform, &keys, nil)
+	raw, err := a.encode(r.Context(), schemas.GetReceiptKeys.Info(), &keys, nil)
 	if err != nil {
 		a.fail(w, r, err)
 		return

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -109,7 +110,7 @@ func newReviewRig(t *testing.T, c Config) *reviewRig {
 			return ctx.Err()
 		}
 	})
-	uploadFile(rg.api, fileThing, limits{files: 1, file: 100, all: 100, part: "file", others: []string{"files"}}, func(_ context.Context, _ schemas.Empty, files []schemas.File) (counted, error) {
+	uploadFile(rg.api, fileThing, limits{files: 1, file: 100, all: 100}, func(_ context.Context, _ schemas.Empty, files []schemas.File) (counted, error) {
 		return counted{ID: files[0].Name}, nil
 	})
 	return rg
@@ -264,7 +265,7 @@ func TestWhoMayCallReviews(t *testing.T) {
 func TestConflictsTheContractCallsBadRequests(t *testing.T) {
 	rg := newReviewRig(t, Config{})
 	for message, status := range map[string]int{"Request cannot be cancelled in current state": 400, "No active members found in the loop": 400, "It was claimed by Ada.": 409} {
-		rg.fail = &schemas.Error{Code: schemas.CodeConflict, Message: message, State: "claimed"}
+		rg.fail = &schemas.Error{Code: schemas.CodeConflict, Message: message, State: "claimed", Rule: status == 400}
 		res := rg.bearer(rg.creds.LiveKey, "GET", "/v1/requests/r", "")
 		require.Equal(t, status, res.StatusCode)
 		require.Equal(t, "claimed", res.body["state"])
@@ -272,7 +273,7 @@ func TestConflictsTheContractCallsBadRequests(t *testing.T) {
 }
 
 func TestPollersAreToldWhenToComeAgain(t *testing.T) {
-	rg := newReviewRig(t, Config{ReviewsPerHour: 5})
+	rg := newReviewRig(t, Config{Dialects: House(hitl.Settings{PerHour: 5})})
 	poll := func(headers ...string) reply {
 		return rg.bearer(rg.creds.LiveKey, "GET", "/v1/requests/r", "", headers...)
 	}
@@ -329,7 +330,7 @@ func TestPollersAreToldWhenToComeAgain(t *testing.T) {
 }
 
 func TestPagesOfListedOriginsMayCallReviewsWithAKey(t *testing.T) {
-	rg := newReviewRig(t, Config{PublicURL: "http://127.0.0.1", ReviewOrigins: []string{"https://app.example.com"}})
+	rg := newReviewRig(t, Config{PublicURL: "http://127.0.0.1", Dialects: House(hitl.Settings{Origins: []string{"https://app.example.com"}})})
 	listed := []string{"Origin", "https://app.example.com", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors"}
 	t.Run("the browser's question needs no key", func(t *testing.T) {
 		res := rg.do("OPTIONS", "/v1/loops/l/requests", "", append(listed, "Access-Control-Request-Method", "POST")...)

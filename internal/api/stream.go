@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/schemas"
 )
@@ -86,7 +87,9 @@ func (s *events) write(text string) {
 }
 
 func (s *events) emit(event string, data any) error {
-	mark(s.ctx, data)
+	if account.From(s.ctx).Mode == account.Test {
+		dialect.Mark(data)
+	}
 	raw, err := codec.Encode(data)
 	if err != nil {
 		return err
@@ -99,11 +102,4 @@ func (s *events) emit(event string, data any) error {
 func (s *events) end() {
 	s.cancel()
 	s.beating.Wait()
-}
-
-// mark marks what belongs to test mode.
-func mark(ctx context.Context, out any) {
-	if marked, ok := out.(marker); ok && account.From(ctx).Mode == account.Test {
-		marked.MarkSandbox()
-	}
 }

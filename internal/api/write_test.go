@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
@@ -86,7 +87,7 @@ func TestTestModeIsMarked(t *testing.T) {
 
 func TestErrorsOfServices(t *testing.T) {
 	rg := newRig(t, Config{})
-	for code, status := range statuses {
+	for code, status := range dialect.Statuses {
 		if code == schemas.CodeInternal {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/api"
+	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/edge"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web"
@@ -36,7 +37,7 @@ func (a *App) buildHandlers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.public = api.Front(config, a.opts.Logger, a.router(routes, mcp))
+	a.public = api.Front(config, a.opts.Logger, a.router(config, routes, mcp))
 	return nil
 }
 
@@ -44,7 +45,7 @@ func (a *App) apiConfig() api.Config {
 	return api.Config{
 		Version: a.opts.Version, PublicURL: a.cfg.PublicURL, AllowedHosts: a.cfg.AllowedHosts, Local: isLoopback(a.opts.Address),
 		TrustedProxies: networks(a.cfg.TrustedProxies), RateLimitPerMinute: a.cfg.RateLimit,
-		ReviewsPerHour: a.cfg.Reviews.RateLimitPerHour, ReviewOrigins: a.cfg.Reviews.CORSOrigins,
+		Dialects: api.House(hitl.Settings{PerHour: a.cfg.Reviews.RateLimitPerHour, Origins: a.cfg.Reviews.CORSOrigins}),
 	}
 }
 
@@ -71,10 +72,9 @@ func networks(list []string) []netip.Prefix {
 }
 
 // router sends each path to the part that serves it.
-func (a *App) router(rest http.Handler, mcp map[string]http.Handler) http.Handler {
+func (a *App) router(config api.Config, rest http.Handler, mcp map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	// /v1/api lies within /v1.
-	for _, path := range []string{schemas.Marketplace.Prefix() + "/", schemas.Platform.Prefix() + "/", "/v1/", schemas.ReceiptKeysPath, "/healthz", "/readyz", "/openapi.json"} {
+	for _, path := range config.Paths() {
 		mux.Handle(path, rest)
 	}
 	for path, handler := range mcp {

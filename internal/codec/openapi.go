@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,19 +17,27 @@ type object = map[string]any
 
 const componentPrefix = "#/components/schemas/"
 
-// OpenAPI describes the endpoints as an OpenAPI 3.1 document. The same endpoints give
-// the same bytes.
-func OpenAPI(endpoints []schemas.Info) json.RawMessage {
+// Shape is how a contract's answers look in the document.
+type Shape struct {
+	Operations string             `zero:"nothing stands before them"` // before the ids of operations
+	Errors     string             // the name of the error body's schema
+	Error      map[string]any     // that schema
+	Answer     func(data any) any // the schema of an answer whose data has the given one
+}
+
+// OpenAPI describes the endpoints as an OpenAPI 3.1 document; shapeOf says how the answers
+// of their contracts look. The same endpoints give the same bytes.
+func OpenAPI(endpoints []schemas.Info, shapeOf func(schemas.Contract) Shape) json.RawMessage {
 	answers := newRegistry(componentPrefix, huma.DefaultSchemaNamer)
-	paths := map[string]object{}
+	paths, components := map[string]object{}, object{}
 	for _, info := range endpoints {
-		path := info.Contract.Prefix() + info.Path
+		path, shape := info.Contract.Prefix()+info.Path, shapeOf(info.Contract)
 		if paths[path] == nil {
 			paths[path] = object{}
 		}
-		paths[path][strings.ToLower(info.Method)] = operation(info, answers)
+		paths[path][strings.ToLower(info.Method)] = operation(info, shape, answers)
+		components[shape.Errors] = shape.Error
 	}
-	components := object{"Error": errorSchema(), "ReviewError": reviewErrorSchema()}
 	for name, s := range answers.Map() {
 		components[name] = open(s)
 	}
@@ -57,15 +64,15 @@ func OpenAPI(endpoints []schemas.Info) json.RawMessage {
 	return append(raw, '\n')
 }
 
-func operation(info schemas.Info, answers huma.Registry) object {
+func operation(info schemas.Info, shape Shape, answers huma.Registry) object {
 	op := object{
-		"operationId": operationID(info),
+		"operationId": shape.Operations + operationID(info),
 		"summary":     info.Summary,
-		"tags":        []string{string(info.Contract)},
+		"tags":        []string{info.Contract.Name()},
 		"security":    security(info.Access),
 		"responses": object{
-			strconv.Itoa(info.Status): object{"description": "Success", "content": answer(info, answers)},
-			"default":                 object{"description": "An error", "content": jsonContent(object{"$ref": componentPrefix + errorName(info)})},
+			strconv.Itoa(info.Status): object{"description": "Success", "content": answer(info, shape, answers)},
+			"default":                 object{"description": "An error", "content": jsonContent(object{"$ref": componentPrefix + shape.Errors})},
 		},
 	}
 	if parameters := parameters(info); len(parameters) > 0 {
@@ -79,18 +86,7 @@ func operation(info schemas.Info, answers huma.Registry) object {
 
 func operationID(info schemas.Info) string {
 	words := strings.FieldsFunc(info.Path, func(r rune) bool { return strings.ContainsRune("/{}", r) })
-	id := strings.ToLower(info.Method) + "_" + strings.Join(words, "_")
-	if info.Contract == schemas.Reviews {
-		return "reviews_" + id // the marketplace has some of the same paths
-	}
-	return id
-}
-
-func errorName(info schemas.Info) string {
-	if info.Contract == schemas.Reviews {
-		return "ReviewError"
-	}
-	return "Error"
+	return strings.ToLower(info.Method) + "_" + strings.Join(words, "_")
 }
 
 func security(access schemas.Access) []object {
@@ -154,64 +150,31 @@ func requestBody(info schemas.Info) object {
 // addFiles names the parts that hold files: one, or several.
 func addFiles(s *huma.Schema, info schemas.Info) {
 	one := &huma.Schema{Type: huma.TypeString, Format: "binary"}
-	if info.Contract == schemas.Reviews {
-		s.Properties = map[string]*huma.Schema{"file": one}
-		s.Required = []string{"file"}
+	parts := info.Contract.Files()
+	if s.Properties == nil {
+		s.Properties = map[string]*huma.Schema{}
+	}
+	if parts.One {
+		s.Properties[parts.Name], s.Required = one, append(s.Required, parts.Name)
 		return
 	}
-	s.Properties["files"] = &huma.Schema{Type: huma.TypeArray, Items: one, Description: "The files, each a part called files"}
+	s.Properties[parts.Name] = &huma.Schema{Type: huma.TypeArray, Items: one, Description: "The files, each a part called " + parts.Name}
 }
 
-func answer(info schemas.Info, answers huma.Registry) object {
-	switch {
-	case info.Kind == schemas.Binary:
+func answer(info schemas.Info, shape Shape, answers huma.Registry) object {
+	switch info.Kind {
+	case schemas.Binary:
 		return object{"application/octet-stream": object{"schema": object{"type": "string", "format": "binary"}}}
-	case info.Kind == schemas.Events:
+	case schemas.Events:
 		return object{"text/event-stream": object{"schema": object{
 			"type": "string", "description": "One event (completed, timeout or cancelled) with the request as data, then the end; comments keep the connection alive",
 		}}}
-	case info.Contract == schemas.Reviews:
-		return jsonContent(object{
-			"type": "object", "required": []string{"error", "msg"}, "additionalProperties": true,
-			"properties": object{
-				"error":    object{"type": "boolean", "const": false},
-				"msg":      object{"type": "string"},
-				"data":     answers.Schema(info.Out, true, ""),
-				"warnings": object{"type": "array", "items": object{"type": "string"}},
-			},
-		})
+	default:
+		return jsonContent(shape.Answer(answers.Schema(info.Out, true, "")))
 	}
-	return jsonContent(answers.Schema(info.Out, true, ""))
 }
 
 func jsonContent(schema any) object { return object{"application/json": object{"schema": schema}} }
-
-func errorSchema() object {
-	return object{
-		"type":     "object",
-		"required": []string{"error", "code"},
-		"properties": object{
-			"error":               object{"type": "string", "description": "What happened and what to do next"},
-			"code":                object{"type": "string"},
-			"fields":              object{"type": "array", "items": inlineSchema(reflect.TypeFor[schemas.FieldError]())},
-			"state":               object{"type": "string", "description": "The state that the object is in"},
-			"retry_after_seconds": object{"type": "integer"},
-			"request_id":          object{"type": "string"},
-			"sandbox":             object{"type": "boolean", "description": "True in test mode"},
-			"sandbox_notice":      object{"type": "string"},
-		},
-	}
-}
-
-func reviewErrorSchema() object {
-	s := errorSchema()
-	s["required"] = []string{"error", "msg", "code"}
-	properties := s["properties"].(object)
-	properties["error"] = object{"type": "boolean", "const": true}
-	properties["msg"] = object{"type": "string", "description": "The contract's words where it has some"}
-	properties["data"] = object{"type": []string{"string", "object"}, "description": "What is wrong, or how much of the allowance is used"}
-	return s
-}
 
 // open allows members that the schema does not name: answers may gain some.
 func open(s *huma.Schema) *huma.Schema {

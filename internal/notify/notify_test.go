@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
@@ -40,6 +41,7 @@ func newWorldOn(t *testing.T, s *store.Store, clk *clock.Fake, c notify.Config) 
 	w := &world{store: s, clock: clk, log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
 	w.runner = job.NewRunner(w.store, clk, log)
+	c.People = account.Addressees
 	w.notifier = notify.New(c, w.store, log)
 	w.notifier.RegisterJobs(w.runner)
 	w.person(t, db.InsertPersonParams{ID: "op_ana", Name: "Ana", Email: "ana@example.com", IsOperator: true})
@@ -57,7 +59,7 @@ func (w *world) person(t *testing.T, p db.InsertPersonParams) {
 	}))
 }
 
-func (w *world) tell(t *testing.T, a notify.Args) {
+func (w *world) tell(t *testing.T, a notify.Letter) {
 	require.NoError(t, w.store.Write(t.Context(), func(tx *store.Tx) error {
 		return notify.Kind.Enqueue(t.Context(), tx, a, job.Options{})
 	}))
@@ -73,8 +75,8 @@ func byMail(s *notifytest.MailServer) notify.Config {
 	return notify.Config{SMTP: notify.SMTP{Host: "127.0.0.1", Port: s.Port, TLS: "none"}, From: "HumanOps <humans@example.com>"}
 }
 
-func posted(people ...string) notify.Args {
-	return notify.Args{PersonIDs: people, Subject: "New task: Photo of storefront", Body: "Take 2 clear photos.", Link: "https://ops.example.com/tasks/task_1", Kind: "task.posted"}
+func posted(people ...string) notify.Letter {
+	return notify.Letter{PersonIDs: people, Subject: "New task: Photo of storefront", Body: "Take 2 clear photos.", Link: "https://ops.example.com/tasks/task_1", Kind: "task.posted"}
 }
 
 // chatServer takes what shoutrrr's generic service posts.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/ident"
@@ -20,6 +22,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -44,9 +47,10 @@ func eachCircle(t *testing.T, c review.Config, test func(t *testing.T, h *circle
 			t: t, store: s, clock: clk, accounts: account.NewService(account.Config{PublicURL: circleURL}),
 			keys: passkey.NewService(passkey.Config{PublicURL: circleURL}),
 		}
-		sealer := seal.New(make([]byte, 32))
+		sealer, log := seal.New(make([]byte, 32)), slog.New(slog.DiscardHandler)
 		h.Service = review.NewService(review.Deps{
-			Store: s, Accounts: h.accounts, Clock: clk, Sealer: sealer, Passkeys: h.keys, Feed: event.NewFeed(s, clk, slog.New(slog.DiscardHandler)),
+			Store: s, Accounts: h.accounts, Clock: clk, Sealer: sealer, Passkeys: h.keys, Webhooks: webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk}, log),
+			Changes:  change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk}),
 			Receipts: receipt.NewService(receipt.Config{Issuer: circleURL}, sealer),
 		}, c)
 		h.settle()
@@ -156,53 +160,46 @@ func (h *circles) device(of account.Caller) *passkeytest.Device {
 func (h *circles) request(loopID, status string) string {
 	id := ident.Hex()
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		err := tx.InsertReview(ctx, db.InsertReviewParams{
+		if err := tx.InsertSubject(ctx, db.InsertSubjectParams{ID: id, Kind: review.Name, AgentID: h.agent.AgentID, Mode: "live", State: "pending", CreatedAt: 1}); err != nil {
+			return err
+		}
+		return tx.InsertReview(ctx, db.InsertReviewParams{
 			ID: id, LoopID: loopID, AgentID: h.agent.AgentID, Mode: "live", ProcessingType: "deferred", Type: "markdown", Priority: "medium", PriorityRank: 2,
 			RequestText: "?", Media: "{}", Platform: "api", ResponseType: "boolean", ResponseConfig: "{}", OnTimeout: "cancel", TimeoutSeconds: 60,
 			Tags: "[]", ContentHash: id, TimeoutAt: 1, CreatedAt: 1, TaskID: sql.NullString{},
 		})
-		if err != nil || status == "pending" {
-			return err
-		}
-		for _, text := range []string{
-			`UPDATE reviews SET status = 'completed', ended_at = 1, response_source = 'human', response = '{}' WHERE id = $1`,
-			`INSERT INTO review_rounds (review_id, round, request_text, response, response_value, decision, opened_at, ended_at) VALUES ($1, 1, '', '', '', '', 1, 1)`,
-			`INSERT INTO review_recipients (review_id, person_id, reason, created_at) VALUES ($1, (SELECT MIN(id) FROM people), 'loop', 1)`,
-			`INSERT INTO review_votes (review_id, round, person_id, response, value, decision, via, created_at) VALUES ($1, 1, (SELECT MIN(id) FROM people), '', '', '', '', 1)`,
-			`INSERT INTO review_links (id, token_hash, review_id, person_id, created_at, expires_at) VALUES ('l', 'l', $1, (SELECT MIN(id) FROM people), 1, 1)`,
-			`INSERT INTO review_audit (review_id, n, kind, actor, via, data, previous, hash, created_at) VALUES ($1, 1, '', '', '', '', '', '', 1)`,
-			`INSERT INTO review_feedback (review_id, id, agent_id, body, created_at) VALUES ($1, 'f', (SELECT MIN(id) FROM agents), '{}', 1)`,
-			`INSERT INTO receipts (review_id, round, nonce, digest, decision, body, expires_at, created_at) VALUES ($1, 1, 'n', '', '', '', 1, 1)`,
-		} {
-			if _, err := tx.Exec(ctx, text, id); err != nil {
-				return err
-			}
-		}
-		return nil
 	})
+	if status == "pending" {
+		return id
+	}
+	for _, text := range []string{
+		`UPDATE reviews SET status = 'completed', ended_at = 1, response_source = 'human', response = '{}' WHERE id = $1`,
+		`UPDATE subjects SET state = 'completed', finished = TRUE, ended_at = 1, entries = 1 WHERE id = $1`,
+		`INSERT INTO review_rounds (review_id, round, request_text, response, response_value, decision, opened_at, ended_at) VALUES ($1, 1, '', '', '', '', 1, 1)`,
+		`INSERT INTO review_recipients (review_id, person_id, reason, created_at) VALUES ($1, (SELECT MIN(id) FROM people), 'loop', 1)`,
+		`INSERT INTO review_votes (review_id, round, person_id, response, value, decision, via, created_at) VALUES ($1, 1, (SELECT MIN(id) FROM people), '', '', '', '', 1)`,
+		`INSERT INTO review_links (id, token_hash, review_id, person_id, created_at, expires_at) VALUES ('l', 'l', $1, (SELECT MIN(id) FROM people), 1, 1)`,
+		`INSERT INTO trail (subject_id, n, kind, actor, via, data, previous, hash, created_at) VALUES ($1, 1, '', '', '', '{}', '', '', 1)`,
+		`INSERT INTO review_feedback (review_id, id, agent_id, body, created_at) VALUES ($1, 'f', (SELECT MIN(id) FROM agents), '{}', 1)`,
+		`INSERT INTO receipts (review_id, round, nonce, digest, decision, body, expires_at, created_at) VALUES ($1, 1, 'n', '', '', '', 1, 1)`,
+	} {
+		storetest.Exec(h.t, h.store, text, id)
+	}
 	return id
 }
 
-// count counts the rows of a query.
-func (h *circles) count(text string, args ...any) (n int) {
+// count counts what a query counts.
+func (h *circles) count(text string, args ...any) int {
 	h.t.Helper()
-	h.write(func(ctx context.Context, tx *store.Tx) error {
-		rows, err := tx.Query(ctx, text, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		require.True(h.t, rows.Next())
-		require.NoError(h.t, rows.Scan(&n))
-		return rows.Err()
-	})
+	list := storetest.Texts(h.t, h.store, text, args...)
+	require.Len(h.t, list, 1)
+	n, err := strconv.Atoi(list[0])
+	require.NoError(h.t, err)
 	return n
 }
 
 // end withdraws a request.
-func (h *circles) end(id string) error {
-	return h.try(func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE reviews SET status = 'cancelled', ended_at = 1, response_source = 'cancelled' WHERE id = $1`, id)
-		return err
-	})
+func (h *circles) end(id string) {
+	storetest.Exec(h.t, h.store, `UPDATE reviews SET status = 'cancelled', ended_at = 1, response_source = 'cancelled' WHERE id = $1`, id)
+	storetest.Exec(h.t, h.store, `UPDATE subjects SET state = 'cancelled', finished = TRUE, ended_at = 1, claimed_by = '', claimed_at = 0 WHERE id = $1`, id)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -62,7 +63,7 @@ func TestSilence(t *testing.T) {
 		t.Run("is not counted while the platform itself is away", func(t *testing.T) {
 			id := sc.asked(nil)
 			sc.clock.Advance(3 * time.Hour)
-			sc.write(func(tx *store.Tx) error { return sc.ExtendDeadlines(t.Context(), tx, 3*time.Hour) })
+			sc.away(3 * time.Hour)
 			sc.work()
 			v := sc.get(id)
 			require.Equal(t, schemas.ReviewPending, v.Status)
@@ -73,7 +74,7 @@ func TestSilence(t *testing.T) {
 		})
 		t.Run("ends what a failed job forgot", func(t *testing.T) {
 			id := sc.asked(nil)
-			sc.exec("DELETE FROM jobs WHERE kind = 'review.timer'")
+			sc.exec("DELETE FROM jobs WHERE kind = 'change.clock'")
 			sc.pass(time.Hour)
 			sc.pass(time.Hour)
 			require.Equal(t, schemas.ReviewTimeout, sc.get(id).Status)
@@ -256,7 +257,7 @@ func TestEscalation(t *testing.T) {
 			sc.set(ladder("keep_open"))
 			id := sc.asked(nil)
 			sc.clock.Advance(10 * time.Minute)
-			sc.write(func(tx *store.Tx) error { return sc.ExtendDeadlines(t.Context(), tx, 10*time.Minute) })
+			sc.away(10 * time.Minute)
 			sc.work()
 			require.Zero(t, sc.get(id).Escalations)
 			sc.pass(time.Minute)
@@ -288,30 +289,35 @@ func TestQuietHours(t *testing.T) {
 
 func TestNextClock(t *testing.T) {
 	minute := time.Minute.Microseconds()
-	r := db.Review{Status: "pending", Mode: "live", TimeoutAt: 60 * minute, ClaimBy: 10 * minute, EscalationAt: 20 * minute}
-	next := func(edit func(*db.Review)) ringing {
+	r := request{db.Review{Status: "pending", Mode: "live", TimeoutAt: 60 * minute, ClaimBy: 10 * minute, EscalationAt: 20 * minute}, change.Line{}}
+	type rings struct {
+		at    int64
+		event Event
+		name  string
+	}
+	next := func(edit func(*request)) rings {
 		c := r
 		edit(&c)
-		return nextClock(c, 5*time.Minute)
+		n := change.Next(c.line, clocksOf(c, 5*time.Minute), LeaseEnd, Warn)
+		return rings{n.At, n.Event, n.Name}
 	}
 	for name, c := range map[string]struct {
-		want ringing
-		edit func(*db.Review)
+		want rings
+		edit func(*request)
 	}{
-		"the warning before the time to claim it": {ringing{5 * minute, Warn, warnedClaim}, func(*db.Review) {}},
-		"the time to claim it":                    {ringing{10 * minute, ClaimLate, 0}, func(r *db.Review) { r.Warned = warnedClaim }},
-		"the escalation":                          {ringing{20 * minute, Escalate, 0}, func(r *db.Review) { r.ClaimBy = 0 }},
-		"the warning before the end":              {ringing{55 * minute, Warn, warnedEnd}, func(r *db.Review) { r.ClaimBy, r.EscalationAt = 0, 0 }},
-		"the end":                                 {ringing{60 * minute, Timeout, 0}, func(r *db.Review) { r.ClaimBy, r.EscalationAt, r.Warned = 0, 0, warnedEnd }},
-		"the lease of a claim, not what stands still meanwhile": {ringing{30 * minute, LeaseEnd, 0}, func(r *db.Review) {
-			r.Status, r.ClaimedAt, r.LeaseUntil = "claimed", 5*minute, 30*minute
+		"the warning before the time to claim it": {rings{5 * minute, Warn, clockClaim}, func(*request) {}},
+		"the time to claim it":                    {rings{10 * minute, ClaimLate, clockClaim}, func(r *request) { r.line.Warned = ",claim," }},
+		"the escalation":                          {rings{20 * minute, Escalate, clockEscalation}, func(r *request) { r.ClaimBy = 0 }},
+		"the warning before the end":              {rings{55 * minute, Warn, clockEnd}, func(r *request) { r.ClaimBy, r.EscalationAt = 0, 0 }},
+		"the end":                                 {rings{60 * minute, Timeout, clockEnd}, func(r *request) { r.ClaimBy, r.EscalationAt, r.line.Warned = 0, 0, ",end," }},
+		"the lease of a claim, not what stands still meanwhile": {rings{30 * minute, LeaseEnd, "lease"}, func(r *request) {
+			r.Status, r.line.ClaimedAt, r.line.LeaseUntil = "claimed", 5*minute, 30*minute
 		}},
-		"the warning before the time to decide": {ringing{20 * minute, Warn, warnedDecide}, func(r *db.Review) {
-			r.Status, r.ClaimedAt, r.LeaseUntil, r.DecideBy = "claimed", 5*minute, 30*minute, 25*minute
+		"the warning before the time to decide": {rings{20 * minute, Warn, clockDecide}, func(r *request) {
+			r.Status, r.line.ClaimedAt, r.line.LeaseUntil, r.DecideBy = "claimed", 5*minute, 30*minute, 25*minute
 		}},
-		"no warning in test mode": {ringing{60 * minute, Timeout, 0}, func(r *db.Review) { r.Mode, r.ClaimBy, r.EscalationAt = "test", 0, 0 }},
-		"nothing once it is over": {ringing{}, func(r *db.Review) { r.Status = "completed" }},
-		"at most half of a short time is warned of": {ringing{3 * minute, Warn, warnedEnd}, func(r *db.Review) {
+		"no warning in test mode": {rings{60 * minute, Timeout, clockEnd}, func(r *request) { r.Mode, r.ClaimBy, r.EscalationAt = "test", 0, 0 }},
+		"at most half of a short time is warned of": {rings{3 * minute, Warn, clockEnd}, func(r *request) {
 			r.ClaimBy, r.EscalationAt, r.TimeoutAt = 0, 0, 6*minute
 		}},
 	} {
@@ -332,4 +338,11 @@ func TestAnEscalationReachesWhoIsThere(t *testing.T) {
 	var data struct{ Told int }
 	require.NoError(t, json.Unmarshal(sc.trail(id)[1].Data, &data))
 	require.Zero(t, data.Told)
+}
+
+// away lets the platform come back after having been away, as a start does.
+func (sc *scene) away(d time.Duration) {
+	sc.t.Helper()
+	sc.write(func(tx *store.Tx) error { return sc.Changes.Extend(sc.t.Context(), tx, d) })
+	require.NoError(sc.t, sc.Changes.Resume(sc.t.Context()))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/passkey/passkeytest"
 	"humanops-mcp/internal/receipt"
@@ -87,7 +88,7 @@ func TestDeciding(t *testing.T) {
 			stale := sc.row(sc.asked(nil))
 			sc.decided(sc.ada, stale.ID, "true")
 			err := sc.store.Write(t.Context(), func(tx *store.Tx) error {
-				_, err := sc.advance(t.Context(), tx, stale, move{event: Cancel, by: system, edit: cancelled(system, "late")})
+				_, err := sc.life.Move(t.Context(), tx, stale, move{Event: Cancel, By: change.System, Edit: cancelled(change.System, "late")})
 				return err
 			})
 			require.Equal(t, "completed", denied(t, err, schemas.CodeConflict, "Ada approved it").State)

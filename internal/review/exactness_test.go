@@ -1,7 +1,6 @@
 package review
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -66,7 +65,7 @@ func TestTheEscalationOfAClaimedRequestIsNotPutOffTwice(t *testing.T) {
 		t.Run("by the platform's downtime during the claim", func(t *testing.T) {
 			id := claimed()
 			sc.clock.Advance(10 * time.Minute)
-			sc.write(func(tx *store.Tx) error { return sc.ExtendDeadlines(t.Context(), tx, 10*time.Minute) })
+			sc.away(10 * time.Minute)
 			sc.work()
 			do(sc, sc.ada, sc.ReleaseReview, schemas.ReviewRequest{RequestID: id})
 			sc.pass(29 * time.Second)
@@ -93,11 +92,7 @@ func TestAClockThatStandsStillIsNotOverdue(t *testing.T) {
 		id := sc.asked(nil)
 		do(sc, sc.ada, sc.ClaimReview, schemas.ReviewRequest{RequestID: id})
 		sc.pass(10 * time.Minute)
-		sc.write(func(tx *store.Tx) error {
-			overdue, err := tx.OverdueReviews(t.Context(), store.Micros(tx.Now()))
-			require.Empty(t, overdue)
-			return err
-		})
+		require.Greater(t, sc.row(id).line.ClockAt, store.Micros(sc.clock.Now()))
 	})
 }
 
@@ -269,7 +264,7 @@ func TestALoopIsDeletedWhileFeedbackIsGivenInIt(t *testing.T) {
 			_, err := attempt(sc, sc.owner, sc.DeleteLoop, schemas.DeleteLoopRequest{LoopID: sc.loop.ID})
 			deleted <- err
 		}()
-		require.Eventually(t, func() bool { return somebodyWaits(t.Context(), t, tx) }, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return somebodyWaits(t, sc) }, 10*time.Second, 5*time.Millisecond)
 		return nil
 	})
 	require.NoError(t, <-deleted)
@@ -278,16 +273,8 @@ func TestALoopIsDeletedWhileFeedbackIsGivenInIt(t *testing.T) {
 }
 
 // somebodyWaits tells whether a transaction of this database waits for another's lock.
-func somebodyWaits(ctx context.Context, t *testing.T, tx *store.Tx) bool {
-	rows, err := tx.Query(ctx, "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-	require.NoError(t, err)
-	defer rows.Close()
-	var n int
-	for rows.Next() {
-		require.NoError(t, rows.Scan(&n))
-	}
-	require.NoError(t, rows.Err())
-	return n > 0
+func somebodyWaits(t *testing.T, sc *scene) bool {
+	return sc.count("SELECT state FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
 }
 
 func TestRace_AnAnswerAgainstItsPersonsLeaving(t *testing.T) {

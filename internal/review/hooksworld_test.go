@@ -3,7 +3,6 @@ package review
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
@@ -25,6 +25,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -32,6 +33,7 @@ import (
 // and files.
 type outpost struct {
 	*Service
+	*hooks
 	t      testing.TB
 	clock  *clock.Fake
 	runner *job.Runner
@@ -52,13 +54,20 @@ func newOutpost(t testing.TB, s *store.Store, clk *clock.Fake, cfg Config, chann
 	cfg.PublicURL = "https://house.test"
 	cfg.Mail, cfg.Chat = channels.SMTP.Host != "", len(channels.ChatURLs) > 0
 	accounts := account.NewService(account.Config{PublicURL: cfg.PublicURL})
+	changes := change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log})
+	o.hooks = webhook.New(webhook.Config{
+		Store: s, Sealer: sealer, Clock: clk, AllowPrivate: cfg.PrivateCallbacks,
+		Loop: func(ctx context.Context, tx *store.Tx, name string) (string, error) { return o.LoopID(ctx, tx, name) },
+	}, log)
 	o.Service = NewService(Deps{
-		Store: s, Accounts: accounts, Blobs: blobs, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log, Sealer: sealer,
+		Store: s, Accounts: accounts, Blobs: blobs, Changes: changes, Webhooks: o.hooks, Clock: clk, Logger: log, Sealer: sealer,
 		Passkeys: passkey.NewService(passkey.Config{PublicURL: cfg.PublicURL}), Receipts: receipt.NewService(receipt.Config{Issuer: cfg.PublicURL}, sealer),
 	}, cfg)
 	o.runner = job.NewRunner(s, clk, log)
-	o.RegisterJobs(o.runner)
-	channels.LinkURL, channels.ReviewURL = o.LinkURL, o.page
+	o.Service.RegisterJobs(o.runner)
+	changes.RegisterJobs(o.runner)
+	o.hooks.RegisterJobs(o.runner)
+	channels.People, channels.Authors = account.Addressees, map[string]notify.Author{Name: o.Letters()}
 	notify.New(channels, s, log).RegisterJobs(o.runner)
 	o.settle(accounts)
 	return o
@@ -99,7 +108,7 @@ func (o *outpost) join(loop, personID string) {
 
 func (o *outpost) write(ctx context.Context, unit func(ctx context.Context, tx *store.Tx) error) {
 	o.t.Helper()
-	require.NoError(o.t, o.Store.Write(ctx, func(tx *store.Tx) error { return unit(ctx, tx) }))
+	require.NoError(o.t, o.Service.Store.Write(ctx, func(tx *store.Tx) error { return unit(ctx, tx) }))
 }
 
 func (o *outpost) run() {
@@ -111,7 +120,7 @@ func (o *outpost) run() {
 // callAs runs one endpoint in a transaction of its own.
 func callAs[In, Out any](o *outpost, as context.Context, endpoint func(context.Context, *store.Tx, In) (Out, error), in In) (out Out, err error) {
 	o.t.Helper()
-	err = o.Store.Write(as, func(tx *store.Tx) (err error) {
+	err = o.Service.Store.Write(as, func(tx *store.Tx) (err error) {
 		out, err = endpoint(as, tx, in)
 		return err
 	})
@@ -171,17 +180,9 @@ func (a *address) all() []delivered {
 }
 
 // column reads one text of one row.
-func (o *outpost) column(text string, args ...any) (out string) {
+func (o *outpost) column(text string, args ...any) string {
 	o.t.Helper()
-	o.write(o.t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		rows, err := tx.Query(ctx, text, args...)
-		require.NoError(o.t, err)
-		defer rows.Close()
-		if !rows.Next() {
-			return sql.ErrNoRows
-		}
-		require.NoError(o.t, rows.Scan(&out))
-		return rows.Err()
-	})
-	return out
+	list := storetest.Texts(o.t, o.Service.Store, text, args...)
+	require.NotEmpty(o.t, list, text)
+	return list[0]
 }

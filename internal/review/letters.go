@@ -18,11 +18,12 @@ import (
 const (
 	letterAsked     = Name + "." + noticeAsked
 	letterEscalated = Name + "." + noticeEscalated
+	letterFeedback  = Name + "." + noticeFeedback
 )
 
 // lasting are the kinds that say something about a request that is over; the others are
 // dropped when it is.
-var lasting = []string{Name + "." + noticeDecided, Name + "." + noticeWithdrawn, Name + "." + noticeFeedback}
+var lasting = []string{Name + "." + noticeDecided, Name + "." + noticeWithdrawn, letterFeedback}
 
 const (
 	maxAsked    = 1500 // letters of the question in a notice
@@ -39,6 +40,9 @@ type letters struct{ *Service }
 // Useless tells of a letter that asks for something that is over, or asks somebody who has
 // left the loop meanwhile.
 func (s letters) Useless(ctx context.Context, tx *store.Tx, l notify.Letter, personID string) (string, error) {
+	if l.Kind == letterFeedback && personID == "" {
+		return "feedback is between an agent and a person", nil
+	}
 	if slices.Contains(lasting, l.Kind) {
 		return "", nil
 	}

@@ -89,7 +89,7 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 	}
 	open, err := tx.CountOpenReviewsIn(ctx, loop.ID)
 	if err == nil && open > 0 {
-		err = schemas.NewError(schemas.CodeConflict, "Cannot delete loop with active requests")
+		err = against("", "Cannot delete loop with active requests")
 	}
 	if err != nil {
 		return schemas.LoopDeleted{}, err

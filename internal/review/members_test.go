@@ -13,6 +13,7 @@ import (
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
@@ -183,11 +184,9 @@ func TestWhatARemovedMemberHadClaimedReturnsToTheOthers(t *testing.T) {
 		h.add(there.ID, ada)
 		claimed := func(loop string) string {
 			id := h.request(loop, "pending")
-			h.write(func(ctx context.Context, tx *store.Tx) error {
-				_, err := tx.Exec(ctx, `UPDATE reviews SET status = 'claimed', claimed_by = $1, claimed_at = 1, timeout_at = $2 WHERE id = $3`,
-					ada.PersonID, store.Micros(h.clock.Now().Add(time.Hour)), id)
-				return err
-			})
+			storetest.Exec(t, h.store, `UPDATE reviews SET status = 'claimed', claimed_by = $1, timeout_at = $2 WHERE id = $3`,
+				ada.PersonID, store.Micros(h.clock.Now().Add(time.Hour)), id)
+			storetest.Exec(t, h.store, `UPDATE subjects SET state = 'claimed', claimed_by = $1, claimed_at = 1 WHERE id = $2`, ada.PersonID, id)
 			return id
 		}
 		one, two := claimed(here.ID), claimed(there.ID)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
@@ -20,6 +21,7 @@ import (
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -63,13 +65,15 @@ func newDesk(t *testing.T, s *store.Store, clk *clock.Fake) *desk {
 	d := &desk{t: t, store: s, clock: clk, feed: event.NewFeed(s, clk, log), runner: job.NewRunner(s, clk, log), waits: make(chan struct{}, 100)}
 	d.accounts = account.NewService(account.Config{PublicURL: deskURL})
 	sealer := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
+	changes := change.New(change.Deps{Store: s, Feed: d.feed, Clock: telling{clk, d.waits}, Logger: log})
 	d.Service = review.NewService(review.Deps{
-		Store: s, Accounts: d.accounts, Feed: d.feed, Clock: telling{clk, d.waits}, Logger: log, Sealer: sealer,
+		Store: s, Accounts: d.accounts, Changes: changes, Webhooks: webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk}, log), Clock: clk, Logger: log, Sealer: sealer,
 		Passkeys: passkey.NewService(passkey.Config{PublicURL: deskURL}),
 		Receipts: receipt.NewService(receipt.Config{Issuer: deskURL}, sealer),
 	}, review.Config{PublicURL: deskURL + "/"})
 	d.RegisterJobs(d.runner)
-	for _, kind := range []string{"notify", "webhook"} {
+	changes.RegisterJobs(d.runner)
+	for _, kind := range []string{"notify", "webhook.send"} {
 		job.Kind[any](kind).Handle(d.runner, func(context.Context, *store.Tx, job.Job[any]) error { return nil })
 	}
 	d.settle()

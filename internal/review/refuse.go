@@ -14,6 +14,11 @@ func conflict(r request, sentence string) error {
 	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: r.Status}
 }
 
+// against is a conflict with a standing rule: nobody was faster.
+func against(state, sentence string) error {
+	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: state, Rule: true}
+}
+
 func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForbidden, sentence) }
 
 // ending is how a request ended and who decided, or "" while it is open.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
@@ -21,16 +22,20 @@ import (
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/trail"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
 const sceneURL = "https://house.test"
 
+type hooks = webhook.Service
+
 // scene is a house with people, jobs and two agents' keys, without its network.
 type scene struct {
 	*Service
+	*hooks
 	t        testing.TB
 	store    *store.Store
 	clock    *clock.Fake
@@ -41,7 +46,8 @@ type scene struct {
 	owner    context.Context // by the page
 	ada, bob context.Context
 	telling  sync.Mutex
-	told     []notify.Args
+	told     []notify.Letter
+	tasks    *stubLife
 }
 
 // onBoth runs a test on both databases.
@@ -60,12 +66,17 @@ func sceneOn(t testing.TB, s *store.Store, clk *clock.Fake, c Config) *scene {
 	sealer := seal.New(bytes.Repeat([]byte{7}, 32))
 	sc := &scene{t: t, store: s, clock: clk, runner: job.NewRunner(s, clk, log)}
 	c.PublicURL = sceneURL
+	changes := change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log})
+	sc.hooks = webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk, AllowPrivate: c.PrivateCallbacks}, log)
 	sc.Service = NewService(Deps{
-		Store: s, Accounts: account.NewService(account.Config{PublicURL: sceneURL}), Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log,
+		Store: s, Accounts: account.NewService(account.Config{PublicURL: sceneURL}), Changes: changes, Webhooks: sc.hooks, Clock: clk, Logger: log,
 		Sealer: sealer, Passkeys: passkey.NewService(passkey.Config{PublicURL: sceneURL}), Receipts: receipt.NewService(receipt.Config{Issuer: sceneURL}, sealer),
 	}, c)
-	sc.RegisterJobs(sc.runner)
-	notify.Kind.Handle(sc.runner, func(_ context.Context, _ *store.Tx, j job.Job[notify.Args]) error {
+	sc.tasks = stubs(changes)
+	sc.Service.RegisterJobs(sc.runner)
+	changes.RegisterJobs(sc.runner)
+	sc.hooks.RegisterJobs(sc.runner)
+	notify.Kind.Handle(sc.runner, func(_ context.Context, _ *store.Tx, j job.Job[notify.Letter]) error {
 		sc.telling.Lock()
 		defer sc.telling.Unlock()
 		sc.told = append(sc.told, j.Args)
@@ -149,10 +160,7 @@ func (sc *scene) set(settings schemas.LoopSettings) {
 
 func (sc *scene) exec(text string, args ...any) {
 	sc.t.Helper()
-	sc.write(func(tx *store.Tx) error {
-		_, err := tx.Exec(sc.t.Context(), text, args...)
-		return err
-	})
+	storetest.Exec(sc.t, sc.store, text, args...)
 }
 
 // plain is a question that yes and no answer.
@@ -215,10 +223,10 @@ func (sc *scene) get(id string) schemas.Review {
 	return do(sc, sc.agent, sc.GetReview, schemas.ReviewRequest{RequestID: id}).Request
 }
 
-func (sc *scene) row(id string) (r db.Review) {
+func (sc *scene) row(id string) (r request) {
 	sc.t.Helper()
 	sc.write(func(tx *store.Tx) (err error) {
-		r, err = tx.FindReview(sc.t.Context(), id)
+		r, err = find(sc.t.Context(), tx, id)
 		return err
 	})
 	return r
@@ -254,14 +262,14 @@ func (sc *scene) trail(id string) []schemas.AuditEntry {
 	for i, e := range out.Entries {
 		require.Equal(sc.t, i+1, e.N)
 		require.Equal(sc.t, previous, e.Previous)
-		hash, err := receipt.AuditHash(e)
+		hash, err := trail.Hash(e)
 		require.NoError(sc.t, err)
 		require.Equal(sc.t, hash, e.Hash, "the entry is what was hashed")
 		previous = e.Hash
 	}
 	r := sc.row(id)
-	require.Equal(sc.t, previous, r.AuditHead)
-	require.EqualValues(sc.t, len(out.Entries), r.AuditCount)
+	require.Equal(sc.t, previous, r.line.Head)
+	require.EqualValues(sc.t, len(out.Entries), r.line.Entries)
 	return out.Entries
 }
 
@@ -279,7 +287,7 @@ func (sc *scene) letters(id string) []string {
 	defer sc.telling.Unlock()
 	var list []string
 	for _, a := range sc.told {
-		if a.ReviewID != id {
+		if a.About != id {
 			continue
 		}
 		for _, person := range a.PersonIDs {

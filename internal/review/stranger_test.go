@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
@@ -50,18 +50,7 @@ func TestATestKeysWebhookHearsNothingOfThePeopleOfTheHouse(t *testing.T) {
 		do(sc, sc.owner, sc.Accounts.AddPerson, schemas.AddPersonRequest{Me: true, Email: "owner@example.com"})
 		do(sc, sc.owner, sc.Accounts.AddPerson, schemas.AddPersonRequest{Name: "Second", Roles: []string{"owner"}})
 		do(sc, sc.owner, sc.Accounts.RemovePerson, schemas.PersonRequest{PersonID: idOf(sc.owner)})
-		var bodies []string
-		sc.write(func(tx *store.Tx) error {
-			rows, err := tx.Query(t.Context(), "SELECT body FROM webhook_deliveries")
-			require.NoError(t, err)
-			defer rows.Close()
-			for rows.Next() {
-				var body string
-				require.NoError(t, rows.Scan(&body))
-				bodies = append(bodies, body)
-			}
-			return rows.Err()
-		})
+		bodies := storetest.Texts(t, sc.store, "SELECT body FROM webhook_deliveries")
 		require.Len(t, bodies, 1)
 		require.NotContains(t, bodies[0], "owner@example.com")
 	})

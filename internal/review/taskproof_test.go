@@ -3,61 +3,91 @@ package review
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/lifecycle"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
+// stub is a task as far as reviews see it: what can be decided once.
+type stub struct{ change.Line }
+
+type stubLife = change.Life[stub, string, string, struct{}]
+
+func stubs(c *change.Changes) *stubLife {
+	return change.Register(c, change.Kind[stub, string, string, struct{}]{
+		Name: "task", Life: lifecycle.New("task", []lifecycle.Rule[string, string, struct{}]{{From: "MANUAL_REVIEW", Event: "decide", To: "DISPUTED"}}),
+		Owns: func(id string) bool { return strings.HasPrefix(id, "task_") }, Line: func(s *stub) *change.Line { return &s.Line },
+		Find: func(ctx context.Context, tx *store.Tx, id string) (stub, error) {
+			line, err := tx.FindSubject(ctx, id)
+			return stub{line}, err
+		},
+		View: change.View{
+			Admit:   func(context.Context, string) error { return nil },
+			Visible: func(context.Context, *store.Tx, change.Line) error { return nil },
+		},
+	})
+}
+
+// stubDecision is what the stub's trail keeps.
+type stubDecision struct {
+	Decision string `json:"decision"`
+}
+
 // moveTask stands for the task service: it decides a task once.
-func moveTask(ctx context.Context, tx *store.Tx, d TaskDecision) error {
-	task, err := tx.LockTask(ctx, d.TaskID)
+func (sc *scene) moveTask(ctx context.Context, tx *store.Tx, d TaskDecision) error {
+	task, err := sc.tasks.Lock(ctx, tx, d.TaskID)
 	if err != nil {
 		return err
 	}
-	if task.Status != "MANUAL_REVIEW" {
-		return &schemas.Error{Code: schemas.CodeConflict, State: task.Status, Message: "The task is " + task.Status + "."}
+	if task.State != "MANUAL_REVIEW" {
+		return &schemas.Error{Code: schemas.CodeConflict, State: task.State, Message: "The task is " + task.State + "."}
 	}
-	_, err = tx.Exec(ctx, "UPDATE tasks SET status = 'DISPUTED', description = $1 WHERE id = $2", d.Decision+strings.Join(d.Reasons, ""), d.TaskID)
+	_, err = sc.tasks.Move(ctx, tx, task, change.Move[stub, string, struct{}]{
+		Event: "decide", By: d.By, With: stubDecision{d.Decision + strings.Join(d.Reasons, "")},
+	})
 	return err
 }
 
-func (sc *scene) taskDecision(id string) (decision string) {
-	sc.write(func(tx *store.Tx) error {
-		task, err := tx.FindTask(sc.t.Context(), id)
-		decision = task.Description
-		return err
-	})
-	return decision
+func (sc *scene) taskDecision(id string) string {
+	list := storetest.Texts(sc.t, sc.store, "SELECT data FROM trail WHERE subject_id = $1 AND kind = 'task.decide'", id)
+	require.Len(sc.t, list, 1)
+	var d stubDecision
+	require.NoError(sc.t, json.Unmarshal([]byte(list[0]), &d))
+	return d.Decision
 }
 
 // proof opens the review of a task's first submission.
 func (sc *scene) proof(disputed bool) (taskID, id string) {
 	sc.t.Helper()
-	sc.OnTaskDecision(moveTask)
+	sc.OnTaskDecision(sc.moveTask)
+	taskID = "task_" + ident.Hex()
 	sc.write(func(tx *store.Tx) error {
-		ctx := sc.t.Context()
+		ctx, now := sc.t.Context(), store.Micros(tx.Now())
 		agent, err := sc.Accounts.LocalAgentID(ctx, tx)
 		require.NoError(sc.t, err)
-		taskID = "task_" + strconv.FormatInt(int64(sc.count(tx, "SELECT COUNT(*) FROM tasks")), 10)
 		require.NoError(sc.t, tx.InsertTask(ctx, db.InsertTaskParams{
 			ID: taskID, AgentID: agent, Mode: "live", Title: "Photo", TaskType: "PHOTO", Asset: "house", Deadline: store.Micros(tx.Now().Add(time.Hour)),
-			ProofRequirements: "[]", EstimateApproval: "auto", ContentHash: taskID, CreatedAt: store.Micros(tx.Now()),
+			ProofRequirements: "[]", EstimateApproval: "auto", ContentHash: taskID, CreatedAt: now,
 		}))
-		_, err = tx.Exec(ctx, "UPDATE tasks SET status = 'MANUAL_REVIEW' WHERE id = $1", taskID)
+		_, err = sc.tasks.Open(ctx, tx, stub{change.Line{ID: taskID, AgentID: agent, Mode: "live", State: "MANUAL_REVIEW", CreatedAt: now}}, change.Opening[string]{
+			Event: "open", By: change.System,
+		})
 		require.NoError(sc.t, err)
 		require.NoError(sc.t, sc.OpenForTask(ctx, tx, TaskReview{
 			TaskID: taskID, AgentID: agent, Title: "Photo of a shop", Text: "Two photos were handed in.", Submission: 1, Disputed: disputed,
 			ExpiresAt: tx.Now().Add(7 * 24 * time.Hour),
 		}))
-		r, err := tx.OpenReviewOfTask(ctx, taskID)
-		id = r.ID
+		id, err = tx.OpenReviewOfTask(ctx, taskID)
 		return err
 	})
 	return taskID, id
@@ -92,7 +122,7 @@ func TestProofs(t *testing.T) {
 		})
 		t.Run("stay undecided when the task refuses", func(t *testing.T) {
 			taskID, id := sc.proof(false)
-			sc.exec("UPDATE tasks SET status = 'EXPIRED' WHERE id = $1", taskID)
+			sc.exec("UPDATE subjects SET state = 'EXPIRED' WHERE id = $1", taskID)
 			_, err := sc.answer(sc.owner, id, `"approve"`)
 			require.Equal(t, "EXPIRED", denied(t, err, schemas.CodeConflict, "The task is EXPIRED").State)
 			require.EqualValues(t, "pending", sc.row(id).Status)
@@ -101,9 +131,8 @@ func TestProofs(t *testing.T) {
 			for who, want := range map[string]string{"ag_1": "cancelled cancelled ", idOf(sc.owner): "completed human approved", "system": "cancelled cancelled "} {
 				taskID, id := sc.proof(false)
 				sc.write(func(tx *store.Tx) error {
-					_, err := tx.LockTask(t.Context(), taskID)
-					require.NoError(t, err)
-					return sc.CloseForTask(t.Context(), tx, taskID, who, "api", "Approved on the task's page.", "approve")
+					require.NoError(t, change.Hold(t.Context(), tx, taskID))
+					return sc.CloseForTask(t.Context(), tx, taskID, change.Actor{ID: who, Via: "api"}, "Approved on the task's page.", "approve")
 				})
 				r := sc.row(id)
 				require.Equal(t, want, r.Status+" "+r.ResponseSource+" "+r.Decision)
@@ -112,8 +141,9 @@ func TestProofs(t *testing.T) {
 		})
 		t.Run("are one at a time for each task", func(t *testing.T) {
 			taskID, first := sc.proof(false)
+			agent := sc.row(first).AgentID
 			sc.write(func(tx *store.Tx) error {
-				return sc.OpenForTask(t.Context(), tx, TaskReview{TaskID: taskID, AgentID: sc.row2(tx, first).AgentID, Title: "x", Text: "y", Submission: 1, Disputed: true})
+				return sc.OpenForTask(t.Context(), tx, TaskReview{TaskID: taskID, AgentID: agent, Title: "x", Text: "y", Submission: 1, Disputed: true})
 			})
 			require.EqualValues(t, "cancelled", sc.row(first).Status)
 			_, err := attempt(sc, sc.owner, sc.CancelReview, schemas.CancelReviewRequest{RequestID: first})
@@ -127,10 +157,4 @@ func TestProofs(t *testing.T) {
 			denied(t, err, schemas.CodeConflict, "cannot be changed")
 		})
 	})
-}
-
-func (sc *scene) row2(tx *store.Tx, id string) db.Review {
-	r, err := tx.FindReview(sc.t.Context(), id)
-	require.NoError(sc.t, err)
-	return r
 }

@@ -167,7 +167,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	case !isAgent(l.caller) && !l.caller.Owner:
 		return schemas.ReviewCancelledAnswer{}, forbidden("Access denied to this request")
 	case status(l.request).Final():
-		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "Request cannot be cancelled in current state")
+		return schemas.ReviewCancelledAnswer{}, against(l.Status, "Request cannot be cancelled in current state")
 	case isProof(l.request):
 		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
 	}
@@ -176,7 +176,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 		return schemas.ReviewCancelledAnswer{}, err
 	}
 	out := schemas.ReviewCancelledAnswer{
-		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
+		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.line.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
 	}
 	markTest(&out.Sandboxed, r.Mode)
 	return out, nil

@@ -153,10 +153,7 @@ func TestUploads(t *testing.T) {
 			large[0].Size = maxImageBytes + 1
 			_, err := o.UploadFile(o.agent, schemas.Empty{}, large, true)
 			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
-			o.write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-				_, err := tx.Exec(ctx, "UPDATE uploads SET bytes = $1 WHERE mime = 'image/png'", int64(uploadQuota-20))
-				return err
-			})
+			storetest.Exec(t, o.Service.Store, "UPDATE uploads SET bytes = $1 WHERE mime = 'image/png'", int64(uploadQuota-20))
 			_, err = o.UploadFile(o.agent, schemas.Empty{}, fileOf("a.png", png), true)
 			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
 			_, err = o.UploadFile(o.stranger, schemas.Empty{}, fileOf("a.png", png), true)
@@ -166,7 +163,7 @@ func TestUploads(t *testing.T) {
 		t.Run("keep their file from the sweep", func(t *testing.T) {
 			sha := o.column("SELECT sha256 FROM uploads WHERE id = $1", path.Base(out.URL))
 			o.write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-				used, err := tx.BlobInUse(ctx, sha)
+				used, err := UsesBlob(ctx, tx, sha)
 				require.True(t, used)
 				return err
 			})

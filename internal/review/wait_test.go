@@ -9,12 +9,21 @@ import (
 
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
 type waited struct {
 	out schemas.ReviewWait
 	err error
+}
+
+// WaitReview is both halves of a wait, as the API makes them.
+func (d *desk) WaitReview(ctx context.Context, in schemas.WaitReviewRequest) (schemas.ReviewWait, error) {
+	if err := d.AwaitReview(ctx, in); err != nil {
+		return schemas.ReviewWait{}, err
+	}
+	return d.AnswerWait(ctx, in)
 }
 
 // wait begins a wait and returns once it is parked.
@@ -154,18 +163,9 @@ func TestOldLinksAreForgotten(t *testing.T) {
 	eachDesk(t, func(t *testing.T, d *desk) {
 		id := d.ask(d.agent, "Publish?", nil)
 		run(d, t.Context(), d.Link, [2]string{id, personOf(d.ada)})
-		count := func() (n int) {
-			d.write(func(tx *store.Tx) error {
-				require.NoError(t, review.Sweep(t.Context(), tx))
-				rows, err := tx.Query(t.Context(), "SELECT id FROM review_links")
-				require.NoError(t, err)
-				defer rows.Close() //nolint:errcheck // rows.Err tells
-				for rows.Next() {
-					n++
-				}
-				return rows.Err()
-			})
-			return n
+		count := func() int {
+			d.write(func(tx *store.Tx) error { return review.Sweep(t.Context(), tx) })
+			return len(storetest.Texts(t, d.store, "SELECT id FROM review_links"))
 		}
 		before := count()
 		require.Positive(t, before)

@@ -309,7 +309,8 @@ func TestWebhookRefusals(t *testing.T) {
 			_, err := callAs(o, o.agent, o.CreateWebhook, c.in)
 			require.ErrorContains(t, err, c.want)
 		}
-		for i := range maxWebhooks {
+		const most = 50
+		for i := range most {
 			in := schemas.CreateWebhookRequest{URL: good, Name: fmt.Sprint(i)}
 			if i == 0 {
 				in.LoopID, in.Events = "default", []string{"loop.default.*"}
@@ -320,7 +321,7 @@ func TestWebhookRefusals(t *testing.T) {
 		require.Equal(t, schemas.CodeUnprocessable, schemas.ErrorCode(err))
 		mustAs(o, o.sandbox, o.CreateWebhook, schemas.CreateWebhookRequest{URL: good})
 		list := mustAs(o, o.agent, o.ListWebhooks, schemas.Empty{}).Webhooks
-		require.Len(t, list, maxWebhooks)
+		require.Len(t, list, most)
 		_, err = callAs(o, o.agent, o.UpdateWebhook, schemas.UpdateWebhookRequest{WebhookID: list[0].ID})
 		require.ErrorContains(t, err, "At least one field must be provided for update")
 		bad := "https://10.0.0.1/"

@@ -21,6 +21,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
@@ -35,6 +36,7 @@ import (
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/internal/web"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -66,19 +68,22 @@ func newHouse(t *testing.T) *house {
 	require.NoError(t, err)
 	sealer := seal.New(bytes.Repeat([]byte{7}, 32))
 	h.passkeys = passkey.NewService(passkey.Config{PublicURL: publicURL})
+	changes := change.New(change.Deps{Store: h.store, Feed: event.NewFeed(h.store, clk, log), Clock: clk, Logger: log})
+	hooks := webhook.New(webhook.Config{Store: h.store, Sealer: sealer, Clock: clk}, log)
 	h.reviews = review.NewService(review.Deps{
-		Store: h.store, Accounts: h.accounts, Blobs: blobs, Feed: event.NewFeed(h.store, clk, log), Clock: clk, Logger: log, Sealer: sealer,
+		Store: h.store, Accounts: h.accounts, Blobs: blobs, Changes: changes, Webhooks: hooks, Clock: clk, Logger: log, Sealer: sealer,
 		Passkeys: h.passkeys, Receipts: receipt.NewService(receipt.Config{Issuer: publicURL}, sealer),
 	}, review.Config{PublicURL: publicURL, Mail: true})
 	h.tasks = task.NewService(task.Deps{
 		Store: h.store, Accounts: h.accounts, Reviews: h.reviews, Blobs: blobs, Guardian: guardian.New(guardian.Config{}), Clock: clk, Logger: log,
-		Feed: event.NewFeed(h.store, clk, log), Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk), Sealer: sealer,
+		Changes: changes, Webhooks: hooks, Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk),
 	}, task.Config{PublicURL: publicURL})
 	h.runner = job.NewRunner(h.store, clk, log)
 	h.tasks.RegisterJobs(h.runner)
 	h.reviews.RegisterJobs(h.runner)
+	changes.RegisterJobs(h.runner)
 	notify.Kind.Handle(h.runner, h.notice)
-	job.Kind[any]("webhook").Handle(h.runner, func(context.Context, *store.Tx, job.Job[any]) error { return nil })
+	job.Kind[any]("webhook.send").Handle(h.runner, func(context.Context, *store.Tx, job.Job[any]) error { return nil })
 	h.write(func(ctx context.Context, tx *store.Tx) error {
 		if _, err := h.accounts.EnsureHouse(ctx, tx); err != nil {
 			return err
@@ -103,7 +108,7 @@ func newHouse(t *testing.T) *house {
 }
 
 // notice keeps the links that a mail would carry.
-func (h *house) notice(_ context.Context, _ *store.Tx, j job.Job[notify.Args]) error {
+func (h *house) notice(_ context.Context, _ *store.Tx, j job.Job[notify.Letter]) error {
 	if id := j.Args.LinkID; id != "" {
 		h.links = append(h.links, id)
 	}

@@ -1,7 +1,7 @@
-// Package hitl is the reviews contract's dialect: it turns a body of any spelling that was
-// ever documented into the one that package schemas describes, and errors into the
-// contract's words. It holds no rules: what it does not know passes through, to be checked
-// with the rest.
+// Package hitl is the reviews contract's dialect: its value, which says how answers and
+// errors look, who may call and how often; and its decoders, which turn a body of any
+// spelling that was ever documented into the one that package schemas describes. It holds
+// no rules: what it does not know passes through, to be checked with the rest.
 package hitl
 
 import (

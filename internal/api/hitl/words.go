@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"humanops-mcp/internal/answer"
+	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/schemas"
 )
 
@@ -17,9 +18,12 @@ type Issue struct {
 }
 
 // Words are the contract's message for an error and what stands in data (contract §1.3).
-// Several problems are all in data, as one string.
+// Several problems are all in data, as one string. Of the server's own failures (nil)
+// nothing is told.
 func Words(err *schemas.Error) (msg string, data any) {
 	switch {
+	case err == nil:
+		return "Internal server error", dialect.Internal
 	case err.Code != schemas.CodeInvalid && err.Message != "":
 		return err.Message, nil
 	case len(err.Fields) == 0 && unreadable(err.Message):

@@ -27,6 +27,22 @@ func New(t testing.TB, host, origin string) *Device {
 	return &Device{t: t, host: host, Origin: origin, key: newKey()}
 }
 
+// Restore makes the device that was saved, with the counter that it had.
+func Restore(t testing.TB, host, origin string, saved []byte) *Device {
+	t.Helper()
+	d := &Device{t: t, host: host, Origin: origin}
+	require.NoError(t, json.Unmarshal(saved, &d.key))
+	return d
+}
+
+// Save writes the passkey down, with its private key.
+func (d *Device) Save() []byte {
+	d.t.Helper()
+	saved, err := json.Marshal(d.key)
+	require.NoError(d.t, err)
+	return saved
+}
+
 // newKey draws until no coordinate begins with a zero byte, which the library leaves out
 // and no authenticator does.
 func newKey() virtualwebauthn.Credential {

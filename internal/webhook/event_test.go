@@ -29,6 +29,7 @@ const (
 // house is a store with an agent, a loop, and a runner that delivers events.
 type house struct {
 	*world
+	*webhook.Service
 	off []string // webhooks that were switched off
 }
 
@@ -36,19 +37,14 @@ func newHouse(t *testing.T, s *store.Store, clk *clock.Fake, allowPrivate bool) 
 	h := &house{world: &world{store: s, clock: clk, log: &bytes.Buffer{}}}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	h.runner = job.NewRunner(s, clk, log)
-	webhook.New(webhook.Config{
+	h.Service = webhook.New(webhook.Config{
 		Sealer: sealer, AllowPrivate: allowPrivate, Clock: clk, Store: s,
 		SwitchedOff: func(_ context.Context, _ *store.Tx, w db.Webhook) error { h.off = append(h.off, w.ID); return nil },
-	}, log).RegisterReviewJobs(h.runner)
-	h.write(t, func(ctx context.Context, tx *store.Tx) error {
-		if err := insertAgent(ctx, tx); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "INSERT INTO people (id, name, name_key, created_at) VALUES ('op_1', 'Olga', 'olga', 1)")
-		require.NoError(t, err)
-		_, err = tx.Exec(ctx, "INSERT INTO loops (id, slug, agent_id, mode, creator_id, name, created_at, updated_at) VALUES ('"+loopID+"', 'l', 'ag_1', 'live', 'op_1', 'L', 1, 1)")
-		return err
-	})
+	}, log)
+	h.RegisterJobs(h.runner)
+	h.write(t, insertAgent)
+	storetest.Exec(t, s, "INSERT INTO people (id, name, name_key, created_at) VALUES ('op_1', 'Olga', 'olga', 1)")
+	storetest.Exec(t, s, "INSERT INTO loops (id, slug, agent_id, mode, creator_id, name, created_at, updated_at) VALUES ('"+loopID+"', 'l', 'ag_1', 'live', 'op_1', 'L', 1, 1)")
 	return h
 }
 
@@ -59,9 +55,9 @@ func (h *house) write(t *testing.T, unit func(ctx context.Context, tx *store.Tx)
 
 func (h *house) subscribe(t *testing.T, w db.InsertWebhookParams) {
 	t.Helper()
-	secret, err := sealer.Seal(webhook.ReviewPurpose, w.ID, "whsec-"+w.ID)
+	secret, err := sealer.Seal(webhook.Purpose, w.ID, "whsec-"+w.ID)
 	require.NoError(t, err)
-	w.Secret, w.Enabled = secret, true
+	w.Secret, w.Enabled, w.Style = secret, true, "reviews"
 	if w.Mode == "" {
 		w.Mode = "live"
 	}
@@ -73,18 +69,18 @@ func (h *house) subscribe(t *testing.T, w db.InsertWebhookParams) {
 
 const payload = `{"event":"request.completed","z":1,"a":{"request_id":"` + reviewID + `"}}`
 
-func (h *house) announce(t *testing.T, e webhook.ReviewEvent) {
+func (h *house) announce(t *testing.T, e webhook.Event) {
 	t.Helper()
 	if e.ID == "" {
 		e.ID = "ev_1"
 	}
-	if e.Event == "" {
-		e.Event = "request.completed"
+	if e.Name == "" {
+		e.Name = "request.completed"
 	}
 	if e.Mode == "" {
 		e.Mode = "live"
 	}
-	e.ReviewID, e.LoopID = reviewID, loopID
+	e.SubjectID, e.LoopID, e.Public = reviewID, loopID, true
 	e.Body = func() ([]byte, error) { return []byte(payload), nil }
 	h.write(t, func(ctx context.Context, tx *store.Tx) error { return webhook.Announce(ctx, tx, e) })
 }
@@ -117,7 +113,7 @@ func TestEvent(t *testing.T) {
 	each(t, "goes out as it was written, with every header", func(t *testing.T, h *house) {
 		r := receive(t)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		h.clock.Advance(time.Minute)
 		h.run(t)
 		require.Len(t, r.all(), 1)
@@ -155,18 +151,18 @@ func TestEvent(t *testing.T) {
 			}
 			return ids
 		}
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		require.Equal(t, []string{"wh_own", "wh_owner"}, told())
 		h.run(t)
 		require.Len(t, r.all(), 2, "the same event is one delivery to each")
-		h.announce(t, webhook.ReviewEvent{ID: "ev_2", AgentID: "ag_1", Mode: "test"})
+		h.announce(t, webhook.Event{ID: "ev_2", AgentID: "ag_1", Mode: "test"})
 		require.Equal(t, []string{"wh_own", "wh_test", "wh_owner"}, told())
 	})
 
 	each(t, "is not even written when nobody listens", func(t *testing.T, h *house) {
 		h.write(t, func(ctx context.Context, tx *store.Tx) error {
-			return webhook.Announce(ctx, tx, webhook.ReviewEvent{ID: "ev_1", Event: "request.created", AgentID: "ag_1", Mode: "live", Callback: "https://example.com/"})
+			return webhook.Announce(ctx, tx, webhook.Event{ID: "ev_1", Name: "request.created", SubjectID: reviewID, AgentID: "ag_1", Mode: "live", Own: true, Public: true})
 		})
 	})
 }
@@ -175,7 +171,7 @@ func TestRetries(t *testing.T) {
 	each(t, "follow the contract's schedule under one id, and end", func(t *testing.T, h *house) {
 		r := receive(t, 500, 502, 503, 408, 429, 500, 302, 500, 200)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		h.run(t)
 		for i, pause := range []time.Duration{15 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 12 * time.Hour, 24 * time.Hour} {
 			require.Len(t, r.all(), i+1)
@@ -203,7 +199,7 @@ func TestRetries(t *testing.T) {
 	each(t, "do not follow a refusal", func(t *testing.T, h *house) {
 		r := receive(t, 410, 200)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		h.run(t)
 		h.clock.Advance(48 * time.Hour)
 		h.run(t)
@@ -227,12 +223,9 @@ func TestRetries(t *testing.T) {
 	each(t, "end with the webhook", func(t *testing.T, h *house) {
 		r := receive(t, 500, 200, 200)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		h.run(t)
-		h.write(t, func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Exec(ctx, "UPDATE webhooks SET enabled = FALSE")
-			return err
-		})
+		storetest.Exec(t, h.store, "UPDATE webhooks SET enabled = FALSE")
 		h.clock.Advance(time.Minute)
 		h.run(t)
 		require.Len(t, r.all(), 1)
@@ -252,7 +245,7 @@ func TestTwentyInARow(t *testing.T) {
 		r := receive(t, statuses...)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
 		for i := range 22 {
-			h.announce(t, webhook.ReviewEvent{ID: fmt.Sprint("ev_", i), AgentID: "ag_1"})
+			h.announce(t, webhook.Event{ID: fmt.Sprint("ev_", i), AgentID: "ag_1"})
 			require.Equal(t, i < 20, h.webhook(t, "wh_1").Enabled, i)
 			h.run(t)
 		}
@@ -266,7 +259,7 @@ func TestRotation(t *testing.T) {
 	each(t, "signs with both secrets until the former one ends", func(t *testing.T, h *house) {
 		r := receive(t)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		fresh, err := sealer.Seal(webhook.ReviewPurpose, "wh_1", "fresh")
+		fresh, err := sealer.Seal(webhook.Purpose, "wh_1", "fresh")
 		require.NoError(t, err)
 		w := h.webhook(t, "wh_1")
 		h.write(t, func(ctx context.Context, tx *store.Tx) error {
@@ -274,10 +267,10 @@ func TestRotation(t *testing.T) {
 				ID: w.ID, Url: w.Url, Events: w.Events, Enabled: true, Secret: fresh, FormerSecret: w.Secret, FormerUntil: store.Micros(tx.Now().Add(24 * time.Hour)),
 			})
 		})
-		h.announce(t, webhook.ReviewEvent{ID: "ev_1", AgentID: "ag_1"})
+		h.announce(t, webhook.Event{ID: "ev_1", AgentID: "ag_1"})
 		h.run(t)
 		h.clock.Advance(24 * time.Hour)
-		h.announce(t, webhook.ReviewEvent{ID: "ev_2", AgentID: "ag_1"})
+		h.announce(t, webhook.Event{ID: "ev_2", AgentID: "ag_1"})
 		h.run(t)
 		first, second := r.all()[0].header, r.all()[1].header
 		require.Equal(t, mac("fresh", payload), first.Get("X-HITL-Signature"))
@@ -290,11 +283,8 @@ func TestRotation(t *testing.T) {
 	each(t, "never sends unsigned when a secret cannot be opened", func(t *testing.T, h *house) {
 		r := receive(t)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		h.write(t, func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Exec(ctx, "UPDATE webhooks SET secret = 'v1.00000000.AAAA'")
-			return err
-		})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		storetest.Exec(t, h.store, "UPDATE webhooks SET secret = 'v1.00000000.AAAA'")
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		for range 10 {
 			h.run(t)
 			h.clock.Advance(time.Hour)
@@ -304,27 +294,20 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// callback keeps the address of one subject.
+func (h *house) callback(t *testing.T, subjectID, address, secret string, style webhook.Style) {
+	t.Helper()
+	h.write(t, func(ctx context.Context, tx *store.Tx) error {
+		return h.Subscribe(ctx, tx, webhook.Callback{SubjectID: subjectID, AgentID: "ag_1", Mode: "live", URL: address, Secret: secret, Style: style})
+	})
+}
+
 func TestCallback(t *testing.T) {
-	callback := func(t *testing.T, h *house, address, secret string) {
-		sealed := ""
-		if secret != "" {
-			var err error
-			sealed, err = sealer.Seal(webhook.Purpose, reviewID, secret)
-			require.NoError(t, err)
-		}
-		h.write(t, func(ctx context.Context, tx *store.Tx) error {
-			return tx.InsertReview(ctx, db.InsertReviewParams{
-				ID: reviewID, LoopID: loopID, AgentID: "ag_1", Mode: "live", ProcessingType: "deferred", Type: "markdown", Priority: "low",
-				RequestText: "?", Platform: "api", ResponseType: "boolean", ResponseConfig: "{}", OnTimeout: "cancel", TimeoutSeconds: 60,
-				CallbackUrl: address, CallbackSecret: sealed, ContentHash: "h",
-			})
-		})
-	}
 	each(t, "is told of outcomes only, and signed when there is a secret", func(t *testing.T, h *house) {
 		r := receive(t)
-		callback(t, h, r.url, "mine")
+		h.callback(t, reviewID, r.url, "mine", webhook.Reviews)
 		for i, event := range []string{"request.created", "request.claimed", "request.escalated", "request.completed", "request.timeout", "request.cancelled"} {
-			h.announce(t, webhook.ReviewEvent{ID: fmt.Sprint("ev_", i), Event: event, AgentID: "ag_1", Callback: r.url})
+			h.announce(t, webhook.Event{ID: fmt.Sprint("ev_", i), Name: event, AgentID: "ag_1", Own: i >= 3})
 		}
 		h.run(t)
 		require.Len(t, r.all(), 3)
@@ -333,8 +316,8 @@ func TestCallback(t *testing.T) {
 
 	each(t, "is unsigned without a secret", func(t *testing.T, h *house) {
 		r := receive(t, 500)
-		callback(t, h, r.url, "")
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1", Callback: r.url})
+		h.callback(t, reviewID, r.url, "", webhook.Reviews)
+		h.announce(t, webhook.Event{AgentID: "ag_1", Own: true})
 		h.run(t)
 		h.clock.Advance(15 * time.Second)
 		h.run(t)
@@ -350,7 +333,7 @@ func TestEventGuard(t *testing.T) {
 			r := receive(t)
 			h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: "https://127.0.0.1/"})
 			h.subscribe(t, db.InsertWebhookParams{ID: "wh_2", AgentID: "ag_1", Url: r.url})
-			h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+			h.announce(t, webhook.Event{AgentID: "ag_1"})
 			h.run(t)
 			require.Empty(t, r.all())
 			require.Contains(t, h.deliveries(t, "wh_1")[0].LastError, "prohibited")
@@ -361,7 +344,7 @@ func TestEventGuard(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 			h := newHouse(t, s, clk, false)
 			h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: "https://localhost/"})
-			h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+			h.announce(t, webhook.Event{AgentID: "ag_1"})
 			h.run(t)
 			told := h.deliveries(t, "wh_1")[0].LastError
 			require.Contains(t, told, "localhost")
@@ -375,7 +358,7 @@ func TestSweep(t *testing.T) {
 	each(t, "forgets deliveries after thirty days", func(t *testing.T, h *house) {
 		r := receive(t)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		h.announce(t, webhook.ReviewEvent{AgentID: "ag_1"})
+		h.announce(t, webhook.Event{AgentID: "ag_1"})
 		h.run(t)
 		h.clock.Advance(29 * 24 * time.Hour)
 		h.run(t)
@@ -391,14 +374,13 @@ func TestTry(t *testing.T) {
 		h := newHouse(t, storetest.Open(t), clock.NewFake(storetest.Start), true)
 		r := receive(t, 200, 418)
 		h.subscribe(t, db.InsertWebhookParams{ID: "wh_1", AgentID: "ag_1", Url: r.url})
-		s := webhook.New(webhook.Config{Sealer: sealer, AllowPrivate: true, Clock: h.clock}, slog.New(slog.DiscardHandler))
 		body, err := json.Marshal(map[string]string{"event": webhook.Test})
 		require.NoError(t, err)
-		good, err := s.Try(t.Context(), h.webhook(t, "wh_1"), webhook.Test, body)
+		good, err := h.Try(t.Context(), h.webhook(t, "wh_1"), webhook.Test, body)
 		require.NoError(t, err)
 		require.True(t, good.Delivered())
 		require.Equal(t, mac("whsec-wh_1", string(body)), r.all()[0].header.Get("X-HITL-Signature"))
-		bad, err := s.Try(t.Context(), h.webhook(t, "wh_1"), webhook.Test, body)
+		bad, err := h.Try(t.Context(), h.webhook(t, "wh_1"), webhook.Test, body)
 		require.NoError(t, err)
 		require.False(t, bad.Delivered())
 		require.Equal(t, 418, bad.StatusCode)
