@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 )
 
 func (w *world) renew(e errand) (renewed errand, err error) {
@@ -57,7 +59,7 @@ func TestRenewingAClaimIsNewsToNobody(t *testing.T) {
 		require.Empty(t, waiting)
 		require.Equal(t, renewed, w.get(id))
 		require.Equal(t, before.LeaseUntil+(10*time.Second).Microseconds(), renewed.LeaseUntil)
-		renewed.LeaseUntil, renewed.ClockAt = before.LeaseUntil, before.ClockAt
+		renewed.LeaseUntil = before.LeaseUntil
 		require.Equal(t, before, renewed, "neither a version nor an entry")
 		require.Equal(t, []string{"post", "take"}, w.kinds(id))
 
@@ -67,6 +69,55 @@ func TestRenewingAClaimIsNewsToNobody(t *testing.T) {
 		require.Equal(t, ada.ID, w.get(id).ClaimedBy, "the end of before rings no more")
 		w.pass(10 * time.Second)
 		require.Equal(t, []string{"post", "take", "warn", "lapse"}, w.kinds(id))
+	})
+}
+
+func TestRenewalsSetNoClocksBesideTheOneThatRuns(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		id := w.posted().ID
+		w.do(id, take, ada)
+		w.work() // callbacks and letters
+		clocks := func() int {
+			return len(storetest.Texts(t, w.store, "SELECT id FROM jobs WHERE kind = 'change.clock' AND state = 'ready'"))
+		}
+		before := clocks()
+		for range 5 {
+			w.clock.Advance(time.Minute)
+			_, err := w.renew(w.get(id))
+			require.NoError(t, err)
+		}
+		require.Equal(t, before, clocks())
+		w.pass(lease - time.Microsecond)
+		require.Equal(t, string(taken), w.get(id).State)
+		w.pass(time.Microsecond)
+		require.Equal(t, string(open), w.get(id).State)
+
+		t.Run("but one that is to ring sooner", func(t *testing.T) {
+			id := w.posted().ID
+			w.do(id, take, ada)
+			w.write(func(tx *store.Tx) error {
+				_, err := w.life.Renew(t.Context(), tx, w.get(id), store.Micros(tx.Now().Add(time.Minute)))
+				return err
+			})
+			w.pass(time.Minute)
+			require.Equal(t, string(open), w.get(id).State)
+		})
+		t.Run("and one that is the first", func(t *testing.T) {
+			id := w.posted().ID
+			w.write(func(tx *store.Tx) error {
+				_, err := w.life.Move(t.Context(), tx, w.get(id), move{Event: take, By: ada, Edit: func(e *errand) {
+					e.Due = 0
+					change.Claim(&e.Line, ada.ID, store.Micros(tx.Now()), 0)
+				}})
+				return err
+			})
+			w.pass(24 * time.Hour)
+			require.Equal(t, string(taken), w.get(id).State, "a claim without a lease")
+			_, err := w.renew(w.get(id))
+			require.NoError(t, err)
+			w.pass(lease)
+			require.Equal(t, string(open), w.get(id).State)
+		})
 	})
 }
 
@@ -92,7 +143,7 @@ func TestAClaimMayLastAsLongAsItsStates(t *testing.T) {
 		id := w.posted().ID
 		w.write(func(tx *store.Tx) error {
 			_, err := w.life.Move(t.Context(), tx, w.get(id), move{Event: take, By: ada, Edit: func(e *errand) {
-				e.ClaimedBy, e.ClaimedAt = ada.ID, store.Micros(tx.Now())
+				change.Claim(&e.Line, ada.ID, store.Micros(tx.Now()), 0)
 			}})
 			return err
 		})

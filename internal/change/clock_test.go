@@ -182,7 +182,7 @@ func (w *world) failed() []string {
 
 func TestAKindMayDoMoreThanMoveWhenItsClockRings(t *testing.T) {
 	var rung []change.Clock[verb]
-	onBothWith(t, func(k *kind) {
+	onOne(t, func(k *kind) {
 		rung = nil
 		k.Warn = ""
 		k.Ring = func(_ context.Context, _ *store.Tx, e errand, c change.Clock[verb]) (errand, error) {
@@ -230,7 +230,7 @@ func TestASubjectWhoseRingFailedForGoodIsFoundWithinTheHour(t *testing.T) {
 
 // More than one transaction's worth of them.
 func TestEveryClockThatNeverRangIsWoundUp(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onOne(t, func(*kind) {}, func(t *testing.T, w *world) {
 		ids := w.many(501)
 		storetest.Exec(t, w.store, "UPDATE jobs SET state = 'failed', unique_key = '' WHERE kind = 'change.clock'")
 		w.pass(dueIn)
@@ -258,7 +258,7 @@ func (w *world) many(n int) (ids []string) {
 }
 
 func TestATrailOfManyEntriesIsReadInSlices(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onOne(t, func(*kind) {}, func(t *testing.T, w *world) {
 		id := w.posted().ID
 		w.write(func(tx *store.Tx) error {
 			e, err := w.life.Lock(t.Context(), tx, id)

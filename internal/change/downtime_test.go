@@ -51,7 +51,7 @@ func TestTheTimeThatThePlatformWasAwayIsGivenBack(t *testing.T) {
 }
 
 func TestNoTimeAwayMovesNothing(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onOne(t, func(*kind) {}, func(t *testing.T, w *world) {
 		id := w.posted().ID
 		for _, by := range []time.Duration{0, -time.Minute} {
 			w.extend(by)

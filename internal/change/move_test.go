@@ -9,9 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/change"
-	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
-	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
@@ -130,7 +128,7 @@ func TestAFollowersErrorUndoesTheMove(t *testing.T) {
 }
 
 func TestFollowersRunInTheOrderInWhichTheyWereAdded(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
+	onOne(t, func(*kind) {}, func(t *testing.T, w *world) {
 		var order []int
 		for i := range 3 {
 			w.life.Follow(func(context.Context, *store.Tx, happened) error { order = append(order, i); return nil })
@@ -176,12 +174,21 @@ func TestANote(t *testing.T) {
 			w.pass(dueIn)
 			require.Equal(t, string(open), w.get(id).State)
 		})
+		t.Run("ends nothing a second time", func(t *testing.T) {
+			w.do(id, take, ada)
+			ended := w.do(id, finish, ada)
+			w.clock.Advance(time.Minute)
+			followed = 0
+			e := note(change.Note[errand]{Kind: "rated", By: agent, News: true})
+			require.Equal(t, ended.EndedAt, e.EndedAt)
+			require.Equal(t, ended.EndedAt+time.Minute.Microseconds(), e.UpdatedAt)
+		})
 		require.Zero(t, followed, "nothing in its life has happened")
 	})
 }
 
 func TestWhatIsSaidTwiceIsTheLaterOnes(t *testing.T) {
-	onBothWith(t, func(k *kind) {
+	onOne(t, func(k *kind) {
 		k.Says = func(e errand) any { return map[string]any{"due": e.Due > 0, "why": "the kind says so"} }
 	}, func(t *testing.T, w *world) {
 		id := w.posted().ID
@@ -195,14 +202,11 @@ func TestWhatIsSaidTwiceIsTheLaterOnes(t *testing.T) {
 }
 
 func TestAGuardSeesTheKindsFactsAndWhatTheMoveKnows(t *testing.T) {
-	changes := change.New(change.Deps{})
-	require.NotNil(t, changes.Logger)
-	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
-		w := newWorld(t, s, clk, func(*kind) {}, notify.Config{})
+	onOne(t, func(*kind) {}, func(t *testing.T, w *world) {
 		guarded := change.Register(w.changes, guardedErrands())
 		e := w.fresh()
 		take := func(given func(*facts)) error {
-			return s.Write(t.Context(), func(tx *store.Tx) error {
+			return w.store.Write(t.Context(), func(tx *store.Tx) error {
 				e, err := guarded.Find(t.Context(), tx, e.ID)
 				require.NoError(t, err)
 				_, err = guarded.Move(t.Context(), tx, e, change.Move[errand, verb, facts]{Event: take, By: ada, Given: given})

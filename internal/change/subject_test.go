@@ -236,7 +236,7 @@ func TestRegisterPanicsOnAMistakeOfTheProgram(t *testing.T) {
 }
 
 func TestAKindOfWhichOnlyTheLineIsKept(t *testing.T) {
-	onBothWith(t, func(k *kind) {
+	onOne(t, func(k *kind) {
 		*k = kind{Name: k.Name, Life: k.Life, Owns: k.Owns, Line: k.Line, View: k.View, Find: func(ctx context.Context, tx *store.Tx, id string) (e errand, err error) {
 			e.Line, err = tx.FindSubject(ctx, id)
 			return e, err

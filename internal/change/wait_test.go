@@ -88,13 +88,18 @@ func TestAWaitEndsWhenAnyOfItsSubjectsMoves(t *testing.T) {
 
 func TestAWaitForAVersionThatIsPastAnswersAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, w *world) {
-		id := w.posted().ID
+		id, other := w.posted().ID, w.posted().ID
 		w.do(id, take, ada)
 		for asked, changed := range map[string]bool{id + ":1": true, id + ":2": false, id + ":3": false, id: false, id + ":0": false} {
 			out, err := w.now(w.agent, asked)
 			require.NoError(t, err)
 			require.Equal(t, changed, out.Changed, asked)
 			require.Equal(t, []string{id + ":2"}, ids(out))
+		}
+		for _, asked := range []string{id + ":1," + other + ":1", other + ":1," + id + ":1"} {
+			out, err := w.now(w.agent, asked)
+			require.NoError(t, err)
+			require.True(t, out.Changed, "one of them is enough")
 		}
 		out, err := w.changes.Wait(w.agent, schemas.WaitRequest{IDs: id + ":1", TimeoutSeconds: 50})
 		require.NoError(t, err)
@@ -169,7 +174,7 @@ func TestAWaitIsForWhatTheCallerMaySee(t *testing.T) {
 			"such a key, beside an id of no kind": {reviewer, "xx_1,er_none", schemas.CodeForbidden, "not for errands such as er_none"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				_, err := w.changes.Wait(c.ctx, schemas.WaitRequest{IDs: c.ids, TimeoutSeconds: 50})
+				_, err := w.now(c.ctx, c.ids)
 				require.Equal(t, c.code, schemas.ErrorCode(err))
 				require.ErrorContains(t, err, c.says)
 			})
@@ -180,21 +185,22 @@ func TestAWaitIsForWhatTheCallerMaySee(t *testing.T) {
 }
 
 func TestAWaitNamesWhatIsWrongWithIt(t *testing.T) {
-	w := newWorldOnSQLite(t)
-	for asked, says := range map[schemas.WaitRequest]string{
-		{IDs: ""}:                                           "must be task ids with commas between them",
-		{IDs: "er_1,,er_2"}:                                 "must be task ids",
-		{IDs: "er_1:x"}:                                     "must be task ids",
-		{IDs: "er_1:-1"}:                                    "must be task ids",
-		{IDs: "er_1", TimeoutSeconds: 51}:                   "must be between 0 and 50 seconds; got 51",
-		{IDs: "er_1", TimeoutSeconds: -1}:                   "must be between 0 and 50 seconds; got -1",
-		{IDs: strings.Repeat("er_1,", 50) + "er_1"}:         "must be at most 50; got 51",
-		{IDs: strings.Repeat("x", 200), TimeoutSeconds: 51}: "must be between 0 and 50 seconds; got 51",
-	} {
-		_, err := w.changes.Wait(w.agent, asked)
-		require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(err), asked)
-		require.ErrorContains(t, err, says)
-	}
+	onOne(t, func(*kind) {}, func(t *testing.T, w *world) {
+		for asked, says := range map[schemas.WaitRequest]string{
+			{IDs: ""}:                                           "must be task ids with commas between them",
+			{IDs: "er_1,,er_2"}:                                 "must be task ids",
+			{IDs: "er_1:x"}:                                     "must be task ids",
+			{IDs: "er_1:-1"}:                                    "must be task ids",
+			{IDs: "er_1", TimeoutSeconds: 51}:                   "must be between 0 and 50 seconds; got 51",
+			{IDs: "er_1", TimeoutSeconds: -1}:                   "must be between 0 and 50 seconds; got -1",
+			{IDs: strings.Repeat("er_1,", 50) + "er_1"}:         "must be at most 50; got 51",
+			{IDs: strings.Repeat("x", 200), TimeoutSeconds: 51}: "must be between 0 and 50 seconds; got 51",
+		} {
+			_, err := w.changes.Wait(w.agent, asked)
+			require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(err), asked)
+			require.ErrorContains(t, err, says)
+		}
+	})
 }
 
 // A stream of events waits without a limit, and ends with what it waits for.

@@ -71,6 +71,13 @@ func onBothWith(t *testing.T, edit func(*kind), test func(t *testing.T, w *world
 	})
 }
 
+// onOne is onBothWith for what no database makes a difference to.
+func onOne(t *testing.T, edit func(*kind), test func(t *testing.T, w *world)) {
+	t.Helper()
+	clk := clock.NewFake(storetest.Start)
+	test(t, newWorld(t, storetest.OpenAt(t, clk), clk, edit, notify.Config{}))
+}
+
 func newWorld(t *testing.T, s *store.Store, clk *clock.Fake, edit func(*kind), letters notify.Config) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -246,10 +253,4 @@ func guardedErrands() change.Kind[errand, state, verb, facts] {
 		Life:  lifecycle.New("guarded errand", []lifecycle.Rule[state, verb, facts]{{From: open, Event: take, To: taken, Guard: ready}}),
 		Facts: func(e errand) facts { return facts{due: e.Due > 0} },
 	}
-}
-
-func newWorldOnSQLite(t *testing.T) *world {
-	t.Helper()
-	clk := clock.NewFake(storetest.Start)
-	return newWorld(t, storetest.OpenAt(t, clk), clk, func(*kind) {}, notify.Config{})
 }
