@@ -99,6 +99,7 @@ type Kind[R any, S, E ~string, F any] struct {
 	Needs   func(R) string                // who has to do something next; NeedsNothing when nil
 	Claimed []S                           // the states in which somebody has the subject in hand
 	Enter   func(now *R, was R, at int64) // sets the columns that belong to the state just entered
+	Mirror  func(*R)                      // copies into the row what it keeps of its line
 	Says    func(R) any                   // what every entry says beside from, to and version
 
 	Clocks func(ctx context.Context, tx *store.Tx, r R) ([]Clock[E], error)    // what time will do to it

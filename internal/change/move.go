@@ -259,6 +259,9 @@ func (l *Life[R, S, E, F]) project(ctx context.Context, tx *store.Tx, r *R, at i
 	if line.Needs = NeedsNothing; l.kind.Needs != nil && !line.Finished {
 		line.Needs = l.kind.Needs(*r)
 	}
+	if l.kind.Mirror != nil {
+		l.kind.Mirror(r)
+	}
 	next, err := l.nextClock(ctx, tx, *r)
 	line.ClockAt = next.At
 	return err

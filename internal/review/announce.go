@@ -148,7 +148,7 @@ func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.Event
 		ResponseData: answered(v), ResponseBy: v.ResponseByUser, ResponseAt: v.ResponseAt,
 		ResponseTimeSeconds: v.ResponseTimeSeconds, CreatedAt: v.CreatedAt,
 		Data: requestEventData{
-			RequestID: v.ID, LoopID: v.LoopID, Decision: textPointer(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: timePointer(r.line.EndedAt),
+			RequestID: v.ID, LoopID: v.LoopID, Decision: textPointer(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: timePointer(r.EndedAt),
 			ResponseData: answered(v), EffectiveResponse: v.EffectiveResponse, ResponseSource: textPointer(v.ResponseSource),
 			PreviousStatus: statusPointer(previous), Request: v, Loop: briefLoop(around.loops[r.LoopID]), Reviewer: v.ResponseByUser,
 		},

@@ -37,7 +37,7 @@ func (s *Service) kind() change.Kind[request, schemas.ReviewStatus, Event, Facts
 		Name: Name, Life: Life, Owns: ident.IsHex,
 		Find: find, Insert: insertRow, Save: saveRow,
 		Line: func(r *request) *change.Line { return &r.line }, State: func(r *request) *string { return &r.Status },
-		Facts: factsOf, Ended: schemas.ReviewStatus.Final, Needs: waitsFor, Claimed: []schemas.ReviewStatus{schemas.ReviewClaimed}, Enter: enter,
+		Facts: factsOf, Ended: schemas.ReviewStatus.Final, Needs: waitsFor, Claimed: []schemas.ReviewStatus{schemas.ReviewClaimed}, Enter: enter, Mirror: mirror,
 		Says:   func(r request) any { return inRound{r.Round} },
 		Clocks: s.clocks, Ring: s.timeUp, Warn: Warn, Lapse: LeaseEnd, Shift: shift,
 		Ending: s.ending,
@@ -69,12 +69,12 @@ func saveRow(ctx context.Context, tx *store.Tx, r request) error {
 		Priority: r.Priority, PriorityRank: r.PriorityRank, RequestText: r.RequestText, SearchText: r.SearchText, Media: r.Media,
 		TextVersion: r.TextVersion, ContentHash: r.ContentHash, Context: r.Context, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse, OnTimeout: r.OnTimeout,
 		TimeoutSeconds: r.TimeoutSeconds, Tags: r.Tags, Action: r.Action, ActionDigest: r.ActionDigest,
-		Restricted: r.Restricted, ClaimedBy: nullText(r.line.ClaimedBy), DecideBy: r.DecideBy,
+		Restricted: r.Restricted, ClaimedBy: r.ClaimedBy, DecideBy: r.DecideBy,
 		ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt, EscalationAt: r.EscalationAt, EscalationStep: r.EscalationStep,
 		EscalationLast: r.EscalationLast, Response: r.Response, ResponseValue: r.ResponseValue, Effective: r.Effective,
 		ResponseSource: r.ResponseSource, Decision: r.Decision, DecidedBy: r.DecidedBy, DecidedVia: r.DecidedVia, Comment: r.Comment,
 		EditedAction: r.EditedAction, CancelReason: r.CancelReason,
-		RoundAt: r.RoundAt, UpdatedAt: r.line.UpdatedAt, EndedAt: r.line.EndedAt,
+		RoundAt: r.RoundAt, UpdatedAt: r.UpdatedAt, EndedAt: r.EndedAt,
 	})
 }
 
@@ -100,6 +100,11 @@ func enter(r *request, was request, now int64) {
 		later(&r.ClaimBy, stood)
 		later(&r.EscalationAt, stood)
 	}
+}
+
+// mirror keeps what lists look for beside the line.
+func mirror(r *request) {
+	r.ClaimedBy, r.UpdatedAt, r.EndedAt = nullText(r.line.ClaimedBy), r.line.UpdatedAt, r.line.EndedAt
 }
 
 // later moves a clock that is set.

@@ -131,7 +131,7 @@ func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID string,
 		return err
 	}
 	r, err := s.life.Lock(ctx, tx, id)
-	if err != nil {
+	if err != nil || status(r).Final() { // its own clock may have rung at the same moment
 		return err
 	}
 	if decision == "" || !strings.HasPrefix(by.ID, "op_") {

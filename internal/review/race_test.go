@@ -359,3 +359,28 @@ func TestRace_TaskAgainstReview(t *testing.T) {
 		sc.ended(id)
 	})
 }
+
+// TestRace_TaskSettledAgainstItsReviewsTimeout has a task settled by its own clock at the
+// moment when the review of it times out: the task never has to try again.
+func TestRace_TaskSettledAgainstItsReviewsTimeout(t *testing.T) {
+	someRounds(t, func(t *testing.T, sc *scene) {
+		taskID, id := sc.proof(false)
+		sc.pass(7*24*time.Hour - time.Minute)
+		sc.clock.Advance(time.Minute)
+		errs := together(func() error {
+			return sc.store.Write(t.Context(), func(tx *store.Tx) error {
+				if err := sc.moveTask(t.Context(), tx, TaskDecision{TaskID: taskID, Decision: "approve", By: change.Timeout}); err != nil {
+					return err
+				}
+				return sc.CloseForTask(t.Context(), tx, taskID, change.Timeout, "Nobody decided in time.", "")
+			})
+		}, func() error {
+			_, err := sc.runner.RunDue(t.Context())
+			return err
+		})
+		require.NoError(t, errs[0])
+		require.NoError(t, errs[1])
+		require.EqualValues(t, "cancelled", sc.row(id).Status)
+		sc.ended(id)
+	})
+}

@@ -39,6 +39,7 @@ func TestAReceiptSaysWhatWasApproved(t *testing.T) {
 		require.NoError(t, receipt.Verify(out.Receipt, keys))
 		require.Equal(t, []string{personOf(d.ada)}, out.Receipt.DecidedBy)
 		require.Equal(t, "page", out.Receipt.DecidedVia)
+		require.True(t, out.Receipt.DecidedAt.Equal(*d.get(d.agent, id).ResponseAt), "%s", out.Receipt.DecidedAt)
 		require.Equal(t, "live", out.Receipt.Mode)
 		_, _, digest, err := receipt.Digest(out.Action)
 		require.NoError(t, err)

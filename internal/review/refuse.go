@@ -23,7 +23,7 @@ func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForb
 
 // ending is how a request ended and who decided, or "" while it is open.
 func (s *Service) ending(ctx context.Context, tx *store.Tx, r request) (string, error) {
-	at := clockTime(store.Time(r.line.EndedAt))
+	at := clockTime(store.Time(r.EndedAt))
 	switch schemas.ReviewStatus(r.Status) {
 	case schemas.ReviewCompleted:
 		who, err := s.decider(ctx, tx, r)

@@ -167,7 +167,7 @@ func keepRound(ctx context.Context, tx *store.Tx, r request) error {
 	return tx.InsertReviewRound(ctx, db.InsertReviewRoundParams{
 		ReviewID: r.ID, Round: r.Round, RequestText: r.RequestText, Context: r.Context, Media: r.Media, Action: r.Action, ActionDigest: r.ActionDigest,
 		Response: r.Response, ResponseValue: r.ResponseValue, Decision: r.Decision, DecidedBy: r.DecidedBy.String, DecidedVia: r.DecidedVia,
-		Comment: r.Comment, OpenedAt: r.RoundAt, EndedAt: r.line.EndedAt,
+		Comment: r.Comment, OpenedAt: r.RoundAt, EndedAt: r.EndedAt,
 	})
 }
 

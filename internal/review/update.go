@@ -176,7 +176,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 		return schemas.ReviewCancelledAnswer{}, err
 	}
 	out := schemas.ReviewCancelledAnswer{
-		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.line.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
+		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
 	}
 	markTest(&out.Sandboxed, r.Mode)
 	return out, nil

@@ -83,7 +83,7 @@ func (s *Service) GetReviewResponse(ctx context.Context, tx *store.Tx, in schema
 	out := schemas.ReviewResponse{
 		ID: r.ID, RequestID: r.ID, LoopID: r.LoopID, Status: schemas.ReviewStatus(r.Status), Decision: textPointer(r.Decision),
 		Response: orNull(r.Response), EffectiveResponse: maybe(r.Effective), ResponseSource: r.ResponseSource,
-		Reasoning: r.Comment, Timestamp: timePointer(r.line.EndedAt), CompletedAt: timePointer(r.line.EndedAt), UpdatedAt: store.Time(r.line.UpdatedAt), Version: r.line.Version,
+		Reasoning: r.Comment, Timestamp: timePointer(r.EndedAt), CompletedAt: timePointer(r.EndedAt), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
 	}
 	if r.DecidedBy.Valid {
 		out.ReviewerID = &r.DecidedBy.String
@@ -107,7 +107,7 @@ func (s *Service) GetReviewStatus(ctx context.Context, tx *store.Tx, in schemas.
 	}
 	out := schemas.ReviewState{
 		ID: r.ID, RequestID: r.ID, Status: schemas.ReviewStatus(r.Status), Decision: textPointer(r.Decision),
-		Round: int(r.Round), UpdatedAt: store.Time(r.line.UpdatedAt), Version: r.line.Version,
+		Round: int(r.Round), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
 	}
 	markTest(&out.Sandboxed, r.Mode)
 	return out, nil
@@ -151,7 +151,7 @@ func (s *Service) brief(r request, a around) schemas.Review {
 		Status: schemas.ReviewStatus(r.Status), Version: r.line.Version, New: r.line.Version > r.line.Seen,
 		Round: int(r.Round), Step: int(r.Step), AnswersIn: a.answers[r.ID], Escalations: int(r.EscalationStep),
 		FeedbackGiven: a.feedback[r.ID], AuditHead: r.line.Head, ReviewURL: s.page(r.ID),
-		CreatedAt: store.Time(r.CreatedAt), UpdatedAt: store.Time(r.line.UpdatedAt), May: s.may(r, a),
+		CreatedAt: store.Time(r.CreatedAt), UpdatedAt: store.Time(r.UpdatedAt), May: s.may(r, a),
 	}
 	if v.BroadcastedTo == nil {
 		v.BroadcastedTo = []schemas.Recipient{}
@@ -190,7 +190,7 @@ func addOutcome(v *schemas.Review, r request, a around) {
 	v.EditedAction, v.CancelReason = action(r.EditedAction), r.CancelReason
 	v.ResponseTimeSeconds = answeredIn(r)
 	if v.ResponseTimeSeconds != nil {
-		v.ResponseAt = timePointer(r.line.EndedAt)
+		v.ResponseAt = timePointer(r.EndedAt)
 	}
 	if r.DecidedBy.Valid {
 		p := a.people[r.DecidedBy.String]
@@ -200,10 +200,10 @@ func addOutcome(v *schemas.Review, r request, a around) {
 
 // answeredIn is how many seconds people took, nil when it was not they who decided.
 func answeredIn(r request) *float64 {
-	if r.Status != string(schemas.ReviewCompleted) || r.line.EndedAt == 0 {
+	if r.Status != string(schemas.ReviewCompleted) || r.EndedAt == 0 {
 		return nil
 	}
-	seconds := max(0, store.Time(r.line.EndedAt).Sub(store.Time(r.RoundAt)).Seconds())
+	seconds := max(0, store.Time(r.EndedAt).Sub(store.Time(r.RoundAt)).Seconds())
 	return &seconds
 }
 

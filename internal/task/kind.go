@@ -35,7 +35,7 @@ func (s *Service) kind() change.Kind[task, schemas.TaskStatus, Event, Facts] {
 		Name: Name, Life: Life, Owns: func(id string) bool { return strings.HasPrefix(id, idPrefix) },
 		Find: find, Insert: insertRow, Save: saveRow,
 		Line: func(t *task) *change.Line { return &t.line }, State: func(t *task) *string { return &t.Status },
-		Facts: factsOf, Needs: needs, Claimed: inHand, Enter: enter,
+		Facts: factsOf, Needs: needs, Claimed: inHand, Enter: enter, Mirror: func(t *task) { t.UpdatedAt = t.line.UpdatedAt },
 		Clocks: s.clocks, Ring: s.timeUp, Lapse: Lapse, Shift: shift,
 		Word: func(status schemas.TaskStatus) string { return s.word(string(status)) },
 		View: change.View{Admit: admit, Visible: visible, Missing: noTask, Show: s.show},
@@ -65,7 +65,7 @@ func insertRow(ctx context.Context, tx *store.Tx, t task) error {
 
 func saveRow(ctx context.Context, tx *store.Tx, t task) error {
 	return tx.SaveTask(ctx, db.SaveTaskParams{
-		ID: t.ID, Status: t.Status, UpdatedAt: t.line.UpdatedAt, Deadline: t.Deadline,
+		ID: t.ID, Status: t.Status, UpdatedAt: t.UpdatedAt, Deadline: t.Deadline,
 		OperatorID: t.OperatorID, EstimateID: t.EstimateID, EstimateMinutes: t.EstimateMinutes, EstimateNote: t.EstimateNote,
 		EstimateState: t.EstimateState, Submission: t.Submission, ChangesRequested: t.ChangesRequested,
 		GuardianRejections: t.GuardianRejections, FileCount: t.FileCount, AgentMessages: t.AgentMessages,

@@ -79,7 +79,7 @@ func (s *Service) brief(r row) schemas.TaskView {
 		DigitalInstructions: t.DigitalInstructions, AgentID: t.AgentID, Operator: r.performer(), AssignedTo: r.AssignedName,
 		Estimate: estimate(t), Submission: int(t.Submission), MessageCount: int(t.AgentMessages + t.OperatorMessages),
 		EscrowUSD: escrow(t), Timestamps: timestamps(t), New: t.line.Version > t.line.Seen,
-		CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.line.UpdatedAt),
+		CreatedAt: store.Time(t.CreatedAt), UpdatedAt: store.Time(t.UpdatedAt),
 	}
 	if t.OperatorID.Valid {
 		v.OperatorID = &t.OperatorID.String
