@@ -316,7 +316,7 @@ func TestNew(t *testing.T) {
 		"plain http when allowed":             {BaseURL: "http://10.0.0.2", AllowInsecure: true},
 		"a test key in a remote sandbox":      {BaseURL: "https://example.com", APIKey: "ho_test_x", Sandbox: true},
 		"an address that ends in the prefix":  {BaseURL: "https://example.com/api/v1"},
-		"any key over this machine's socket":  {APIKey: "ho_live_x", Sandbox: true, HTTPClient: &http.Client{Transport: client.Socket("/x")}},
+		"any key for a handler in process":    {APIKey: "ho_live_x", Sandbox: true, HTTPClient: &http.Client{Transport: client.InProcess(http.NotFoundHandler())}},
 		"no address for a handler in process": {HTTPClient: &http.Client{Transport: client.InProcess(http.NotFoundHandler())}},
 	} {
 		t.Run("takes "+name, func(t *testing.T) {

@@ -163,6 +163,16 @@ func (c *Client) GetBackup(ctx context.Context) (schemas.Content, error) {
 	return download(ctx, c, schemas.GetBackup, schemas.Empty{}, backupTimeout, 0)
 }
 
+// ListJobs lists what the platform has still to do, does, or failed to do.
+func (c *Client) ListJobs(ctx context.Context, in schemas.ListJobsRequest) (schemas.Page[schemas.Job], error) {
+	return call(ctx, c, schemas.ListJobs, in)
+}
+
+// RetryJob has a job that failed run again now, with all its attempts.
+func (c *Client) RetryJob(ctx context.Context, in schemas.JobRequest) (schemas.Job, error) {
+	return call(ctx, c, schemas.RetryJob, in)
+}
+
 // GetCheck checks every invariant of the ledger; on a large installation it takes a while.
 func (c *Client) GetCheck(ctx context.Context) (schemas.CheckReport, error) {
 	return callWithin(ctx, c, schemas.GetCheck, schemas.Empty{}, checkTimeout)

@@ -3,43 +3,22 @@ package client
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 )
 
-// localTransport marks the transports that do not leave this machine.
-type localTransport interface{ local() }
-
+// isLocal tells whether a transport does not leave this process.
 func isLocal(rt http.RoundTripper) bool {
-	_, ok := rt.(localTransport)
+	_, ok := rt.(inProcess)
 	return ok
 }
-
-// Socket reaches a platform over its owner-only unix socket.
-func Socket(path string) http.RoundTripper {
-	dialer := &net.Dialer{}
-	return socket{&http.Transport{
-		MaxIdleConnsPerHost: 16,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", path)
-		},
-	}}
-}
-
-type socket struct{ *http.Transport }
-
-func (socket) local() {}
 
 // InProcess calls a handler of the same process, without a connection.
 func InProcess(h http.Handler) http.RoundTripper { return inProcess{h} }
 
 type inProcess struct{ handler http.Handler }
-
-func (inProcess) local() {}
 
 // RoundTrip runs the handler in the caller's goroutine and keeps the whole answer: the
 // client bounds what it reads, and a hand-over between goroutines would cost more than

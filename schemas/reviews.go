@@ -23,6 +23,9 @@ const (
 // ReviewStatuses lists them in the order of a life.
 var ReviewStatuses = []ReviewStatus{ReviewPending, ReviewClaimed, ReviewCompleted, ReviewTimeout, ReviewCancelled}
 
+// ReviewPriorities lists how urgent a request can be, the least urgent first.
+var ReviewPriorities = []string{"low", "medium", "high", "critical"}
+
 // Final tells whether the round is over.
 func (s ReviewStatus) Final() bool { return s != ReviewPending && s != ReviewClaimed }
 

@@ -172,7 +172,7 @@ func checkReach(status schemas.PlatformStatus) check {
 }
 
 func checkJobs(failed int) check {
-	return check{Name: "jobs", OK: failed == 0, Found: itoa(failed) + " failed", Fix: "the platform's log says why"}
+	return check{Name: "jobs", OK: failed == 0, Found: itoa(failed) + " failed", Fix: "humanops-mcp jobs --state failed"}
 }
 
 func checkPort(ctx context.Context, cfg *config.Config) check {

@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Setup:              func(e *testscript.Env) error { return setUp(e, bin) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"free-port": freePort, "ready": ready, "kill-platform": killPlatform, "as-nobody": asNobody, "ask": ask, "asked": asked, "respond": respond,
+			"broken-job": brokenJob, "await-failed": awaitFailed,
 		},
 	})
 }

@@ -25,6 +25,7 @@ import (
 	"humanops-mcp/internal/leak"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
@@ -171,13 +172,11 @@ func withoutClock(result string) string {
 // writeNewer makes a database that a later version of this program has written.
 func writeNewer(t *testing.T, files daemon.Files) {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(files.Data, "humanops.db")})
+	o := store.Options{Path: filepath.Join(files.Data, "humanops.db")}
+	s, err := store.Open(t.Context(), o)
 	require.NoError(t, err)
-	err = s.Write(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
-		return err
-	})
-	require.NoError(t, err)
+	storetest.Attach(t, s, o)
+	storetest.Exec(t, s, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
 	require.NoError(t, s.Close())
 }
 

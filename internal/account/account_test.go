@@ -77,11 +77,7 @@ func read[In, Out any](b *bench, f method[In, Out], in In) (out Out, err error) 
 
 func (b *bench) exec(text string, args ...any) {
 	b.t.Helper()
-	ctx := context.Background()
-	require.NoError(b.t, b.store.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(ctx, text, args...)
-		return err
-	}))
+	storetest.Exec(b.t, b.store, text, args...)
 }
 
 func (b *bench) touch(c account.Caller) {
@@ -169,23 +165,16 @@ func together(n int, f func(i int) error) (won int, errs []error) {
 // the bytes of the file too.
 func (b *bench) requireNotStored(secrets ...string) {
 	b.t.Helper()
-	ctx := context.Background()
-	require.NoError(b.t, b.store.Read(ctx, func(tx *store.Tx) error {
-		for _, table := range []string{"facts", "people", "sessions", "sign_in_links", "agents", "api_keys", "events", "jobs", "idempotency_keys"} {
-			rows, err := tx.Query(ctx, "SELECT * FROM "+table)
-			if err != nil {
-				return err
-			}
-			text, err := dump(rows)
-			if err != nil {
-				return err
-			}
-			for _, secret := range secrets {
-				require.NotContains(b.t, text, secret, table)
-			}
+	ctx := b.t.Context()
+	for _, table := range []string{"facts", "people", "sessions", "sign_in_links", "agents", "api_keys", "subjects", "trail", "jobs", "idempotency_keys"} {
+		rows, err := storetest.Raw(b.t, b.store).QueryContext(ctx, "SELECT * FROM "+table)
+		require.NoError(b.t, err)
+		text, err := dump(rows)
+		require.NoError(b.t, err)
+		for _, secret := range secrets {
+			require.NotContains(b.t, text, secret, table)
 		}
-		return nil
-	}))
+	}
 	if b.store.Kind() != "sqlite" {
 		return
 	}

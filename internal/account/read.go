@@ -6,6 +6,7 @@ import (
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
+	"humanops-mcp/schemas"
 )
 
 // People reads people by id, those too who are gone: what they did keeps their names.
@@ -68,6 +69,51 @@ func LockOwners(ctx context.Context, tx *store.Tx) error {
 
 // Owners are the owners of the house, the first one first.
 func Owners(ctx context.Context, tx *store.Tx) ([]db.Person, error) { return tx.Owners(ctx) }
+
+// SimulatedPeople are those of test mode who are there.
+func SimulatedPeople(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {
+	return tx.PeopleSimulated(ctx)
+}
+
+// IDNamed is the id of the person who is meant by an id or a name; what it was given when
+// that is nobody's.
+func IDNamed(ctx context.Context, tx *store.Tx, idOrName string) (string, error) {
+	_, err := tx.PersonByID(ctx, idOrName)
+	if !store.NotFound(err) {
+		return idOrName, err
+	}
+	p, err := tx.PersonByName(ctx, nameKey(idOrName))
+	if store.NotFound(err) {
+		return idOrName, nil
+	}
+	return p.ID, err
+}
+
+// IsName tells whether somebody of the house is called that.
+func IsName(ctx context.Context, tx *store.Tx, name string) (bool, error) {
+	_, err := tx.PersonByName(ctx, nameKey(name))
+	if store.NotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// CheckKey tells an agent about its key. How many calls are left is the API's to say.
+func CheckKey(ctx context.Context, tx *store.Tx, _ schemas.Empty) (schemas.KeyCheck, error) {
+	c := From(ctx)
+	agent, err := tx.AgentByID(ctx, c.AgentID)
+	if err != nil {
+		return schemas.KeyCheck{}, err
+	}
+	out := schemas.KeyCheck{
+		APIKeyID: c.KeyID, UserID: agent.ID, Email: agent.Email, AccountStatus: "active", Permissions: c.Scopes, Mode: c.Mode,
+	}
+	if len(out.Permissions) == 0 {
+		out.Permissions = Scopes
+	}
+	MarkTest(&out.Sandboxed, c.Mode)
+	return out, nil
+}
 
 // Simulated are the people of test mode. They are made where there are none.
 func (s *Service) Simulated(ctx context.Context, tx *store.Tx) ([]db.PeopleSimulatedRow, error) {

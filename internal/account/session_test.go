@@ -2,7 +2,6 @@ package account_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/ledger"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
 
@@ -230,15 +230,8 @@ func TestCaller(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		count := func() (n int) {
-			require.NoError(t, b.store.Read(t.Context(), func(tx *store.Tx) error {
-				rows, err := tx.Query(t.Context(), "SELECT (SELECT COUNT(*) FROM sign_in_links) + (SELECT COUNT(*) FROM sessions WHERE kind = 'browser')")
-				require.NoError(t, err)
-				defer rows.Close()
-				require.True(t, rows.Next())
-				return errors.Join(rows.Scan(&n), rows.Err())
-			}))
-			return n
+		count := func() int {
+			return len(storetest.Texts(t, b.store, "SELECT token_hash FROM sign_in_links UNION ALL SELECT token_hash FROM sessions WHERE kind = 'browser'"))
 		}
 		before := count()
 		b.signIn(b.add("Grace").URL)

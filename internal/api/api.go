@@ -15,17 +15,19 @@ import (
 	"github.com/go-chi/httprate"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/api/dialect"
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/api/marketplace"
 	"humanops-mcp/internal/api/platform"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/codec"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -53,6 +55,9 @@ type Platform struct {
 	Status func(ctx context.Context, in schemas.Empty) (schemas.PlatformStatus, error)
 	Backup func(ctx context.Context, in schemas.Empty) (schemas.Content, error)
 	Check  func(ctx context.Context, in schemas.Empty) (schemas.CheckReport, error)
+
+	Jobs     func(ctx context.Context, tx *store.Tx, in schemas.ListJobsRequest) (schemas.Page[schemas.Job], error)
+	RetryJob func(ctx context.Context, tx *store.Tx, in schemas.JobRequest) (schemas.Job, error)
 }
 
 // Deps are the parts that the API stands on.
@@ -61,6 +66,8 @@ type Deps struct {
 	Accounts *account.Service
 	Tasks    *task.Service
 	Reviews  *review.Service
+	Loops    *loop.Service
+	Uploads  *upload.Service
 	Webhooks *webhook.Service
 	Changes  *change.Changes
 	Receipts *receipt.Service

@@ -37,9 +37,9 @@ const (
 	maxFields   = 100
 )
 
-// upload mounts an endpoint that takes files. They wait in a temporary folder, which is
+// takeProof mounts an endpoint that takes files. They wait in a temporary folder, which is
 // gone when the call ends.
-func upload[In, Out any](a *api, e schemas.Upload[In, Out], fn alone[In, Out]) {
+func takeProof[In, Out any](a *api, e schemas.Upload[In, Out], fn alone[In, Out]) {
 	mountUpload(a, e.Info(), proofs, func(ctx context.Context, in In, _ []schemas.File) (Out, error) { return fn(ctx, in) })
 }
 

@@ -35,7 +35,7 @@ var sendProof = schemas.Upload[proof, proofTaken]{Contract: schemas.Marketplace,
 
 func uploadRig(t *testing.T) *rig {
 	rg := newRig(t, Config{})
-	upload(rg.api, sendProof, func(_ context.Context, in proof) (proofTaken, error) {
+	takeProof(rg.api, sendProof, func(_ context.Context, in proof) (proofTaken, error) {
 		out := proofTaken{Note: in.Note, Lat: in.Lat}
 		for _, f := range in.Files {
 			file, err := f.Open()

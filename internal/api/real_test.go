@@ -16,9 +16,11 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/receipt"
@@ -28,6 +30,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -41,27 +44,29 @@ func realRig(t *testing.T) *rig {
 	t.Cleanup(func() { require.NoError(t, blobs.Close()) })
 	key := bytes.Repeat([]byte{7}, 32)
 	accounts := account.NewService(account.Config{PublicURL: "http://127.0.0.1", LocalCredit: 1000 * schemas.USD})
-	feed, receipts := event.NewFeed(s, clk, log), receipt.NewService(receipt.Config{Issuer: "http://127.0.0.1"}, seal.New(key))
+	receipts := receipt.NewService(receipt.Config{Issuer: "http://127.0.0.1"}, seal.New(key))
+	changes := change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log})
+	hooks := webhook.New(webhook.Config{Store: s, Sealer: seal.New(key), Clock: clk}, log)
 	reviews := review.NewService(review.Deps{
-		Store: s, Accounts: accounts, Blobs: blobs, Feed: feed, Clock: clk, Logger: log, Sealer: seal.New(key),
+		Store: s, Accounts: accounts, Blobs: blobs, Changes: changes, Webhooks: hooks, Clock: clk, Logger: log, Sealer: seal.New(key),
 		Passkeys: passkey.NewService(passkey.Config{PublicURL: "http://127.0.0.1"}), Receipts: receipts,
 	}, review.Config{PublicURL: "http://127.0.0.1"})
 	tasks := task.NewService(task.Deps{
-		Store: s, Accounts: accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{Clock: clk}), Feed: feed,
-		Clock: clk, Logger: log, Links: signedlink.New(key, "http://127.0.0.1", clk), Sealer: seal.New(key), Reviews: reviews,
+		Store: s, Accounts: accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{Clock: clk}), Changes: changes, Webhooks: hooks,
+		Clock: clk, Logger: log, Links: signedlink.New(key, "http://127.0.0.1", clk), Reviews: reviews,
 	}, task.Config{})
 	none := func(context.Context, schemas.Empty) (schemas.Content, error) {
 		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(atomic.Int64)}, Size: 3}, nil
 	}
 	rg := &rig{t: t, clk: clk, log: &bytes.Buffer{}}
-	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Receipts: receipts, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
+	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Receipts: receipts, Webhooks: hooks, Changes: changes, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
 		Status: func(context.Context, schemas.Empty) (schemas.PlatformStatus, error) {
 			return schemas.PlatformStatus{}, nil
 		},
 		Check: func(context.Context, schemas.Empty) (schemas.CheckReport, error) {
 			return schemas.CheckReport{Exact: true}, nil
 		},
-		Backup: none,
+		Backup: none, Jobs: job.List, RetryJob: job.Retry,
 	}})
 	rg.routes()
 	rg.seed()

@@ -12,26 +12,26 @@ import (
 
 // loopRoutes are those of loops, of who is in them, and of when people may be asked.
 func (a *api) loopRoutes() {
-	reviews := a.Reviews
+	loops := a.Loops
 	read(a, schemas.CheckKey, a.checkKey)
-	mountWrite(a, schemas.CreateLoop.Info(), reviews.CreateLoop, options[schemas.LoopCreated]{
+	mountWrite(a, schemas.CreateLoop.Info(), loops.CreateLoop, options[schemas.LoopCreated]{
 		spell: hitl.Loop, object: func(out schemas.LoopCreated) string { return out.Loop.ID },
 	})
-	read(a, schemas.ListLoops, reviews.ListLoops)
-	read(a, schemas.GetLoop, reviews.GetLoop)
-	spelt(a, schemas.UpdateLoop, hitl.Loop, reviews.UpdateLoop)
-	write(a, schemas.DeleteLoop, reviews.DeleteLoop)
-	read(a, schemas.ListMembers, reviews.ListMembers)
-	write(a, schemas.AddMember, reviews.AddMember)
-	write(a, schemas.RemoveMember, reviews.RemoveMember)
-	writeSecret(a, schemas.CreateInvitation, reviews.CreateInvitation, func(out schemas.Invitation) string { return "an invitation to " + out.LoopID })
-	write(a, schemas.RevokeInvitations, reviews.RevokeInvitations)
-	write(a, schemas.JoinLoop, reviews.JoinLoop)
-	read(a, schemas.ListGroups, reviews.ListGroups)
-	write(a, schemas.PutGroup, reviews.PutGroup)
-	write(a, schemas.DeleteGroup, reviews.DeleteGroup)
-	read(a, schemas.GetAvailability, reviews.GetAvailability)
-	write(a, schemas.PutAvailability, reviews.PutAvailability)
+	read(a, schemas.ListLoops, loops.ListLoops)
+	read(a, schemas.GetLoop, loops.GetLoop)
+	spelt(a, schemas.UpdateLoop, hitl.Loop, loops.UpdateLoop)
+	write(a, schemas.DeleteLoop, loops.DeleteLoop)
+	read(a, schemas.ListMembers, loops.ListMembers)
+	write(a, schemas.AddMember, loops.AddMember)
+	write(a, schemas.RemoveMember, loops.RemoveMember)
+	writeSecret(a, schemas.CreateInvitation, loops.CreateInvitation, func(out schemas.Invitation) string { return "an invitation to " + out.LoopID })
+	write(a, schemas.RevokeInvitations, loops.RevokeInvitations)
+	write(a, schemas.JoinLoop, loops.JoinLoop)
+	read(a, schemas.ListGroups, loops.ListGroups)
+	write(a, schemas.PutGroup, loops.PutGroup)
+	write(a, schemas.DeleteGroup, loops.DeleteGroup)
+	read(a, schemas.GetAvailability, loops.GetAvailability)
+	write(a, schemas.PutAvailability, loops.PutAvailability)
 }
 
 // reviewRoutes are those of review requests and their receipts.
@@ -70,7 +70,7 @@ func (a *api) reviewRoutes() {
 
 // hookRoutes are those of webhooks and uploaded files.
 func (a *api) hookRoutes() {
-	reviews, hooks := a.Reviews, a.Webhooks
+	hooks := a.Webhooks
 	mountWrite(a, schemas.CreateWebhook.Info(), hooks.CreateWebhook, options[schemas.WebhookCreated]{
 		spell: hitl.Webhook, object: func(out schemas.WebhookCreated) string { return out.ID },
 	})
@@ -88,18 +88,18 @@ func (a *api) hookRoutes() {
 	write(a, schemas.Redeliver, hooks.Redeliver)
 	uploadFile(a, schemas.UploadDocument, documents, a.uploaded(false))
 	uploadFile(a, schemas.UploadImage, images, a.uploaded(true))
-	download(a, schemas.GetUpload, reviews.GetUpload)
+	download(a, schemas.GetUpload, a.Uploads.GetUpload)
 }
 
 func (a *api) uploaded(image bool) func(context.Context, schemas.Empty, []schemas.File) (schemas.Uploaded, error) {
 	return func(ctx context.Context, in schemas.Empty, files []schemas.File) (schemas.Uploaded, error) {
-		return a.Reviews.UploadFile(ctx, in, files, image)
+		return a.Uploads.UploadFile(ctx, in, files, image)
 	}
 }
 
 // checkKey adds what only this part knows: how much the key has used.
 func (a *api) checkKey(ctx context.Context, tx *store.Tx, in schemas.Empty) (schemas.KeyCheck, error) {
-	out, err := a.Reviews.CheckKey(ctx, tx, in)
+	out, err := account.CheckKey(ctx, tx, in)
 	used := a.quotaOf(schemas.CheckKey.Contract).of(account.From(ctx).KeyID)
 	out.RateLimit = schemas.Quota{Limit: used.Limit, Remaining: used.Remaining(), ResetAt: used.ResetAt.UTC()}
 	return out, err

@@ -34,7 +34,7 @@ func (a *api) routes() {
 	read(a, schemas.GetOpenTask, tasks.GetOpenTask)
 	write(a, schemas.AcceptTask, tasks.AcceptTask)
 	write(a, schemas.StartTask, tasks.StartTask)
-	upload(a, schemas.SubmitProof, tasks.SubmitProof)
+	takeProof(a, schemas.SubmitProof, tasks.SubmitProof)
 	write(a, schemas.ReleaseTask, tasks.ReleaseTask)
 	write(a, schemas.PostOperatorMessage, tasks.PostOperatorMessage)
 	read(a, schemas.GetEarnings, tasks.GetEarnings)
@@ -47,6 +47,8 @@ func (a *api) routes() {
 	call(a, schemas.GetStatus, platform.Status)
 	download(a, schemas.GetBackup, platform.Backup)
 	call(a, schemas.GetCheck, platform.Check)
+	read(a, schemas.ListJobs, platform.Jobs)
+	write(a, schemas.RetryJob, platform.RetryJob)
 	writeSecret(a, schemas.CreateHouseKey, accounts.CreateHouseKey, func(out schemas.CreateKeyResponse) string { return out.ID })
 
 	a.loopRoutes()

@@ -23,6 +23,7 @@ type fixture struct {
 	key    bool   // it is about an agent's key
 	person bool   // it is about a person of the house
 	group  bool   // it is about a group of people
+	job    bool   // it is about a job that failed
 	passes bool   // others' objects are passed over, not refused
 	query  func(o object) string
 	body   func(o object) any
@@ -80,6 +81,8 @@ func (h *house) fixtures() map[string]fixture {
 		schemas.GetStatus.Info().Pattern():           {},
 		schemas.GetBackup.Info().Pattern():           {},
 		schemas.GetCheck.Info().Pattern():            {},
+		schemas.ListJobs.Info().Pattern():            {},
+		schemas.RetryJob.Info().Pattern():            {job: true},
 		schemas.ListGroups.Info().Pattern():          {},
 		schemas.PutGroup.Info().Pattern():            {body: func(object) any { return map[string]any{"members": []string{"Bob"}} }},
 		schemas.DeleteGroup.Info().Pattern():         {group: true},
@@ -181,13 +184,15 @@ func (f fixture) make(h *house, crowd crowd) object {
 		name := fmt.Sprintf("group%d", h.made)
 		h.must(h.owner(), "PUT", "/platform/v1/groups/"+name, map[string]any{"members": []string{"Bob"}})
 		return object{group: name, mode: account.Live}
+	case f.job:
+		return object{job: h.failedJob(), mode: account.Live}
 	}
 	return object{operator: crowd.bob, group: "night-shift"}
 }
 
 func (h *house) try(c who, info schemas.Info, f fixture, o object) answer {
 	h.t.Helper()
-	path := strings.NewReplacer("{task_id}", o.task, "{n}", "1", "{key_id}", o.key, "{person_id}", o.person, "{group}", o.group).Replace(info.Contract.Prefix() + info.Path)
+	path := strings.NewReplacer("{task_id}", o.task, "{n}", "1", "{key_id}", o.key, "{person_id}", o.person, "{group}", o.group, "{job_id}", o.job).Replace(info.Contract.Prefix() + info.Path)
 	require.NotContains(h.t, path, "//", "the fixture fills in the whole path")
 	if f.query != nil {
 		path += f.query(o)

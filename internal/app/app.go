@@ -23,6 +23,7 @@ import (
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
@@ -31,6 +32,7 @@ import (
 	"humanops-mcp/internal/signedlink"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -53,6 +55,8 @@ type App struct {
 	blobs     *blob.Store
 	accounts  *account.Service
 	tasks     *task.Service
+	loops     *loop.Service
+	uploads   *upload.Service
 	reviews   *review.Service
 	receipts  *receipt.Service
 	passkeys  *passkey.Service
@@ -119,11 +123,10 @@ func (a *App) buildServices(sealer *seal.Sealer) {
 	a.feed = event.NewFeed(a.store, a.opts.Clock, a.opts.Logger)
 	a.runner = job.NewRunner(a.store, a.opts.Clock, a.opts.Logger)
 	a.changes = change.New(change.Deps{Store: a.store, Feed: a.feed, Clock: a.opts.Clock, Logger: a.opts.Logger})
+	a.buildLoops()
 	a.hooks = webhook.New(webhook.Config{
 		Store: a.store, Sealer: sealer, AllowPrivate: a.cfg.WebhooksPrivate, Clock: a.opts.Clock,
-		Loop: func(ctx context.Context, tx *store.Tx, name string) (string, error) {
-			return a.reviews.LoopID(ctx, tx, name)
-		},
+		Loop: a.loops.ID,
 	}, a.opts.Logger)
 	a.buildReviews(sealer)
 	a.tasks = task.NewService(task.Deps{
@@ -154,18 +157,27 @@ func (a *App) registerJobs() {
 	a.runner.Every("review.links.sweep", 24*time.Hour, review.Sweep)
 }
 
-func (a *App) buildReviews(sealer *seal.Sealer) {
-	chosen, private := a.cfg.Reviews, a.cfg.WebhooksPrivate
-	a.receipts = receipt.NewService(receipt.Config{Issuer: a.cfg.PublicURL, TTL: chosen.ReceiptTTL}, sealer)
+func (a *App) buildLoops() {
 	a.passkeys = passkey.NewService(passkey.Config{PublicURL: a.cfg.PublicURL})
+	a.loops = loop.NewService(loop.Deps{Accounts: a.accounts, Passkeys: a.passkeys}, loop.Config{
+		PublicURL: a.cfg.PublicURL, InviteTTL: a.cfg.Reviews.InviteTTL, Mail: a.mails(), Chat: len(a.cfg.NotifyURLs) > 0,
+	})
+}
+
+func (a *App) mails() bool { return a.cfg.SMTP.Host != "" && a.cfg.SMTP.From != "" }
+
+func (a *App) buildReviews(sealer *seal.Sealer) {
+	chosen := a.cfg.Reviews
+	a.receipts = receipt.NewService(receipt.Config{Issuer: a.cfg.PublicURL, TTL: chosen.ReceiptTTL}, sealer)
 	a.reviews = review.NewService(review.Deps{
-		Store: a.store, Accounts: a.accounts, Blobs: a.blobs, Changes: a.changes, Webhooks: a.hooks, Clock: a.opts.Clock, Logger: a.opts.Logger,
+		Store: a.store, Accounts: a.accounts, Changes: a.changes, Webhooks: a.hooks, Loops: a.loops, Clock: a.opts.Clock, Logger: a.opts.Logger,
 		Sealer: sealer, Passkeys: a.passkeys, Receipts: a.receipts,
 	}, review.Config{
-		PublicURL: a.cfg.PublicURL, Lease: chosen.Lease, LinkTTL: chosen.LinkTTL, InviteTTL: chosen.InviteTTL,
-		ReceiptTTL: chosen.ReceiptTTL, SimulatedStep: chosen.SimulatedStep,
-		Mail: a.cfg.SMTP.Host != "" && a.cfg.SMTP.From != "", Chat: len(a.cfg.NotifyURLs) > 0, PrivateCallbacks: private,
+		PublicURL: a.cfg.PublicURL, Lease: chosen.Lease, LinkTTL: chosen.LinkTTL,
+		SimulatedStep: chosen.SimulatedStep,
+		Mail: a.mails(), Chat: len(a.cfg.NotifyURLs) > 0, PrivateCallbacks: a.cfg.WebhooksPrivate,
 	})
+	a.uploads = upload.NewService(upload.Deps{Store: a.store, Blobs: a.blobs, Shown: a.reviews.ShowsUpload}, a.cfg.PublicURL)
 }
 
 func (a *App) letters() notify.Config {

@@ -35,7 +35,7 @@ func (a *App) takeUp(ctx context.Context, tx *store.Tx) error {
 	if err := a.reclaim(ctx, tx); err != nil {
 		return err
 	}
-	if err := a.reviews.EnsureLoops(ctx, tx); err != nil {
+	if err := a.loops.EnsureLoops(ctx, tx); err != nil {
 		return err
 	}
 	if err := a.receipts.EnsureKey(ctx, tx); err != nil {

@@ -11,6 +11,7 @@ import (
 	"humanops-mcp/internal/api"
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/edge"
+	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web"
 	"humanops-mcp/schemas"
@@ -26,9 +27,9 @@ func (a *App) LocalHandler() http.Handler { return a.local }
 func (a *App) buildHandlers(ctx context.Context) error {
 	config := a.apiConfig()
 	routes := api.Routes(api.Deps{
-		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Loops: a.loops, Uploads: a.uploads, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
 		Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
-		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check},
+		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check, Jobs: job.List, RetryJob: job.Retry},
 	})
 	local := config
 	local.Local = false // a socket has no host name to check
@@ -81,7 +82,7 @@ func (a *App) router(config api.Config, rest http.Handler, mcp map[string]http.H
 		mux.Handle(path, handler)
 	}
 	mux.Handle("/", web.New(web.Deps{
-		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Passkeys: a.passkeys, Clock: a.opts.Clock, Logger: a.opts.Logger,
+		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Loops: a.loops, Uploads: a.uploads, Passkeys: a.passkeys, Clock: a.opts.Clock, Logger: a.opts.Logger,
 		Config: web.Config{PublicURL: a.cfg.PublicURL, Secure: strings.HasPrefix(a.cfg.PublicURL, "https://"), Address: api.Address},
 	}))
 	return mux

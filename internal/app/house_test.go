@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +102,7 @@ func (h *house) tryOpen() error {
 		return err
 	}
 	h.app, h.server = built, server
+	storetest.Attach(h.t, built.store, store.Options{Path: filepath.Join(h.dir, "humanops.db"), DatabaseURL: cfg.DatabaseURL})
 	server.Config.Handler = built.Handler()
 	server.Start()
 	h.url = server.URL
@@ -279,7 +279,7 @@ type object struct {
 	operatorID      string
 	task, estimate  string
 	key, person     string
-	group           string
+	group, job      string
 	mode            string
 }
 
@@ -352,68 +352,41 @@ func photoBytes(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// tables are all that the migrations make, under the names that they end up with.
-func tables(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("../store/migrations/*.sql")
-	require.NoError(t, err)
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, match := range tableNames.FindAllStringSubmatch(string(raw), -1) {
-			if !strings.HasSuffix(match[1], "_again") {
-				names = append(names, match[1])
-			}
-		}
+// tables are all that the database has.
+func (h *house) tables() []string {
+	if h.app.store.Kind() == "postgres" {
+		return storetest.Texts(h.t, h.app.store, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 	}
-	return names
+	return storetest.Texts(h.t, h.app.store, "SELECT name FROM sqlite_master WHERE type = 'table'")
 }
-
-var tableNames = regexp.MustCompile(`CREATE TABLE (\w+)`)
 
 // state is how many rows each table has and where each task stands: equal before and
 // after when nothing changed. The ledger must be exact whenever it is taken.
 func (h *house) state() map[string]string {
 	h.t.Helper()
 	out := map[string]string{}
+	counts := make([]string, 0, 50)
+	for _, table := range h.tables() {
+		counts = append(counts, "SELECT '"+table+" ' || CAST(COUNT(*) AS TEXT) FROM "+table)
+	}
+	for _, text := range []string{
+		strings.Join(counts, " UNION ALL "),
+		`SELECT t.id || ' ' || t.status || ' ' || s.version || ' ' || s.seen || ' ' || t.agent_messages || ' ' || t.operator_messages
+			FROM tasks t JOIN subjects s ON s.id = t.id`,
+		"SELECT id || ' ' || revoked_at FROM api_keys", "SELECT id || ' ' || removed_at FROM people",
+		"SELECT r.id || ' ' || r.status || ' ' || s.version || ' ' || s.seen || ' ' || s.entries FROM reviews r JOIN subjects s ON s.id = r.id",
+		"SELECT id || ' ' || slug || ' ' || version FROM loops", "SELECT id || ' ' || url || ' ' || updated_at FROM webhooks",
+		"SELECT review_id || ' ' || consumed_at FROM receipts",
+	} {
+		for _, row := range storetest.Texts(h.t, h.app.store, text) {
+			key, value, _ := strings.Cut(row, " ")
+			out[key] = value
+		}
+	}
 	ctx := h.t.Context()
-	require.NoError(h.t, h.app.store.Read(ctx, func(tx *store.Tx) error {
-		for _, table := range tables(h.t) {
-			if err := collect(ctx, tx, out, "SELECT '"+table+"', CAST(count(*) AS TEXT) FROM "+table); err != nil {
-				return err
-			}
-		}
-		for _, text := range []string{
-			"SELECT id, status || ' ' || version || ' ' || seen_version || ' ' || agent_messages || ' ' || operator_messages FROM tasks",
-			"SELECT id, CAST(revoked_at AS TEXT) FROM api_keys", "SELECT id, CAST(removed_at AS TEXT) FROM people",
-			"SELECT id, status || ' ' || version || ' ' || seen_version || ' ' || audit_count FROM reviews",
-			"SELECT id, slug || ' ' || version FROM loops", "SELECT id, url || ' ' || updated_at FROM webhooks",
-			"SELECT review_id, CAST(consumed_at AS TEXT) FROM receipts",
-		} {
-			if err := collect(ctx, tx, out, text); err != nil {
-				return err
-			}
-		}
-		return ledger.Check(ctx, tx)
-	}))
+	require.NoError(h.t, h.app.store.Read(ctx, func(tx *store.Tx) error { return ledger.Check(ctx, tx) }))
 	require.NotEqual(h.t, "0", out["tasks"]+out["people"], "the queries find something")
 	return out
-}
-
-func collect(ctx context.Context, tx *store.Tx, into map[string]string, text string) error {
-	rows, err := tx.Query(ctx, text)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key, value string
-		if err := rows.Scan(&key, &value); err != nil {
-			return err
-		}
-		into[key] = value
-	}
-	return rows.Err()
 }
 
 // unchanged runs calls that must leave everything as it was.

@@ -38,7 +38,7 @@ func (a *App) count(ctx context.Context, tx *store.Tx, out *schemas.PlatformStat
 		out.Tasks[row.Status] = int(row.Count)
 	}
 	jobs := map[*int]func() (int64, error){
-		&out.JobsWaiting: func() (int64, error) { return tx.CountJobs(ctx, "ready") },
+		&out.JobsWaiting: func() (int64, error) { return tx.CountWaitingJobs(ctx) },
 		&out.JobsFailed:  func() (int64, error) { return tx.CountJobs(ctx, "failed") },
 		&out.JobsDue:     func() (int64, error) { return tx.CountDueJobs(ctx, store.Micros(tx.Now())) },
 	}

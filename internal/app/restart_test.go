@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/daemon"
-	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 )
 
 // restart closes the platform, lets time pass, and opens it on the same folder.
@@ -157,10 +157,7 @@ func TestCredentialsThatOthersCanReadAreRefused(t *testing.T) {
 
 func TestADatabaseOfANewerProgramIsRefused(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
-		h.write(func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Exec(ctx, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
-			return err
-		})
+		storetest.Exec(t, h.app.store, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
 		h.close()
 		err := h.tryOpen()
 		require.ErrorContains(t, err, "newer humanops-mcp")

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"humanops-mcp/internal/job"
-	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/upload"
 )
 
 // sweepKind removes files that nobody knows: uploads that were refused or cut off.
@@ -27,7 +27,7 @@ func (a *App) registerSweep() {
 func (a *App) sweepBlobs(ctx context.Context, _ job.Job[struct{}]) (job.Finish, error) {
 	removed, err := a.blobs.Sweep(ctx, a.opts.Clock.Now().Add(-orphanAge), func(ctx context.Context, sha string) (used bool, err error) {
 		err = a.store.Read(ctx, func(tx *store.Tx) error {
-			for _, uses := range []func(context.Context, *store.Tx, string) (bool, error){a.tasks.UsesBlob, review.UsesBlob} {
+			for _, uses := range []func(context.Context, *store.Tx, string) (bool, error){a.tasks.UsesBlob, upload.UsesBlob} {
 				if used, err = uses(ctx, tx, sha); used || err != nil {
 					return err
 				}

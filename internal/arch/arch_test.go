@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/edge":       {"internal/codec", "internal/ident", "internal/clock", "schemas"},
 	"internal/lifecycle":  {"schemas"},
 	"internal/store":      {"internal/clock", "internal/ident", "schemas"},
-	"internal/job":        {"internal/store", "internal/clock", "internal/ident", "schemas"},
+	"internal/job":        {"internal/keyset", "internal/check", "internal/store", "internal/clock", "internal/ident", "schemas"},
 	"internal/event":      {"internal/store", "internal/clock", "internal/ident", "schemas"},
 	"internal/account":    {"internal/check", "internal/keyset", "internal/store", "internal/ledger", "internal/event", "internal/job", "internal/clock", "internal/ident", "schemas"},
 	"internal/ledger":     {"internal/store", "internal/ident", "schemas"},

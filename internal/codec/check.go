@@ -24,9 +24,8 @@ import (
 // checker walks a value along its schema, reports every problem, and returns the value
 // as it is to be read: without unknown members and nulls, with defaults filled in.
 type checker struct {
-	report   *report
-	strict   bool
-	defaults bool
+	report *report
+	strict bool
 }
 
 func (c *checker) value(path string, s *huma.Schema, n node) node {
@@ -87,9 +86,6 @@ func (c *checker) absent(path string, s *huma.Schema, n *node) {
 		if i < 0 || isZeroTime(s.Properties[name], n.members[i].value) {
 			c.report.add(join(path, name), "is required"+example(s.Properties[name]))
 		}
-	}
-	if !c.defaults {
-		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		if property := s.Properties[name]; property.Default != nil && n.find(name) < 0 {

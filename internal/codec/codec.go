@@ -1,7 +1,7 @@
 // Package codec turns JSON into typed values and back, by the tags of package schemas.
 //
 // One set of tags yields three things: the JSON Schema a model reads (Schema), the
-// OpenAPI document (OpenAPI) and the checks on what arrives (Decode, Validate). The
+// OpenAPI document (OpenAPI) and the checks on what arrives (Decode). The
 // schema comes from huma's engine; the checks walk that schema here, because every
 // problem has to be told at once, as a sentence, and without echoing what was sent.
 package codec
@@ -39,7 +39,7 @@ func Decode(raw []byte, v any, o Options) (warnings []string, err error) {
 	if o.Params != nil {
 		plan.overlay(&root, o.Params, &rep)
 	}
-	c := checker{report: &rep, strict: o.Strict, defaults: true}
+	c := checker{report: &rep, strict: o.Strict}
 	root = c.value("", plan.schema, root)
 	if err := rep.err(len(bytes.TrimSpace(raw)) == 0 && len(plan.body) > 0); err != nil {
 		return nil, err
@@ -50,26 +50,6 @@ func Decode(raw []byte, v any, o Options) (warnings []string, err error) {
 		return nil, schemas.NewError(schemas.CodeInvalid, "The JSON does not have the documented shape.")
 	}
 	return rep.warnings, nil
-}
-
-// Validate checks a typed value by the rules that Decode applies.
-func Validate(v any) error {
-	raw, err := Encode(v)
-	if err != nil {
-		return schemas.NewError(schemas.CodeInvalid, "The value cannot be written as JSON.")
-	}
-	var rep report
-	root, err := parse(raw, &rep)
-	if err != nil {
-		return err
-	}
-	t := reflect.TypeOf(v)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	c := checker{report: &rep, strict: true}
-	c.value("", planFor(t).schema, root)
-	return rep.err(false)
 }
 
 var encoding = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv2.FormatNilSliceAsNull(false), jsonv2.FormatNilMapAsNull(false))

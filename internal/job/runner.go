@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"humanops-mcp/internal/clock"
-	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -24,7 +22,7 @@ import (
 const (
 	// lease is how long a runner may be silent before its jobs go to another one.
 	// Runners extend it while they work, so a long job keeps its claim.
-	lease = time.Minute
+	lease = 20 * time.Second
 	poll  = 500 * time.Millisecond
 	// maxAttempts is for handlers that only write to the database: what fails so often
 	// fails for good.
@@ -57,6 +55,7 @@ type Runner struct {
 	periodic []periodic
 	slots    map[string]int64 // the last slot written, by name
 	limits   limits
+	turns    map[turn]queue // where the next claim goes on
 	wake     chan struct{}
 	busy     sync.WaitGroup
 	rng      func(n time.Duration) time.Duration
@@ -66,7 +65,7 @@ type Runner struct {
 func NewRunner(s *store.Store, clk clock.Clock, log *slog.Logger) *Runner {
 	r := &Runner{
 		store: s, clock: clk, log: log, handlers: map[string]handler{}, slots: map[string]int64{},
-		limits: newLimits(), wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
+		limits: newLimits(), turns: map[turn]queue{}, wake: make(chan struct{}, 1), rng: rand.N[time.Duration],
 	}
 	r.Every("job.sweep", 24*time.Hour, func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.DeleteFailedJobs(ctx, store.Micros(tx.Now().Add(-keepFailed)))
@@ -153,19 +152,6 @@ func (r *Runner) pause(ctx context.Context) time.Duration {
 	return min(poll, max(time.Millisecond, store.Time(next).Sub(r.clock.Now())))
 }
 
-// next is when there is something to do that a worker is free for, 0 for never.
-func (r *Runner) next(ctx context.Context) (int64, error) {
-	var times db.NextJobTimesRow
-	err := r.store.Read(ctx, func(tx *store.Tx) (err error) {
-		times, err = tx.NextJobTimes(ctx, r.limits.room())
-		return err
-	})
-	if times.RunAt == 0 || (times.LeaseUntil != 0 && times.LeaseUntil < times.RunAt) {
-		return times.LeaseUntil, err
-	}
-	return times.RunAt, err
-}
-
 // schedule writes the periodic jobs of the present slot. Their unique keys make one of
 // them of all that the runners write.
 func (r *Runner) schedule(ctx context.Context) error {
@@ -204,45 +190,6 @@ func (r *Runner) enqueueSlot(ctx context.Context, tx *store.Tx, name string, n i
 	return slot(name).Enqueue(ctx, tx, struct{}{}, Options{UniqueKey: fmt.Sprintf("%s:%d", name, n)})
 }
 
-// claim leases a batch of due jobs under a token of its own: what a claim lost to
-// another one, it can no longer complete.
-func (r *Runner) claim(ctx context.Context) (jobs []db.Job, token string, err error) {
-	token = ident.New("lease_")
-	err = r.store.Write(ctx, func(tx *store.Tx) error {
-		jobs = nil
-		now := store.Micros(r.clock.Now())
-		if _, err := tx.RescueJobs(ctx, db.RescueJobsParams{Now: now, LeaseBefore: now}); err != nil {
-			return err
-		}
-		for _, p := range r.limits.claims() {
-			p.LeaseBy, p.LeaseUntil, p.Now = token, store.Micros(r.clock.Now().Add(lease)), now
-			some, err := tx.ClaimJobs(ctx, p)
-			if err != nil {
-				return err
-			}
-			jobs = append(jobs, some...)
-		}
-		slices.SortFunc(jobs, func(a, b db.Job) int {
-			return cmp.Or(cmp.Compare(a.RunAt, b.RunAt), cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
-		})
-		jobs, err = r.withinLanes(ctx, tx, jobs)
-		return err
-	})
-	return jobs, token, err
-}
-
-// withinLanes gives back, in the claim's own transaction, the jobs that a lane has no
-// room for.
-func (r *Runner) withinLanes(ctx context.Context, tx *store.Tx, jobs []db.Job) ([]db.Job, error) {
-	kept, excess := r.limits.split(jobs)
-	for _, j := range excess {
-		if _, err := tx.ReturnJob(ctx, db.ReturnJobParams{ID: j.ID, LeaseBy: j.LeaseBy}); err != nil {
-			return nil, err
-		}
-	}
-	return kept, nil
-}
-
 // work gives each job a worker, and keeps their common lease until the last is done.
 func (r *Runner) work(ctx context.Context, jobs []db.Job, token string) {
 	r.limits.begin(jobs)
@@ -269,7 +216,7 @@ func (r *Runner) keepLease(ctx context.Context, token string) (stop func()) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-r.clock.After(lease / 3):
+			case <-r.clock.After(lease / 4):
 			}
 			err := r.store.Write(ctx, func(tx *store.Tx) error {
 				_, err := tx.ExtendLease(ctx, db.ExtendLeaseParams{LeaseBy: token, LeaseUntil: store.Micros(r.clock.Now().Add(lease))})

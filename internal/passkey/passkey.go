@@ -199,6 +199,26 @@ func (s *Service) HasEnrolled(ctx context.Context, tx *store.Tx, loopID, personI
 	return n > 0, err
 }
 
+// EnrolledIn tells whose passkeys count in a loop.
+func EnrolledIn(ctx context.Context, tx *store.Tx, loopID string) (map[string]bool, error) {
+	ids, err := tx.EnrolledIn(ctx, loopID)
+	enrolled := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		enrolled[id] = true
+	}
+	return enrolled, err
+}
+
+// Disenrol has a person's passkeys count no more in a loop that they leave.
+func Disenrol(ctx context.Context, tx *store.Tx, loopID, personID string) error {
+	return tx.DeleteEnrolmentsIn(ctx, db.DeleteEnrolmentsInParams{LoopID: loopID, PersonID: personID})
+}
+
+// DisenrolAll has nobody's passkeys count in a loop any more.
+func DisenrolAll(ctx context.Context, tx *store.Tx, loopID string) error {
+	return tx.DeleteLoopPasskeysIn(ctx, loopID)
+}
+
 // Forget deletes all passkeys of a person who was removed.
 func (s *Service) Forget(ctx context.Context, tx *store.Tx, personID string) error {
 	if err := tx.DeleteEnrolmentsOf(ctx, personID); err != nil {

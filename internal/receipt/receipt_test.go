@@ -39,9 +39,8 @@ func newOffice(t *testing.T, s *store.Store, master byte) office {
 // issue signs a receipt for a request that it makes for the purpose.
 func (o office) issue(t *testing.T, r schemas.Receipt) (schemas.Receipt, error) {
 	t.Helper()
-	err := o.store.Write(t.Context(), func(tx *store.Tx) error {
-		addRequest(t, tx, r.RequestID)
-		var err error
+	addRequest(t, o.store, r.RequestID)
+	err := o.store.Write(t.Context(), func(tx *store.Tx) (err error) {
 		r, err = o.Issue(t.Context(), tx, r)
 		return err
 	})
@@ -49,7 +48,7 @@ func (o office) issue(t *testing.T, r schemas.Receipt) (schemas.Receipt, error) 
 }
 
 // addRequest puts in what a receipt refers to.
-func addRequest(t *testing.T, tx *store.Tx, id string) {
+func addRequest(t *testing.T, s *store.Store, id string) {
 	t.Helper()
 	for _, text := range []string{
 		"INSERT INTO people (id, name, name_key, email, phone, is_owner, is_operator, simulated, created_at) VALUES ('op_1', 'Ada', 'ada', '', '', TRUE, TRUE, FALSE, 1) ON CONFLICT DO NOTHING",
@@ -59,8 +58,7 @@ func addRequest(t *testing.T, tx *store.Tx, id string) {
 			response_config, on_timeout, timeout_seconds, content_hash, timeout_at, created_at, round_at, updated_at)
 		VALUES ('` + id + `', 'lo_1', 'ag_1', 'live', 'pending', 'deferred', 'markdown', 'low', 3, '?', 'api', 'boolean', '{}', 'cancel', 60, '', 1, 1, 1, 1) ON CONFLICT DO NOTHING`,
 	} {
-		_, err := tx.Exec(t.Context(), text)
-		require.NoError(t, err)
+		storetest.Exec(t, s, text)
 	}
 }
 

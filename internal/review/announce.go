@@ -3,14 +3,12 @@ package review
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/change"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -45,36 +43,8 @@ type requestEventData struct {
 	ResponseSource    *string               `json:"response_source"`
 	PreviousStatus    *schemas.ReviewStatus `json:"previous_status"`
 	Request           schemas.Review        `json:"request"`
-	Loop              loopBrief             `json:"loop"`
+	Loop              loops.Brief           `json:"loop"`
 	Reviewer          *schemas.ReviewPerson `json:"reviewer"`
-}
-
-// loopEvent is what webhooks are told of a loop.
-type loopEvent struct {
-	Event     string        `json:"event"`
-	EventID   string        `json:"event_id"`
-	Timestamp time.Time     `json:"timestamp"`
-	LoopID    string        `json:"loop_id"`
-	CreatedAt time.Time     `json:"created_at"`
-	Data      loopEventData `json:"data"`
-}
-
-type loopEventData struct {
-	LoopID string                `json:"loop_id"`
-	Loop   loopBrief             `json:"loop"`
-	Member *schemas.ReviewPerson `json:"member,omitempty"`
-}
-
-type loopBrief struct {
-	ID          string `json:"id"`
-	Slug        string `json:"slug"`
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	Icon        string `json:"icon"`
-}
-
-func briefLoop(l db.Loop) loopBrief {
-	return loopBrief{ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Icon: l.Icon}
 }
 
 // announce tells webhooks, and of outcomes the request's own address. Everybody is sent
@@ -108,34 +78,6 @@ func announced(r request, e Event) string {
 	}
 }
 
-// announceMember tells webhooks who came into a loop or left it.
-func (s *Service) announceMember(ctx context.Context, tx *store.Tx, event, loopID, personID string) error {
-	p, err := tx.PersonByID(ctx, personID)
-	if err != nil {
-		return fmt.Errorf("find the member of an event: %w", err)
-	}
-	return announceLoop(ctx, tx, event, loopID, &schemas.ReviewPerson{UserID: p.ID, Name: p.Name, Email: p.Email})
-}
-
-// announceLoop tells the webhooks of the agent that made the loop, and the owner's.
-func announceLoop(ctx context.Context, tx *store.Tx, event, loopID string, member *schemas.ReviewPerson) error {
-	loop, err := tx.LoopByID(ctx, loopID)
-	if err != nil {
-		return fmt.Errorf("find the loop of an event: %w", err)
-	}
-	if loop.Mode == account.Test {
-		member = nil // its owner stands in it, and anybody can have a test key
-	}
-	e := webhook.Event{ID: change.NewEventID(), Name: event, LoopID: loopID, AgentID: loop.AgentID, Mode: loop.Mode, Public: true}
-	e.Body = func() ([]byte, error) {
-		return json.Marshal(loopEvent{
-			Event: event, EventID: e.ID, Timestamp: tx.Now().UTC(), LoopID: loop.ID, CreatedAt: store.Time(loop.CreatedAt),
-			Data: loopEventData{LoopID: loop.ID, Loop: briefLoop(loop), Member: member},
-		})
-	}
-	return webhook.Announce(ctx, tx, e)
-}
-
 func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.Event, r request, previous schemas.ReviewStatus) ([]byte, error) {
 	asAgent := account.With(ctx, account.Caller{AgentID: r.AgentID, Mode: r.Mode})
 	around, err := s.around(asAgent, tx, []request{r})
@@ -148,9 +90,9 @@ func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.Event
 		ResponseData: answered(v), ResponseBy: v.ResponseByUser, ResponseAt: v.ResponseAt,
 		ResponseTimeSeconds: v.ResponseTimeSeconds, CreatedAt: v.CreatedAt,
 		Data: requestEventData{
-			RequestID: v.ID, LoopID: v.LoopID, Decision: textPointer(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: timePointer(r.EndedAt),
+			RequestID: v.ID, LoopID: v.LoopID, Decision: textPointer(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: store.TimePointer(r.EndedAt),
 			ResponseData: answered(v), EffectiveResponse: v.EffectiveResponse, ResponseSource: textPointer(v.ResponseSource),
-			PreviousStatus: statusPointer(previous), Request: v, Loop: briefLoop(around.loops[r.LoopID]), Reviewer: v.ResponseByUser,
+			PreviousStatus: statusPointer(previous), Request: v, Loop: loops.BriefOf(around.loops[r.LoopID]), Reviewer: v.ResponseByUser,
 		},
 	})
 }

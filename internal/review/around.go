@@ -1,11 +1,17 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/receipt"
+
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
@@ -28,10 +34,10 @@ type around struct {
 
 // mine is what concerns the person who asks.
 type mine struct {
-	member   map[string]bool                   // of the loop
-	enrolled map[string]bool                   // with a passkey, in the loop
-	asked    map[string][]db.CircleOfReviewRow // by request
-	answered map[string]map[int64]bool         // by request and step, in this round
+	member   map[string]bool           // of the loop
+	enrolled map[string]bool           // with a passkey, in the loop
+	asked    map[string][]askedPerson  // by request
+	answered map[string]map[int64]bool // by request and step, in this round
 }
 
 // around reads what the views of some requests need: a fixed number of queries, however
@@ -75,7 +81,7 @@ func needsOf(rows []request) needs {
 		if r.Mode == account.Live {
 			n.asked = append(n.asked, r.ID)
 		}
-		if several(modeOf(r)) {
+		if quorum.Several(modeOf(r)) {
 			n.several = append(n.several, r.ID)
 		}
 		if r.Status == string(schemas.ReviewCompleted) {
@@ -101,23 +107,41 @@ func among[R any](ctx context.Context, query func(context.Context, string) ([]R,
 	return err
 }
 
-func (a *around) readLoops(ctx context.Context, tx *store.Tx, n needs) error {
-	a.loops = map[string]db.Loop{}
-	return among(ctx, tx.LoopsByIDs, n.loops, func(l db.Loop) { a.loops[l.ID] = l })
+func (a *around) readLoops(ctx context.Context, tx *store.Tx, n needs) (err error) {
+	a.loops, err = loops.ByIDs(ctx, tx, n.loops)
+	return err
 }
 
 func (a *around) readRecipients(ctx context.Context, tx *store.Tx, n needs) error {
-	a.recipients, a.mine.asked = map[string][]schemas.Recipient{}, map[string][]db.CircleOfReviewRow{}
-	return among(ctx, tx.RecipientsOf, n.asked, func(r db.RecipientsOfRow) {
-		p := schemas.Recipient{UserID: r.ID, Name: r.Name, Email: r.Email, Role: r.Role, NotificationSent: r.Notified == "sent"}
-		if !p.NotificationSent {
-			p.NotificationError = r.Notified
-		}
-		if p.UserID == a.caller.PersonID {
-			a.mine.asked[r.ReviewID] = append(a.mine.asked[r.ReviewID], db.CircleOfReviewRow{PersonID: r.ID, Step: r.Step, Reason: r.Reason})
-		}
-		a.recipients[r.ReviewID] = addRecipient(a.recipients[r.ReviewID], p)
+	rows, err := tx.RecipientsOf(ctx, store.IDs(n.asked))
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.PersonID
+	}
+	people, err := peopleNamed(ctx, tx, ids)
+	slices.SortStableFunc(rows, func(x, y db.ReviewRecipient) int {
+		return cmp.Or(cmp.Compare(x.CreatedAt, y.CreatedAt), cmp.Compare(x.Step, y.Step), cmp.Compare(people[x.PersonID].Name, people[y.PersonID].Name))
 	})
+	a.recipients, a.mine.asked = map[string][]schemas.Recipient{}, map[string][]askedPerson{}
+	for _, row := range rows {
+		a.recipients[row.ReviewID] = addRecipient(a.recipients[row.ReviewID], recipient(row, people[row.PersonID]))
+		if row.PersonID == a.caller.PersonID {
+			a.mine.asked[row.ReviewID] = append(a.mine.asked[row.ReviewID], askedPerson{ReviewRecipient: row})
+		}
+	}
+	return err
+}
+
+// recipient is somebody whom a request reached, and how they were told.
+func recipient(row db.ReviewRecipient, p schemas.ReviewPerson) schemas.Recipient {
+	out := schemas.Recipient{UserID: row.PersonID, Name: p.Name, Email: p.Email, Role: row.Role, NotificationSent: row.Notified == notify.Sent}
+	if !out.NotificationSent {
+		out.NotificationError = row.Notified
+	}
+	return out
 }
 
 // addRecipient lists a person once, although several steps may ask them.
@@ -154,11 +178,13 @@ func (a *around) readKept(ctx context.Context, tx *store.Tx, n needs) error {
 	if err := among(ctx, tx.FeedbackOf, n.completed, func(id string) { a.feedback[id] = true }); err != nil {
 		return err
 	}
-	return among(ctx, tx.ReceiptsOf, n.withReceipt, func(r db.ReceiptsOfRow) {
+	receipts, err := receipt.Of(ctx, tx, n.withReceipt)
+	for _, r := range receipts {
 		if r.Round == n.round[r.ReviewID] {
-			a.receipts[r.ReviewID] = timePointer(r.ConsumedAt)
+			a.receipts[r.ReviewID] = store.TimePointer(r.ConsumedAt)
 		}
-	})
+	}
+	return err
 }
 
 func (a *around) readMembership(ctx context.Context, tx *store.Tx, n needs) error {
@@ -166,8 +192,8 @@ func (a *around) readMembership(ctx context.Context, tx *store.Tx, n needs) erro
 		return nil
 	}
 	a.mine.member = map[string]bool{}
-	loops, err := tx.ActiveLoopsOf(ctx, a.caller.PersonID)
-	for _, id := range loops {
+	mine, err := loops.Of(ctx, tx, a.caller.PersonID)
+	for _, id := range mine {
 		a.mine.member[id] = true
 	}
 	return err
@@ -180,7 +206,7 @@ func (s *Service) readEnrolled(ctx context.Context, tx *store.Tx, a *around) (er
 	}
 	a.mine.enrolled = map[string]bool{}
 	for id, loop := range a.loops {
-		if !s.settings(loop).Passkey {
+		if !loops.Settings(loop).Passkey {
 			continue
 		}
 		if a.mine.enrolled[id], err = s.Passkeys.HasEnrolled(ctx, tx, id, a.caller.PersonID); err != nil {

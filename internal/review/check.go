@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/check"
+	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -204,6 +205,6 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 func contentHash(mode, loopID string, in *schemas.NewReview, digest string) string {
 	asked := *in
 	asked.Action, asked.CallbackSecret, asked.AllowDuplicate, asked.Spelling = nil, "", false, ""
-	sum := sha256.Sum256([]byte(jsonText([]any{mode, loopID, digest, asked})))
+	sum := sha256.Sum256([]byte(store.JSON([]any{mode, loopID, digest, asked})))
 	return hex.EncodeToString(sum[:])
 }

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -21,19 +23,19 @@ var errNobody = schemas.NewError(schemas.CodeInvalid, "No active members found i
 // group is some people who are asked alike.
 type group struct {
 	step   int64
-	people []member
+	people []loops.Member
 	reason string
 }
 
 // choose finds who is asked, and refuses what they could never decide.
 func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *request, d draft) ([]group, error) {
-	settings := s.settings(loop)
-	able, err := s.active(ctx, tx, loop.ID)
+	settings := loops.Settings(loop)
+	able, err := s.Loops.Active(ctx, tx, loop.ID)
 	if err != nil {
 		return nil, err
 	}
 	if settings.Passkey {
-		able = slices.DeleteFunc(able, func(m member) bool { return !m.Enrolled })
+		able = slices.DeleteFunc(able, func(m loops.Member) bool { return !m.Enrolled })
 	}
 	if len(able) == 0 && (!settings.AcceptUnattended || d.mode != nil || len(d.assignTo) > 0) {
 		return nil, errNobody
@@ -48,23 +50,26 @@ func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *req
 		if err != nil {
 			return nil, err
 		}
-		return chooseSeveral(people, d.mode, reasonAssigned, tx.Now())
+		return chooseSeveral(ctx, tx, people, d.mode, reasonAssigned)
 	case d.mode != nil:
 		r.Restricted = true
-		return chooseSeveral(able, d.mode, reasonLoop, tx.Now())
+		return chooseSeveral(ctx, tx, able, d.mode, reasonLoop)
 	}
 	return s.route(ctx, tx, loop, r, able)
 }
 
 // route asks the whole loop, or the one whose turn it is.
-func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *request, able []member) ([]group, error) {
-	routing := s.settings(loop).Routing
-	people := byID(able, oncall.Choose(routing, candidates(able, tx.Now())))
+func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *request, able []loops.Member) ([]group, error) {
+	routing := loops.Settings(loop).Routing
+	from, err := candidates(ctx, tx, able)
+	if err != nil {
+		return nil, err
+	}
+	people := byID(able, oncall.Choose(routing, from))
 	if routing == oncall.RoundRobin || routing == oncall.LeastLoaded {
 		r.Restricted = len(people) > 0
 		for _, m := range people {
-			err := tx.TouchAssigned(ctx, db.TouchAssignedParams{LoopID: loop.ID, PersonID: m.ID, LastAssignedAt: store.Micros(tx.Now())})
-			if err != nil {
+			if err := loops.NoteAssigned(ctx, tx, loop.ID, m.ID); err != nil {
 				return nil, err
 			}
 		}
@@ -72,7 +77,7 @@ func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *requ
 	return []group{{people: people, reason: reasonLoop}}, nil
 }
 
-func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, able []member, steps []schemas.ReviewStep) ([]group, error) {
+func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, able []loops.Member, steps []schemas.ReviewStep) ([]group, error) {
 	groups := make([]group, 0, len(steps))
 	for i, step := range steps {
 		field := fmt.Sprintf("review_mode.steps[%d]", i)
@@ -80,7 +85,7 @@ func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, a
 		if err != nil {
 			return nil, err
 		}
-		if step.Mode == modeQuorum && step.Threshold > len(people) {
+		if step.Mode == quorum.Quorum && step.Threshold > len(people) {
 			return nil, unreachable(field+".threshold", len(people), step.Threshold)
 		}
 		groups = append(groups, group{int64(i) + 1, people, reasonAssigned})
@@ -90,33 +95,33 @@ func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, a
 
 // pick finds named people among those who can decide. Of a group those are asked who can;
 // a person who is named and cannot is refused.
-func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []member, field string, names []string) ([]member, error) {
-	var people []member
+func (s *Service) pick(ctx context.Context, tx *store.Tx, loop db.Loop, able []loops.Member, field string, names []string) ([]loops.Member, error) {
+	var people []loops.Member
 	for i, name := range names {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		named, err := s.named(ctx, tx, loop, []string{name})
+		named, err := s.Loops.Named(ctx, tx, loop, []string{name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
-			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quote(name)+". Name active members of the loop, or groups of them")
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+loops.Quote(name)+". Name active members of the loop, or groups of them")
 		}
 		if err != nil {
 			return nil, err
 		}
-		var can []member
+		var can []loops.Member
 		for _, m := range named {
 			can = append(can, byID(able, []string{m.ID})...)
 		}
 		if len(can) == 0 {
-			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+quote(name)+". Name active members of the loop, or groups of them")
+			return nil, schemas.Invalid(at, "names nobody who can decide in this loop; got "+loops.Quote(name)+". Name active members of the loop, or groups of them")
 		}
-		people = join(people, can)
+		people = loops.Union(people, can)
 	}
 	return people, nil
 }
 
 // chooseSeveral asks as many as the mode wants: all of them, or of a quorum those who are
 // available and have the least before them.
-func chooseSeveral(people []member, mode *schemas.ReviewMode, reason string, now time.Time) ([]group, error) {
-	if mode == nil || mode.Mode != modeQuorum {
+func chooseSeveral(ctx context.Context, tx *store.Tx, people []loops.Member, mode *schemas.ReviewMode, reason string) ([]group, error) {
+	if mode == nil || mode.Mode != quorum.Quorum {
 		return []group{{people: people, reason: reason}}, nil
 	}
 	if mode.Of > len(people) {
@@ -128,7 +133,11 @@ func chooseSeveral(people []member, mode *schemas.ReviewMode, reason string, now
 	if mode.Of == 0 || mode.Of == len(people) {
 		return []group{{people: people, reason: reason}}, nil
 	}
-	left, chosen := candidates(people, now), []string{}
+	left, err := candidates(ctx, tx, people)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []string
 	for len(chosen) < mode.Of {
 		id := oncall.Choose(oncall.LeastLoaded, left)[0]
 		chosen = append(chosen, id)
@@ -141,16 +150,26 @@ func unreachable(field string, people, got int) error {
 	return schemas.Invalid(field, fmt.Sprintf("must be at most the %d people who can decide; got %d", people, got))
 }
 
-func candidates(people []member, now time.Time) []oncall.Candidate {
-	list := make([]oncall.Candidate, 0, len(people))
-	for _, m := range people {
-		list = append(list, oncall.Candidate{PersonID: m.ID, LastAssigned: m.LastAssigned, Open: m.Open, Available: oncall.Available(m.Availability, now)})
+// candidates are people with how much each of them has before them.
+func candidates(ctx context.Context, tx *store.Tx, people []loops.Member) ([]oncall.Candidate, error) {
+	ids := make([]string, len(people))
+	for i, m := range people {
+		ids[i] = m.ID
 	}
-	return list
+	rows, err := tx.OpenByPerson(ctx, store.IDs(ids))
+	open := make(map[string]int, len(rows))
+	for _, row := range rows {
+		open[row.PersonID] = int(row.Open)
+	}
+	list := make([]oncall.Candidate, len(people))
+	for i, m := range people {
+		list[i] = oncall.Candidate{PersonID: m.ID, LastAssigned: m.LastAssigned, Open: open[m.ID], Available: oncall.Available(m.Availability, tx.Now())}
+	}
+	return list, err
 }
 
-func byID(people []member, ids []string) []member {
-	var out []member
+func byID(people []loops.Member, ids []string) []loops.Member {
+	var out []loops.Member
 	for _, m := range people {
 		if slices.Contains(ids, m.ID) {
 			out = append(out, m)
@@ -162,10 +181,10 @@ func byID(people []member, ids []string) []member {
 // setClocks starts the clocks of a round: to be claimed, and of the escalation. routed
 // says that the request went to a single person, who does not get to keep it for ever.
 func (s *Service) setClocks(loop db.Loop, r *request, now time.Time, routed bool) {
-	settings := s.settings(loop)
+	settings := loops.Settings(loop)
 	r.ClaimBy, r.EscalationStep, r.EscalationLast = 0, 0, ""
 	switch {
-	case several(modeOf(*r)):
+	case quorum.Several(modeOf(*r)):
 	case settings.ClaimSeconds > 0:
 		r.ClaimBy = store.Micros(now.Add(seconds(settings.ClaimSeconds)))
 	case routed:

@@ -2,10 +2,11 @@ package review
 
 import (
 	"context"
-	"slices"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -34,7 +35,7 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, id string) (locked, er
 	if l.request, err = s.lockVisible(ctx, tx, id); err != nil {
 		return l, err
 	}
-	l.loop, err = tx.LoopByID(ctx, l.LoopID)
+	l.loop, err = loops.ByID(ctx, tx, l.LoopID)
 	return l, err
 }
 
@@ -68,7 +69,7 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 	if err := s.mayClaim(ctx, tx, l); err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	settings := s.settings(l.loop)
+	settings := loops.Settings(l.loop)
 	until := store.Micros(tx.Now().Add(orDefault(settings.LeaseSeconds, s.cfg.Lease)))
 	claim := s.claim
 	if l.line.ClaimedBy != "" {
@@ -82,7 +83,7 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 }
 
 func (s *Service) claim(ctx context.Context, tx *store.Tx, l locked, until int64) (request, error) {
-	settings, now := s.settings(l.loop), store.Micros(tx.Now())
+	settings, now := loops.Settings(l.loop), store.Micros(tx.Now())
 	return s.life.Move(ctx, tx, l.request, move{Event: Claim, By: l.caller.Actor(), Edit: func(r *request) {
 		change.Claim(&r.line, l.caller.PersonID, now, until)
 		change.Rewarn(&r.line, clockDecide)
@@ -107,7 +108,7 @@ func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) error {
 		return s.life.Refusal(ctx, tx, l.request)
 	case l.line.ClaimedBy != "" && l.line.ClaimedBy != l.caller.PersonID:
 		return s.held(ctx, tx, l.request)
-	case several(modeOf(l.request)):
+	case quorum.Several(modeOf(l.request)):
 		return conflict(l.request, "Several people decide this request, so nobody claims it. Just answer it.")
 	}
 	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
@@ -151,24 +152,23 @@ func (s *Service) leaseEnd(ctx context.Context, tx *store.Tx, r request, at int6
 	return s.escalateNow(ctx, tx, r)
 }
 
-// unclaim takes back what a person has claimed, everywhere or in the loops that are
-// named: they were removed.
-func (s *Service) unclaim(ctx context.Context, tx *store.Tx, personID string, loopIDs ...string) error {
+// unclaim takes back what a person has claimed in a loop, or with "" everywhere: they left.
+func (s *Service) unclaim(ctx context.Context, tx *store.Tx, personID, loopID string) error {
 	claimed, err := s.life.Claims(ctx, tx, personID)
 	if err != nil {
 		return err
 	}
 	for _, id := range claimed {
-		if err := s.takeBack(ctx, tx, id, personID, loopIDs); err != nil {
+		if err := s.takeBack(ctx, tx, id, personID, loopID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID string, loopIDs []string) error {
+func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID, loopID string) error {
 	r, err := s.life.Lock(ctx, tx, id)
-	if err != nil || r.line.ClaimedBy != personID || len(loopIDs) > 0 && !slices.Contains(loopIDs, r.LoopID) {
+	if err != nil || r.line.ClaimedBy != personID || loopID != "" && loopID != r.LoopID {
 		return err
 	}
 	_, err = s.life.Move(ctx, tx, r, move{Event: LeaseEnd, By: change.System, With: Claimed{personID, "no longer there"}})

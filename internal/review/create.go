@@ -11,6 +11,8 @@ import (
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -37,13 +39,11 @@ func (s *Service) CreateReview(ctx context.Context, tx *store.Tx, in schemas.Cre
 	if !isAgent(c) {
 		return schemas.ReviewCreated{}, forbidden("Only an agent's key asks for reviews.")
 	}
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	loop, err := s.Loops.Find(ctx, tx, in.LoopID)
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	if _, err := tx.HoldLoop(ctx, loop.ID); store.NotFound(err) {
-		return schemas.ReviewCreated{}, errNoLoop
-	} else if err != nil {
+	if err := loops.Hold(ctx, tx, loop.ID); err != nil {
 		return schemas.ReviewCreated{}, err
 	}
 	agent, err := account.LockAgent(ctx, tx, c.AgentID)
@@ -73,15 +73,15 @@ type draft struct {
 }
 
 func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.NewReview) (draft, error) {
-	settings := s.settings(loop)
+	settings := loops.Settings(loop)
 	var p check.Problems
-	if err := p.Take(withinLoop(settings.Mode, &in)); err != nil {
+	if err := p.Take(quorum.Within(settings.Mode, &in)); err != nil {
 		return draft{}, err
 	}
 	if err := p.Take(checkNew(&in, s.cfg.PrivateCallbacks)); err != nil {
 		return draft{}, err
 	}
-	mode, err := checkMode("review_mode", in.ReviewMode)
+	mode, err := quorum.CheckMode("review_mode", in.ReviewMode)
 	if err := p.Take(err); err != nil {
 		return draft{}, err
 	}
@@ -101,7 +101,7 @@ func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in sche
 		return draft{}, err
 	}
 	if len(p) == 0 {
-		if err := p.Take(suits(mode, spec, byDefault)); err != nil {
+		if err := p.Take(quorum.Suits(mode, spec, byDefault)); err != nil {
 			return draft{}, err
 		}
 	}
@@ -151,10 +151,10 @@ func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.
 	r := db.Review{
 		ID: ident.Hex(), LoopID: loop.ID, AgentID: c.AgentID, KeyID: c.KeyID, Mode: c.Mode, Status: string(schemas.ReviewPending), Round: 1, ProcessingType: in.ProcessingType, Type: in.Type,
 		Priority: in.Priority, PriorityRank: priorityRank(in.Priority), Title: in.Title, RequestText: in.RequestText,
-		SearchText: searchText(in.Title, in.RequestText), Media: jsonText(mediaOf(in)), Context: string(in.Context),
+		SearchText: searchText(in.Title, in.RequestText), Media: store.JSON(mediaOf(in)), Context: string(in.Context),
 		Platform: in.Platform, PlatformVersion: in.PlatformVersion, AgentName: in.AgentName,
 		ResponseType: in.ResponseType, ResponseConfig: string(in.ResponseConfig), DefaultResponse: byDefault, OnTimeout: in.OnTimeout,
-		TimeoutSeconds: int64(in.TimeoutSeconds), Tags: jsonText(append([]string{}, in.Tags...)),
+		TimeoutSeconds: int64(in.TimeoutSeconds), Tags: store.JSON(append([]string{}, in.Tags...)),
 		Action: act.text, ActionDigest: act.digest, ContentHash: contentHash(c.Mode, loop.ID, in, act.digest),
 		TimeoutAt: store.Micros(tx.Now().Add(seconds(in.TimeoutSeconds))), CreatedAt: now, RoundAt: now, UpdatedAt: now,
 	}
@@ -162,8 +162,8 @@ func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.
 		r.Context = ""
 	}
 	if mode != nil {
-		r.ReviewMode = jsonText(mode)
-		if len(mode.Steps) > 0 && mode.Order == sequential {
+		r.ReviewMode = store.JSON(mode)
+		if len(mode.Steps) > 0 && mode.Order == quorum.Sequential {
 			r.Step = 1
 		}
 	}
@@ -261,10 +261,10 @@ func (s *Service) created(loop db.Loop, r request) schemas.ReviewCreated {
 
 // sayWho names those who are asked now, and says when nobody of them can know.
 func (s *Service) sayWho(out *schemas.ReviewCreated, r request, asked []group) {
-	var people []member
+	var people []loops.Member
 	for _, g := range asked {
 		if r.Step == 0 || g.step == r.Step {
-			people = join(people, g.people)
+			people = loops.Union(people, g.people)
 		}
 	}
 	out.BroadcastedTo = len(people)
@@ -291,8 +291,8 @@ func (s *Service) duplicate(ctx context.Context, tx *store.Tx, loop db.Loop, id 
 	}
 	out := s.created(loop, r)
 	out.Duplicate, out.Hint = true, sameRequest
-	markTest(&out.Sandboxed, r.Mode)
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	account.MarkTest(&out.Sandboxed, r.Mode)
+	asked, err := askedOf(ctx, tx, r)
 	seen := map[string]bool{}
 	for _, a := range asked {
 		if seen[a.PersonID] {

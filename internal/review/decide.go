@@ -12,7 +12,9 @@ import (
 	"humanops-mcp/internal/answer"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -54,7 +56,7 @@ func (s *Service) DecideReview(ctx context.Context, tx *store.Tx, in schemas.Dec
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	if s.settings(l.loop).Passkey {
+	if loops.Settings(l.loop).Passkey {
 		if err := s.proven(ctx, tx, l, in, &paper); err != nil {
 			return schemas.ReviewAnswer{}, err
 		}
@@ -160,7 +162,7 @@ func (p *ballotPaper) edit(r request, spec answer.Spec, arguments json.RawMessag
 		return schemas.Invalid("edited_arguments", "is given, but this request can only be approved as it was asked: whoever asks cannot use changed arguments. Reject it and say in the comment what to change")
 	case p.answer.Decision != schemas.Approved:
 		return schemas.Invalid("edited_arguments", "only goes with an approval; the answer here is "+p.answer.Decision)
-	case several(modeOf(r)):
+	case quorum.Several(modeOf(r)):
 		return schemas.Invalid("edited_arguments", "is only possible where one person decides, since the others approve what was asked. Ask for changes instead")
 	}
 	edited := *action(r.Action)
@@ -208,25 +210,25 @@ func (s *Service) count(ctx context.Context, tx *store.Tx, r request, paper ball
 	switch {
 	case err != nil:
 		return r, err
-	case v.decided:
+	case v.Decided:
 		return s.close(ctx, tx, r, paper, v, votes)
 	}
 	return s.life.Move(ctx, tx, r, move{Event: Answer, By: paper.by(), With: Answered{Answers: len(votes)},
-		Edit: func(r *request) { r.Step = v.step }})
+		Edit: func(r *request) { r.Step = v.Step }})
 }
 
 // tally is what the answers so far amount to.
-func (s *Service) tally(ctx context.Context, tx *store.Tx, r request) (verdict, []db.ReviewVote, error) {
+func (s *Service) tally(ctx context.Context, tx *store.Tx, r request) (quorum.Verdict, []db.ReviewVote, error) {
 	spec, err := s.spec(r)
 	if err != nil {
-		return verdict{}, nil, err
+		return quorum.Verdict{}, nil, err
 	}
 	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: r.ID, Round: r.Round})
 	if err != nil {
-		return verdict{}, nil, err
+		return quorum.Verdict{}, nil, err
 	}
-	asked, err := tx.CircleOfReview(ctx, r.ID)
-	return outcome(circlesOf(r, asked), orderOf(r), ballotsOf(votes), meaningOf(spec, r)), votes, err
+	list, err := askedOf(ctx, tx, r)
+	return quorum.Outcome(circlesOf(r, list), modeOf(r).Order, ballotsOf(votes), quorum.MeaningOf(spec, json.RawMessage(r.DefaultResponse))), votes, err
 }
 
 // recount looks again at requests that somebody who left was asked to decide: their answer
@@ -244,12 +246,12 @@ func (s *Service) recount(ctx context.Context, tx *store.Tx, ids, dropped []stri
 		if slices.Contains(dropped, id) {
 			r, err = s.life.Move(ctx, tx, r, move{Event: Answer, By: change.System, With: Answered{len(votes), "somebody who had answered left"},
 				Edit: func(r *request) {
-					if !v.decided {
-						r.Step = v.step
+					if !v.Decided {
+						r.Step = v.Step
 					}
 				}})
 		}
-		if err == nil && v.decided {
+		if err == nil && v.Decided {
 			_, err = s.close(ctx, tx, r, ballotPaper{person: change.System.ID, via: change.System.Via}, v, votes)
 		}
 		if err != nil {
@@ -260,9 +262,9 @@ func (s *Service) recount(ctx context.Context, tx *store.Tx, ids, dropped []stri
 }
 
 // close ends the round with a verdict, where it may count.
-func (s *Service) close(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v verdict, votes []db.ReviewVote) (request, error) {
-	if v.source == schemas.SourcePolicy {
-		counts, err := s.mayCount(ctx, tx, r, v.answer)
+func (s *Service) close(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v quorum.Verdict, votes []db.ReviewVote) (request, error) {
+	if v.Source == schemas.SourcePolicy {
+		counts, err := s.mayCount(ctx, tx, r, v.Answer)
 		if err != nil {
 			return r, err
 		}
@@ -293,49 +295,23 @@ func (s *Service) cast(ctx context.Context, tx *store.Tx, r request, paper ballo
 	return nil
 }
 
-func orderOf(r request) string { return modeOf(r).Order }
-
-// meaningOf says what disagreement comes to: a rejection where every answer decides, else
-// the default.
-func meaningOf(spec answer.Spec, r request) meaning {
-	var m meaning
-	if kind := spec.Type(); kind == "rating" || kind == "number" {
-		m.median = spec.Median
-	}
-	m.fallback, _ = fallbackOf(spec, json.RawMessage(r.DefaultResponse))
-	return m
-}
-
-func fallbackOf(spec answer.Spec, byDefault json.RawMessage) (answer.Answer, bool) {
-	if spec.Decides() {
-		if a, ok := spec.Rejection(); ok {
-			return a, true
-		}
-	}
-	if len(byDefault) == 0 {
-		return answer.Answer{}, false
-	}
-	a, err := spec.Default(byDefault)
-	return a, err == nil
-}
-
 // conclude ends the round with what people decided, and issues the receipt.
-func (s *Service) conclude(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v verdict, votes []db.ReviewVote) (request, error) {
+func (s *Service) conclude(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v quorum.Verdict, votes []db.ReviewVote) (request, error) {
 	comment, err := s.comments(ctx, tx, r, v, votes)
 	if err != nil {
 		return r, err
 	}
 	moved, err := s.life.Move(ctx, tx, r, move{Event: Decide, By: paper.by(), With: concluded(r, paper, v, votes, comment),
 		Edit: func(r *request) {
-			r.Effective, r.Decision, r.ResponseSource = string(v.answer.Value), v.answer.Decision, v.source
-			if v.source == schemas.SourcePolicy {
+			r.Effective, r.Decision, r.ResponseSource = string(v.Answer.Value), v.Answer.Decision, v.Source
+			if v.Source == schemas.SourcePolicy {
 				r.DecidedVia = viaPolicy
 				return
 			}
 			if paper.source == schemas.SourceSimulated {
 				r.ResponseSource = schemas.SourceSimulated
 			}
-			r.Response, r.ResponseValue, r.Comment, r.EditedAction = string(v.answer.Data), string(v.answer.Value), comment, paper.edited
+			r.Response, r.ResponseValue, r.Comment, r.EditedAction = string(v.Answer.Data), string(v.Answer.Value), comment, paper.edited
 			r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = true, paper.person, paper.via
 		}})
 	if err != nil {
@@ -349,16 +325,16 @@ func (s *Service) conclude(ctx context.Context, tx *store.Tx, r request, paper b
 
 // comments are the words of those whose answers decided: of one as they are, of several
 // with their names.
-func (s *Service) comments(ctx context.Context, tx *store.Tx, r request, v verdict, votes []db.ReviewVote) (string, error) {
+func (s *Service) comments(ctx context.Context, tx *store.Tx, r request, v quorum.Verdict, votes []db.ReviewVote) (string, error) {
 	var parts []string
 	for _, vote := range votes {
 		if vote.Comment == "" || !decides(v, vote) {
 			continue
 		}
-		if !several(modeOf(r)) {
+		if !quorum.Several(modeOf(r)) {
 			return vote.Comment, nil
 		}
-		p, err := tx.PersonByID(ctx, vote.PersonID)
+		p, err := account.Person(ctx, tx, vote.PersonID)
 		if err != nil {
 			return "", err
 		}
@@ -367,8 +343,8 @@ func (s *Service) comments(ctx context.Context, tx *store.Tx, r request, v verdi
 	return strings.Join(parts, "\n"), nil
 }
 
-func decides(v verdict, vote db.ReviewVote) bool {
-	for _, person := range v.by {
+func decides(v quorum.Verdict, vote db.ReviewVote) bool {
+	for _, person := range v.By {
 		if person == vote.PersonID {
 			return true
 		}
@@ -377,15 +353,15 @@ func decides(v verdict, vote db.ReviewVote) bool {
 }
 
 // concluded has every answer: until now the trail only said that there was one.
-func concluded(r request, paper ballotPaper, v verdict, votes []db.ReviewVote, comment string) Concluded {
+func concluded(r request, paper ballotPaper, v quorum.Verdict, votes []db.ReviewVote, comment string) Concluded {
 	out := Concluded{
-		Decided: Decided{v.answer.Decision, v.source}, Value: v.answer.Value, DecidedBy: v.by, Answers: make([]Vote, len(votes)),
+		Decided: Decided{v.Answer.Decision, v.Source}, Value: v.Answer.Value, DecidedBy: v.By, Answers: make([]Vote, len(votes)),
 		Comment: comment, ActionDigest: r.ActionDigest,
 	}
 	for i, a := range votes {
 		out.Answers[i] = Vote{a.Step, a.PersonID, json.RawMessage(a.Value), a.Decision, a.Via}
 	}
-	if v.source == schemas.SourceHuman && paper.source == schemas.SourceSimulated {
+	if v.Source == schemas.SourceHuman && paper.source == schemas.SourceSimulated {
 		out.Source = schemas.SourceSimulated
 	}
 	if paper.edited != "" {
@@ -396,13 +372,13 @@ func concluded(r request, paper ballotPaper, v verdict, votes []db.ReviewVote, c
 
 // issue signs the receipt of a decision about an action. Its audit_head is the hash of
 // the entry of the decision itself.
-func (s *Service) issue(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v verdict, votes []db.ReviewVote) error {
-	if r.Action == "" || v.source != schemas.SourceHuman {
+func (s *Service) issue(ctx context.Context, tx *store.Tx, r request, paper ballotPaper, v quorum.Verdict, votes []db.ReviewVote) error {
+	if r.Action == "" || v.Source != schemas.SourceHuman {
 		return nil
 	}
 	out := schemas.Receipt{
 		RequestID: r.ID, LoopID: r.LoopID, Round: int(r.Round), Mode: r.Mode, ActionDigest: r.ActionDigest, Decision: r.Decision,
-		ResponseSource: r.ResponseSource, DecidedBy: v.by, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.line.Head,
+		ResponseSource: r.ResponseSource, DecidedBy: v.By, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.line.Head,
 	}
 	if paper.edited != "" {
 		out.ActionDigest, out.OriginalActionDigest = paper.digest, r.ActionDigest
@@ -414,7 +390,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, r request, paper ball
 		}
 	}
 	if len(evidence) > 0 {
-		out.Passkeys = json.RawMessage(jsonText(evidence))
+		out.Passkeys = json.RawMessage(store.JSON(evidence))
 	}
 	_, err := s.Receipts.Issue(ctx, tx, out)
 	return err

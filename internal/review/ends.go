@@ -3,7 +3,9 @@ package review
 import (
 	"time"
 
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
@@ -15,12 +17,12 @@ func (s *Service) endsAt(loop db.Loop, r request) *time.Time {
 	if !ends || r.EscalationAt == 0 || status(r) != schemas.ReviewPending {
 		return nil
 	}
-	plan, ok := oncall.PlanFor(s.settings(loop).Escalation, r.Priority)
+	plan, ok := oncall.PlanFor(loops.Settings(loop).Escalation, r.Priority)
 	if !ok {
 		return nil
 	}
 	if at := exhaustedAt(plan, r); at < r.TimeoutAt {
-		return timePointer(at)
+		return store.TimePointer(at)
 	}
 	return nil
 }

@@ -8,7 +8,9 @@ import (
 
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -31,7 +33,7 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 	if err := s.mayEscalate(ctx, tx, l); err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
-	plan, planned := oncall.PlanFor(s.settings(l.loop).Escalation, l.Priority)
+	plan, planned := oncall.PlanFor(loops.Settings(l.loop).Escalation, l.Priority)
 	step, _, ok := plan.Step(int(l.EscalationStep))
 	switch {
 	case !planned && l.EscalationStep == 0:
@@ -95,23 +97,23 @@ func (s *Service) escalateByClock(ctx context.Context, tx *store.Tx, r request) 
 }
 
 func (s *Service) planOf(ctx context.Context, tx *store.Tx, r request) (oncall.Plan, bool, error) {
-	loop, err := tx.LoopByID(ctx, r.LoopID)
+	loop, err := loops.ByID(ctx, tx, r.LoopID)
 	if err != nil {
 		return oncall.Plan{}, false, err
 	}
-	plan, ok := oncall.PlanFor(s.settings(loop).Escalation, r.Priority)
+	plan, ok := oncall.PlanFor(loops.Settings(loop).Escalation, r.Priority)
 	return plan, ok, nil
 }
 
 // claimLate is what happens when nobody has claimed a request in time: one that was
 // routed to a single person opens to the whole loop, and the escalation goes on at once.
 func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r request) (request, error) {
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	asked, err := askedOf(ctx, tx, r)
 	if err != nil {
 		return r, err
 	}
 	widen := wasRouted(r, asked)
-	var added []member
+	var added []loops.Member
 	if widen {
 		if added, err = s.widen(ctx, tx, r); err != nil {
 			return r, err
@@ -130,8 +132,8 @@ func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r request) (reque
 
 // wasRouted tells a request that went to one person by the loop's routing from one that
 // its agent meant for certain people.
-func wasRouted(r request, asked []db.CircleOfReviewRow) bool {
-	if !r.Restricted || several(modeOf(r)) || isProof(r) {
+func wasRouted(r request, asked []askedPerson) bool {
+	if !r.Restricted || quorum.Several(modeOf(r)) || isProof(r) {
 		return false
 	}
 	for _, a := range asked {
@@ -143,8 +145,8 @@ func wasRouted(r request, asked []db.CircleOfReviewRow) bool {
 }
 
 // widen asks the rest of the loop.
-func (s *Service) widen(ctx context.Context, tx *store.Tx, r request) ([]member, error) {
-	members, err := s.active(ctx, tx, r.LoopID)
+func (s *Service) widen(ctx context.Context, tx *store.Tx, r request) ([]loops.Member, error) {
+	members, err := s.Loops.Active(ctx, tx, r.LoopID)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +155,7 @@ func (s *Service) widen(ctx context.Context, tx *store.Tx, r request) ([]member,
 
 // takeStep tells the people of a step, and sets the clock of the one after it.
 func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r request, step schemas.EscalationStep, by change.Actor, reason string) (request, error) {
-	loop, err := tx.LoopByID(ctx, r.LoopID)
+	loop, err := loops.ByID(ctx, tx, r.LoopID)
 	if err != nil {
 		return r, err
 	}
@@ -180,10 +182,10 @@ func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r request, step sc
 
 // reachable are the people of a step. A name that means nobody any more is left out: the
 // others have to be told all the same.
-func (s *Service) reachable(ctx context.Context, tx *store.Tx, loop db.Loop, names []string) ([]member, error) {
-	var people []member
+func (s *Service) reachable(ctx context.Context, tx *store.Tx, loop db.Loop, names []string) ([]loops.Member, error) {
+	var people []loops.Member
 	for _, name := range names {
-		named, err := s.named(ctx, tx, loop, []string{name})
+		named, err := s.Loops.Named(ctx, tx, loop, []string{name})
 		var unknown *schemas.Error
 		if err != nil && !errors.As(err, &unknown) {
 			return nil, err
@@ -192,7 +194,7 @@ func (s *Service) reachable(ctx context.Context, tx *store.Tx, loop db.Loop, nam
 			s.Logger.WarnContext(ctx, "an escalation names nobody who is here", "loop", loop.ID, "name", name, "error", err)
 			continue
 		}
-		people = join(people, named)
+		people = loops.Union(people, named)
 	}
 	return people, nil
 }
@@ -200,7 +202,7 @@ func (s *Service) reachable(ctx context.Context, tx *store.Tx, loop db.Loop, nam
 // nextEscalation is when the step after those taken comes, or what follows the last: it
 // comes as long after the last step as that one came after the one before.
 func (s *Service) nextEscalation(loop db.Loop, r request, now time.Time) int64 {
-	plan, ok := oncall.PlanFor(s.settings(loop).Escalation, r.Priority)
+	plan, ok := oncall.PlanFor(loops.Settings(loop).Escalation, r.Priority)
 	if !ok {
 		return 0
 	}
@@ -212,18 +214,4 @@ func (s *Service) nextEscalation(loop db.Loop, r request, now time.Time) int64 {
 	}
 	_, after, _ := plan.Step(int(r.EscalationStep) - 1)
 	return store.Micros(now.Add(after))
-}
-
-// join adds people to a list, each once.
-func join(list, more []member) []member {
-	for _, m := range more {
-		known := false
-		for _, have := range list {
-			known = known || have.ID == m.ID
-		}
-		if !known {
-			list = append(list, m)
-		}
-	}
-	return list
 }

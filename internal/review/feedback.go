@@ -12,6 +12,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/ident"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -64,8 +65,8 @@ func (s *Service) reviewerInReach(ctx context.Context, tx *store.Tx, r request) 
 	if !r.DecidedBy.Valid || r.Mode != account.Live {
 		return "", nil
 	}
-	p, err := tx.PersonByID(ctx, r.DecidedBy.String)
-	if err != nil || p.RemovedAt != 0 || s.unreached(member{Person: p}, []string{notify.Mail}) != "" {
+	p, err := account.Person(ctx, tx, r.DecidedBy.String)
+	if err != nil || p.RemovedAt != 0 || s.unreached(loops.Member{Person: p}, []string{notify.Mail}) != "" {
 		return "", err
 	}
 	return p.ID, nil
@@ -99,7 +100,7 @@ func feedbackView(r request, f db.ReviewFeedback) schemas.FeedbackAnswer {
 		RequestID: f.ReviewID, Feedback: json.RawMessage(f.Body), FeedbackID: f.ID,
 		SubmittedAt: store.Time(f.CreatedAt), ReviewerNotified: f.Notified,
 	}
-	markTest(&out.Sandboxed, r.Mode)
+	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out
 }
 

@@ -1,6 +1,9 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/upload"
+
 	"bytes"
 	"context"
 	"io"
@@ -29,11 +32,15 @@ import (
 	"humanops-mcp/schemas"
 )
 
+type files = upload.Service
+
 // outpost is a house with everything that tells the world outside: webhooks, mail, chat
 // and files.
 type outpost struct {
 	*Service
 	*hooks
+	*circle
+	*files
 	t      testing.TB
 	clock  *clock.Fake
 	runner *job.Runner
@@ -55,14 +62,17 @@ func newOutpost(t testing.TB, s *store.Store, clk *clock.Fake, cfg Config, chann
 	cfg.Mail, cfg.Chat = channels.SMTP.Host != "", len(channels.ChatURLs) > 0
 	accounts := account.NewService(account.Config{PublicURL: cfg.PublicURL})
 	changes := change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log})
+	passkeys := passkey.NewService(passkey.Config{PublicURL: cfg.PublicURL})
+	o.circle = loops.NewService(loops.Deps{Accounts: accounts, Passkeys: passkeys}, loops.Config{PublicURL: cfg.PublicURL, Mail: cfg.Mail, Chat: cfg.Chat})
 	o.hooks = webhook.New(webhook.Config{
 		Store: s, Sealer: sealer, Clock: clk, AllowPrivate: cfg.PrivateCallbacks,
-		Loop: func(ctx context.Context, tx *store.Tx, name string) (string, error) { return o.LoopID(ctx, tx, name) },
+		Loop: o.circle.ID,
 	}, log)
 	o.Service = NewService(Deps{
-		Store: s, Accounts: accounts, Blobs: blobs, Changes: changes, Webhooks: o.hooks, Clock: clk, Logger: log, Sealer: sealer,
-		Passkeys: passkey.NewService(passkey.Config{PublicURL: cfg.PublicURL}), Receipts: receipt.NewService(receipt.Config{Issuer: cfg.PublicURL}, sealer),
+		Store: s, Accounts: accounts, Changes: changes, Webhooks: o.hooks, Loops: o.circle, Clock: clk, Logger: log, Sealer: sealer,
+		Passkeys: passkeys, Receipts: receipt.NewService(receipt.Config{Issuer: cfg.PublicURL}, sealer),
 	}, cfg)
+	o.files = upload.NewService(upload.Deps{Store: s, Blobs: blobs, Shown: o.ShowsUpload}, cfg.PublicURL)
 	o.runner = job.NewRunner(s, clk, log)
 	o.Service.RegisterJobs(o.runner)
 	changes.RegisterJobs(o.runner)

@@ -9,6 +9,7 @@ import (
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -198,11 +199,11 @@ func withLines(ctx context.Context, tx *store.Tx, rows []db.Review) ([]request, 
 
 // warnBefore is how long before a clock the people of a request's loop are warned.
 func (s *Service) warnBefore(ctx context.Context, tx *store.Tx, r request) (time.Duration, error) {
-	loop, err := tx.LoopByID(ctx, r.LoopID)
+	loop, err := loops.ByID(ctx, tx, r.LoopID)
 	if err != nil {
 		return 0, err
 	}
-	return orDefault(s.settings(loop).WarnSeconds, s.cfg.WarnBefore), nil
+	return orDefault(loops.Settings(loop).WarnSeconds, s.cfg.WarnBefore), nil
 }
 
 // factsOf are a request's facts.

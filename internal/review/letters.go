@@ -1,6 +1,8 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+
 	"context"
 	"fmt"
 	"slices"
@@ -53,7 +55,7 @@ func (s letters) Useless(ctx context.Context, tx *store.Tx, l notify.Letter, per
 	if err != nil || personID == "" {
 		return "", err
 	}
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	asked, err := askedOf(ctx, tx, r)
 	if err == nil && !stillAsked(asked, personID) {
 		return "no longer in the loop", nil
 	}
@@ -61,8 +63,8 @@ func (s letters) Useless(ctx context.Context, tx *store.Tx, l notify.Letter, per
 }
 
 // stillAsked tells whether an answer of a person is still wanted.
-func stillAsked(asked []db.CircleOfReviewRow, personID string) bool {
-	return slices.ContainsFunc(asked, func(a db.CircleOfReviewRow) bool {
+func stillAsked(asked []askedPerson, personID string) bool {
+	return slices.ContainsFunc(asked, func(a askedPerson) bool {
 		return a.PersonID == personID && (a.Member || a.Reason == reasonEscalated)
 	})
 }
@@ -84,7 +86,7 @@ func (s letters) Complete(ctx context.Context, tx *store.Tx, l notify.Letter, pe
 	}
 	zone := ""
 	if personID != "" {
-		if zone, err = tx.TimeZoneOf(ctx, personID); err != nil && !store.NotFound(err) {
+		if zone, err = loops.TimeZone(ctx, tx, personID); err != nil {
 			return l, err
 		}
 	}

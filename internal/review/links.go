@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -57,14 +58,18 @@ func (s *Service) PeekLink(ctx context.Context, tx *store.Tx, token string) (rev
 	}
 	l, err := tx.FindReviewLink(ctx, ident.Hash(token))
 	switch {
-	case store.NotFound(err), err == nil && l.RemovedAt != 0:
+	case store.NotFound(err):
 		return "", "", noLink()
 	case err != nil:
 		return "", "", err
 	case !schemas.ReviewStatus(l.Status).Final() && store.Micros(tx.Now()) >= l.ExpiresAt:
 		return "", "", schemas.NewError(schemas.CodeGone, "This link has expired. Sign in to see the request, or wait for the next notice.")
 	}
-	return l.ReviewID, l.PersonID, nil
+	p, err := account.Person(ctx, tx, l.PersonID)
+	if err == nil && p.RemovedAt != 0 {
+		err = noLink()
+	}
+	return l.ReviewID, l.PersonID, err
 }
 
 func noLink() error {

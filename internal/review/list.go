@@ -1,6 +1,8 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+
 	"context"
 	"encoding/json"
 	"slices"
@@ -44,7 +46,7 @@ func (s *Service) ListReviews(ctx context.Context, tx *store.Tx, in schemas.List
 		return schemas.ReviewList{}, err
 	}
 	if in.LoopID != "" {
-		loop, err := s.findLoop(ctx, tx, in.LoopID)
+		loop, err := s.Loops.Find(ctx, tx, in.LoopID)
 		if err != nil {
 			return schemas.ReviewList{}, err
 		}
@@ -55,7 +57,7 @@ func (s *Service) ListReviews(ctx context.Context, tx *store.Tx, in schemas.List
 
 // ListLoopReviews lists the requests of one loop.
 func (s *Service) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.ListLoopReviewsRequest) (schemas.ReviewList, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	loop, err := s.Loops.Find(ctx, tx, in.LoopID)
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
@@ -89,7 +91,7 @@ func (s *Service) list(ctx context.Context, tx *store.Tx, f filter) (schemas.Rev
 	for _, r := range list {
 		out.Requests = append(out.Requests, s.listed(r, around))
 	}
-	markTest(&out.Sandboxed, c.Mode)
+	account.MarkTest(&out.Sandboxed, c.Mode)
 	return out, nil
 }
 
@@ -230,8 +232,8 @@ func scopeOf(ctx context.Context, tx *store.Tx, c account.Caller) (scope, error)
 	if c.AgentID != "" {
 		return scope{agentID: c.AgentID, mode: c.Mode, everything: true, loops: store.IDs(nil)}, nil
 	}
-	loops, err := tx.ActiveLoopsOf(ctx, c.PersonID)
-	return scope{mode: account.Live, everything: c.Owner, loops: store.IDs(loops), personID: c.PersonID}, err
+	mine, err := loops.Of(ctx, tx, c.PersonID)
+	return scope{mode: account.Live, everything: c.Owner, loops: store.IDs(mine), personID: c.PersonID}, err
 }
 
 // find reads one row more than the page holds, and counts what matches.

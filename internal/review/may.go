@@ -2,7 +2,9 @@ package review
 
 import (
 	"humanops-mcp/internal/account"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -13,7 +15,7 @@ func (s *Service) may(r request, a around) *schemas.ReviewerMay {
 	if c.PersonID == "" {
 		return nil
 	}
-	settings := s.settings(a.loops[r.LoopID])
+	settings := loops.Settings(a.loops[r.LoopID])
 	m := &schemas.ReviewerMay{Passkey: settings.Passkey}
 	if schemas.ReviewStatus(r.Status).Final() {
 		m.Why = "It is over already."
@@ -21,7 +23,7 @@ func (s *Service) may(r request, a around) *schemas.ReviewerMay {
 	}
 	m.Why = a.why(r, settings)
 	m.Decide = m.Why == ""
-	m.Claim = m.Decide && !several(modeOf(r))
+	m.Claim = m.Decide && !quorum.Several(modeOf(r))
 	m.Release = r.line.ClaimedBy == c.PersonID
 	m.Escalate = furtherStep(settings, r) && (c.Owner || a.standing(r).why == "")
 	return m
@@ -65,7 +67,7 @@ func (a around) standing(r request) standing {
 
 // hasAnswered tells whether the caller has given every answer that is asked of them now.
 func (a around) hasAnswered(r request, st standing) bool {
-	if !several(modeOf(r)) {
+	if !quorum.Several(modeOf(r)) {
 		return false
 	}
 	for _, step := range st.circles {

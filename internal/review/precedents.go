@@ -34,7 +34,7 @@ func (s *Service) FindPrecedents(ctx context.Context, tx *store.Tx, in schemas.F
 	c := account.From(ctx)
 	args := db.ListPrecedentsParams{AgentID: c.AgentID, Mode: c.Mode, Decision: in.Decision, RowLimit: searched}
 	if in.LoopID != "" {
-		loop, err := s.findLoop(ctx, tx, in.LoopID)
+		loop, err := s.Loops.Find(ctx, tx, in.LoopID)
 		if err != nil {
 			return schemas.PrecedentList{}, err
 		}
@@ -49,7 +49,7 @@ func (s *Service) FindPrecedents(ctx context.Context, tx *store.Tx, in schemas.F
 		limit = min(in.Limit, maxMatches)
 	}
 	out := schemas.PrecedentList{Precedents: mostSimilar(rows, in.Query, in.Tool, limit), Searched: len(rows)}
-	markTest(&out.Sandboxed, c.Mode)
+	account.MarkTest(&out.Sandboxed, c.Mode)
 	return out, nil
 }
 
@@ -77,7 +77,7 @@ func precedent(row db.ListPrecedentsRow) schemas.Precedent {
 		WasEdited bool `json:"was_edited"`
 	}
 	if row.ResponseType == "editable_text" {
-		read(row.Response, &text)
+		store.ReadJSON(row.Response, &text)
 	}
 	return schemas.Precedent{
 		RequestID: row.ID, LoopID: row.LoopID, RequestText: row.RequestText, Tool: toolAtEnd(row.ActionEnd), Decision: row.Decision,

@@ -1,6 +1,8 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,7 +59,7 @@ func isProof(r request) bool { return r.TaskID.Valid }
 // OpenForTask asks the people of the proof loop about a submission. A review of the same
 // task that is still open ends first. The caller has the task's lock.
 func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) error {
-	loop, err := tx.LoopBySlug(ctx, proofLoop)
+	loop, err := loops.Proof(ctx, tx)
 	if err != nil {
 		return fmt.Errorf("find the loop of proofs: %w", err)
 	}
@@ -112,10 +114,10 @@ func cut(text string, most int) string {
 func (s *Service) chooseForProof(ctx context.Context, tx *store.Tx, loop db.Loop, r *request) ([]group, error) {
 	if r.Disputed {
 		r.Restricted = true
-		people, err := s.named(ctx, tx, loop, []string{"owner"})
+		people, err := s.Loops.Named(ctx, tx, loop, []string{"owner"})
 		return []group{{people: people, reason: reasonEscalated}}, err
 	}
-	people, err := s.active(ctx, tx, loop.ID)
+	people, err := s.Loops.Active(ctx, tx, loop.ID)
 	return []group{{people: people, reason: reasonLoop}}, err
 }
 
@@ -142,7 +144,7 @@ func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID string,
 	if err != nil {
 		return err
 	}
-	a, err := spec.Check("decision", []byte(jsonText(decision)))
+	a, err := spec.Check("decision", []byte(store.JSON(decision)))
 	if err != nil {
 		return err
 	}
@@ -168,7 +170,7 @@ func (s *Service) passOn(ctx context.Context, tx *store.Tx, r request, paper bal
 		return nil
 	}
 	var decision string
-	read(r.ResponseValue, &decision)
+	store.ReadJSON(r.ResponseValue, &decision)
 	d := TaskDecision{TaskID: r.TaskID.String, Submission: int(r.TaskSubmission), Decision: decision, By: paper.by()}
 	if paper.comment != "" {
 		d.Reasons = []string{cut(paper.comment, maxReason)}

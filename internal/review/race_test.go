@@ -1,6 +1,8 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+
 	"context"
 	"encoding/json"
 	"net/http"
@@ -278,9 +280,9 @@ func (sc *scene) joined(name string) context.Context {
 	return who
 }
 
-func (sc *scene) members() (list []member) {
+func (sc *scene) members() (list []loops.Member) {
 	sc.write(func(tx *store.Tx) (err error) {
-		list, err = sc.active(sc.t.Context(), tx, sc.loop.ID)
+		list, err = sc.Active(sc.t.Context(), tx, sc.loop.ID)
 		return err
 	})
 	return list

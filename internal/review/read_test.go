@@ -1,6 +1,8 @@
 package review_test
 
 import (
+	loops "humanops-mcp/internal/loop"
+
 	"bytes"
 	"context"
 	"encoding/json"
@@ -27,10 +29,13 @@ import (
 
 const deskURL = "https://house.test"
 
+type circle = loops.Service
+
 // desk is a review service with an agent, its test key, an owner and three people, of whom
 // Ada and Bob sit in the default loop.
 type desk struct {
 	*review.Service
+	*circle
 	t              *testing.T
 	store          *store.Store
 	clock          *clock.Fake
@@ -66,9 +71,11 @@ func newDesk(t *testing.T, s *store.Store, clk *clock.Fake) *desk {
 	d.accounts = account.NewService(account.Config{PublicURL: deskURL})
 	sealer := seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
 	changes := change.New(change.Deps{Store: s, Feed: d.feed, Clock: telling{clk, d.waits}, Logger: log})
+	passkeys := passkey.NewService(passkey.Config{PublicURL: deskURL})
+	d.circle = loops.NewService(loops.Deps{Accounts: d.accounts, Passkeys: passkeys}, loops.Config{PublicURL: deskURL})
 	d.Service = review.NewService(review.Deps{
 		Store: s, Accounts: d.accounts, Changes: changes, Webhooks: webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk}, log), Clock: clk, Logger: log, Sealer: sealer,
-		Passkeys: passkey.NewService(passkey.Config{PublicURL: deskURL}),
+		Loops: d.circle, Passkeys: passkeys,
 		Receipts: receipt.NewService(receipt.Config{Issuer: deskURL}, sealer),
 	}, review.Config{PublicURL: deskURL + "/"})
 	d.RegisterJobs(d.runner)

@@ -25,8 +25,8 @@ func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.Revie
 	if err != nil {
 		return schemas.ReceiptAnswer{}, err
 	}
-	out := schemas.ReceiptAnswer{Receipt: signed, Action: *approvedAction(r), ConsumedAt: timePointer(kept.ConsumedAt)}
-	markTest(&out.Sandboxed, r.Mode)
+	out := schemas.ReceiptAnswer{Receipt: signed, Action: *approvedAction(r), ConsumedAt: store.TimePointer(kept.ConsumedAt)}
+	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, nil
 }
 
@@ -48,7 +48,7 @@ func findReceiptable(ctx context.Context, tx *store.Tx, id string, find finder) 
 
 // receiptOf is the receipt of the request's present round.
 func receiptOf(ctx context.Context, tx *store.Tx, r request) (kept db.Receipt, signed schemas.Receipt, err error) {
-	kept, err = tx.LatestReceipt(ctx, r.ID)
+	kept, err = receipt.Latest(ctx, tx, r.ID)
 	switch {
 	case store.NotFound(err), err == nil && kept.Round != r.Round:
 		return kept, signed, noReceipt(r)
@@ -140,22 +140,20 @@ func fits(kept db.Receipt, r request, nonce, digest string, now int64) error {
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
-// consume writes the use down. The condition in the update decides between two who come
-// at once.
+// consume writes the use down.
 func (s *Service) consume(ctx context.Context, tx *store.Tx, r request, kept db.Receipt, c account.Caller) (schemas.ReceiptConsumed, error) {
-	now := store.Micros(tx.Now())
-	n, err := tx.ConsumeReceipt(ctx, db.ConsumeReceiptParams{Now: now, ConsumedBy: consumerName(c), ReviewID: r.ID, Round: kept.Round})
+	first, err := receipt.Use(ctx, tx, kept, consumerName(c))
 	if err != nil {
 		return schemas.ReceiptConsumed{}, err
 	}
-	if n == 0 {
+	if !first {
 		return schemas.ReceiptConsumed{}, conflict(r, "This approval was used at the same moment. It counts once: do not go on; ask for a new review.")
 	}
 	_, err = s.life.Note(ctx, tx, r, change.Note[request]{Kind: "receipt_consumed", By: c.Actor(), With: Consumed{kept.Digest, kept.Round}})
 	out := schemas.ReceiptConsumed{
-		RequestID: r.ID, ActionDigest: kept.Digest, Decision: kept.Decision, ConsumedAt: store.Time(now), ConsumedBy: consumerName(c),
+		RequestID: r.ID, ActionDigest: kept.Digest, Decision: kept.Decision, ConsumedAt: store.Time(store.Micros(tx.Now())), ConsumedBy: consumerName(c),
 	}
-	markTest(&out.Sandboxed, r.Mode)
+	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, err
 }
 

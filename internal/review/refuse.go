@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -41,12 +43,12 @@ func (s *Service) decider(ctx context.Context, tx *store.Tx, r request) (string,
 	if !r.DecidedBy.Valid {
 		return "the answers of several people together", nil
 	}
-	if several(modeOf(r)) {
+	if quorum.Several(modeOf(r)) {
 		if who, err := s.deciders(ctx, tx, r); who != "" || err != nil {
 			return who, err
 		}
 	}
-	p, err := tx.PersonByID(ctx, r.DecidedBy.String)
+	p, err := account.Person(ctx, tx, r.DecidedBy.String)
 	return p.Name, err
 }
 
@@ -96,7 +98,7 @@ func verb(r request) string {
 
 // held tells who has claimed a request.
 func (s *Service) held(ctx context.Context, tx *store.Tx, r request) error {
-	p, err := tx.PersonByID(ctx, r.line.ClaimedBy)
+	p, err := account.Person(ctx, tx, r.line.ClaimedBy)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,14 @@ package review
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/check"
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -33,7 +36,7 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	asked, err := tx.CircleOfReview(ctx, l.ID)
+	asked, err := askedOf(ctx, tx, l.request)
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
@@ -62,14 +65,14 @@ func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) 
 	if err != nil {
 		return err
 	}
-	if _, err = tx.HoldLoop(ctx, r.LoopID); store.NotFound(err) {
+	if err = loops.Hold(ctx, tx, r.LoopID); errors.Is(err, loops.ErrNone) {
 		return noReview()
 	}
 	return err
 }
 
 func (s *Service) mayReask(l locked) error {
-	demanded := s.settings(l.loop).Mode
+	demanded := loops.Settings(l.loop).Mode
 	switch {
 	case isProof(l.request):
 		return conflict(l.request, "This request decides a task's proof. Its next round begins when the operator submits again.")
@@ -77,7 +80,7 @@ func (s *Service) mayReask(l locked) error {
 		return conflict(l.request, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
 	case l.Decision != schemas.NeedsChanges || status(l.request) != schemas.ReviewCompleted:
 		return conflict(l.request, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
-	case demanded != nil && several(*demanded) && !sameMode(*demanded, modeOf(l.request)) && !stricterQuorum(*demanded, modeOf(l.request)):
+	case demanded != nil && quorum.Several(*demanded) && !quorum.Same(*demanded, modeOf(l.request)) && !quorum.Stricter(*demanded, modeOf(l.request)):
 		return conflict(l.request, "The loop now demands the agreement of more people than this request asked for. Ask with a new request.")
 	}
 	return nil
@@ -85,14 +88,14 @@ func (s *Service) mayReask(l locked) error {
 
 // mayAgree refuses a round that could not be decided any more, because those who would
 // have to were taken out.
-func (s *Service) mayAgree(r request, asked []db.CircleOfReviewRow) error {
+func (s *Service) mayAgree(r request, asked []askedPerson) error {
 	spec, err := s.spec(r)
 	if err != nil || r.Mode == account.Test {
 		return err
 	}
 	circles := circlesOf(r, asked)
-	nobody := r.Restricted && !several(modeOf(r)) && !wasRouted(r, asked) && len(circles[0].people) == 0
-	if v := outcome(circles, parallel, nil, meaningOf(spec, r)); v.decided || nobody {
+	nobody := r.Restricted && !quorum.Several(modeOf(r)) && !wasRouted(r, asked) && len(circles[0].People) == 0
+	if v := quorum.Outcome(circles, quorum.Parallel, nil, quorum.MeaningOf(spec, json.RawMessage(r.DefaultResponse))); v.Decided || nobody {
 		return conflict(r, "Those who would have to decide this request are not all there any more, so it cannot be decided again. Ask with a new request.")
 	}
 	return nil
@@ -132,7 +135,7 @@ func (s *Service) nextVersion(r request, in schemas.OpenRoundRequest) (request, 
 
 func newMedia(p *check.Problems, text string, in schemas.OpenRoundRequest) string {
 	var m media
-	read(text, &m)
+	store.ReadJSON(text, &m)
 	if in.ImageURL != "" {
 		checkMediaAddress(p, "image_url", in.ImageURL)
 		m.ImageURL = in.ImageURL
@@ -141,7 +144,7 @@ func newMedia(p *check.Problems, text string, in schemas.OpenRoundRequest) strin
 		checkMediaAddress(p, "file_url", in.FileURL)
 		m.FileURL = in.FileURL
 	}
-	return jsonText(m)
+	return store.JSON(m)
 }
 
 // redraft puts a new draft into the configuration of editable_text.
@@ -157,8 +160,8 @@ func redraft(p *check.Problems, r *request, draft string) error {
 	if err := json.Unmarshal([]byte(r.ResponseConfig), &config); err != nil {
 		return err
 	}
-	config["draft_text"] = json.RawMessage(jsonText(draft))
-	r.ResponseConfig = jsonText(config)
+	config["draft_text"] = json.RawMessage(store.JSON(draft))
+	r.ResponseConfig = store.JSON(config)
 	return nil
 }
 
@@ -182,7 +185,7 @@ func renew(r *request, next request, now int64) {
 	r.Comment, r.EditedAction, r.CancelReason = "", "", ""
 	r.Step = 0
 	asksElse(r)
-	if mode := modeOf(*r); len(mode.Steps) > 0 && mode.Order != parallel {
+	if mode := modeOf(*r); len(mode.Steps) > 0 && mode.Order != quorum.Parallel {
 		r.Step = 1
 	}
 }
@@ -194,13 +197,13 @@ func asksElse(r *request) { r.ContentHash = "changed " + r.ID }
 // reopened is the answer about a new round: who is asked is who was asked before.
 func (s *Service) reopened(ctx context.Context, tx *store.Tx, loop db.Loop, r request) (schemas.ReviewCreated, error) {
 	out := s.created(loop, r)
-	markTest(&out.Sandboxed, r.Mode)
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	account.MarkTest(&out.Sandboxed, r.Mode)
+	asked, err := askedOf(ctx, tx, r)
 	if err != nil {
 		return out, err
 	}
 	steps := stepsOf(r, asked)
-	people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool { return slices.Contains(steps, a.Step) })
+	people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool { return slices.Contains(steps, a.Step) })
 	if err != nil {
 		return out, err
 	}

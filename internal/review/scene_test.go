@@ -1,6 +1,8 @@
 package review
 
 import (
+	loops "humanops-mcp/internal/loop"
+
 	"bytes"
 	"context"
 	"encoding/json"
@@ -30,12 +32,18 @@ import (
 
 const sceneURL = "https://house.test"
 
-type hooks = webhook.Service
+type (
+	hooks  = webhook.Service
+	circle = loops.Service
+)
 
 // scene is a house with people, jobs and two agents' keys, without its network.
 type scene struct {
 	*Service
 	*hooks
+	*circle
+	Accounts *account.Service
+	Passkeys *passkey.Service
 	t        testing.TB
 	store    *store.Store
 	clock    *clock.Fake
@@ -68,9 +76,11 @@ func sceneOn(t testing.TB, s *store.Store, clk *clock.Fake, c Config) *scene {
 	c.PublicURL = sceneURL
 	changes := change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log})
 	sc.hooks = webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk, AllowPrivate: c.PrivateCallbacks}, log)
+	sc.Accounts, sc.Passkeys = account.NewService(account.Config{PublicURL: sceneURL}), passkey.NewService(passkey.Config{PublicURL: sceneURL})
+	sc.circle = loops.NewService(loops.Deps{Accounts: sc.Accounts, Passkeys: sc.Passkeys}, loops.Config{PublicURL: sceneURL, Mail: c.Mail, Chat: c.Chat})
 	sc.Service = NewService(Deps{
-		Store: s, Accounts: account.NewService(account.Config{PublicURL: sceneURL}), Changes: changes, Webhooks: sc.hooks, Clock: clk, Logger: log,
-		Sealer: sealer, Passkeys: passkey.NewService(passkey.Config{PublicURL: sceneURL}), Receipts: receipt.NewService(receipt.Config{Issuer: sceneURL}, sealer),
+		Store: s, Accounts: sc.Accounts, Changes: changes, Webhooks: sc.hooks, Loops: sc.circle, Clock: clk, Logger: log,
+		Sealer: sealer, Passkeys: sc.Passkeys, Receipts: receipt.NewService(receipt.Config{Issuer: sceneURL}, sealer),
 	}, c)
 	sc.tasks = stubs(changes)
 	sc.Service.RegisterJobs(sc.runner)
@@ -155,7 +165,7 @@ func (sc *scene) newLoop(name string, people ...context.Context) schemas.Loop {
 // set changes the settings of the scene's loop.
 func (sc *scene) set(settings schemas.LoopSettings) {
 	sc.t.Helper()
-	sc.exec("UPDATE loops SET settings = $1 WHERE id = $2", jsonText(settings), sc.loop.ID)
+	sc.exec("UPDATE loops SET settings = $1 WHERE id = $2", store.JSON(settings), sc.loop.ID)
 }
 
 func (sc *scene) exec(text string, args ...any) {

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/blob"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/seal"
@@ -22,12 +22,12 @@ import (
 type Deps struct {
 	Store    *store.Store
 	Accounts *account.Service
-	Blobs    *blob.Store
 	Changes  *change.Changes
 	Webhooks *webhook.Service
 	Clock    clock.Clock
 	Logger   *slog.Logger
 	Sealer   *seal.Sealer
+	Loops    *loops.Service
 	Passkeys *passkey.Service
 	Receipts *receipt.Service
 }
@@ -37,9 +37,7 @@ type Config struct {
 	PublicURL     string
 	Lease         time.Duration // of a claim without a sign of life; 10 minutes
 	LinkTTL       time.Duration // of a link in mail; 72 hours
-	InviteTTL     time.Duration // of an invitation's code; 7 days
 	WarnBefore    time.Duration // before a clock runs out; 15 minutes
-	ReceiptTTL    time.Duration // of a receipt; 24 hours
 	SimulatedStep time.Duration // pace of test mode; 1 second
 
 	Mail bool // mail can be sent
@@ -57,22 +55,20 @@ type Service struct {
 	onDecided DecideTask
 }
 
-// NewService makes the service and has it take back the claims of people who leave.
+// NewService makes the service and has it keep its requests in loops.
 func NewService(d Deps, c Config) *Service {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
 	orElse(&c.Lease, 10*time.Minute)
 	orElse(&c.LinkTTL, 72*time.Hour)
-	orElse(&c.InviteTTL, 7*24*time.Hour)
 	orElse(&c.WarnBefore, 15*time.Minute)
-	orElse(&c.ReceiptTTL, 24*time.Hour)
 	orElse(&c.SimulatedStep, time.Second)
 	s := &Service{Deps: d, cfg: c, linkKey: d.Sealer.Derive("review links")}
 	s.life = change.Register(d.Changes, s.kind())
 	s.life.Follow(s.announce)
 	s.life.Follow(s.tell)
-	d.Accounts.OnRemove(s.forget)
+	d.Loops.KeepIn(contents{s})
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -77,7 +78,7 @@ func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job[simulate
 	if err != nil {
 		return err
 	}
-	_, err = s.conclude(ctx, tx, r, paper, verdict{decided: true, answer: a, source: schemas.SourceHuman, by: []string{who}}, votes)
+	_, err = s.conclude(ctx, tx, r, paper, quorum.Verdict{Decided: true, Answer: a, Source: schemas.SourceHuman, By: []string{who}}, votes)
 	return err
 }
 

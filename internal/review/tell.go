@@ -9,6 +9,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -34,8 +35,8 @@ type letter struct {
 }
 
 // addAsked writes down who is asked, and gives those who were not asked before.
-func (s *Service) addAsked(ctx context.Context, tx *store.Tx, reviewID string, people []member, step int64, reason string, at time.Time) ([]member, error) {
-	var added []member
+func (s *Service) addAsked(ctx context.Context, tx *store.Tx, reviewID string, people []loops.Member, step int64, reason string, at time.Time) ([]loops.Member, error) {
+	var added []loops.Member
 	for _, m := range people {
 		n, err := tx.InsertReviewRecipient(ctx, db.InsertReviewRecipientParams{
 			ReviewID: reviewID, PersonID: m.ID, Step: step, Reason: reason, Role: roleOf(m), CreatedAt: store.Micros(at),
@@ -50,7 +51,7 @@ func (s *Service) addAsked(ctx context.Context, tx *store.Tx, reviewID string, p
 	return added, nil
 }
 
-func roleOf(m member) string {
+func roleOf(m loops.Member) string {
 	if m.Role == "" {
 		return "member"
 	}
@@ -58,13 +59,13 @@ func roleOf(m member) string {
 }
 
 // ask tells people that an answer of theirs is wanted.
-func (s *Service) ask(ctx context.Context, tx *store.Tx, r request, people []member, step int64) error {
+func (s *Service) ask(ctx context.Context, tx *store.Tx, r request, people []loops.Member, step int64) error {
 	_, err := s.askEach(ctx, tx, r, people, step)
 	return err
 }
 
 // askEach is ask that counts how many are being told by mail or chat.
-func (s *Service) askEach(ctx context.Context, tx *store.Tx, r request, people []member, step int64) (int, error) {
+func (s *Service) askEach(ctx context.Context, tx *store.Tx, r request, people []loops.Member, step int64) (int, error) {
 	body := "Your answer is wanted."
 	if r.Round > 1 {
 		body = fmt.Sprintf("Your answer is wanted again: this is round %d, after the changes that were asked for.", r.Round)
@@ -76,7 +77,7 @@ func (s *Service) askEach(ctx context.Context, tx *store.Tx, r request, people [
 
 // deliver tells each person when they may be asked: in their working hours, a critical
 // request at any hour, nobody during an absence.
-func (s *Service) deliver(ctx context.Context, tx *store.Tx, r request, people []member, step int64, l letter) (told int, err error) {
+func (s *Service) deliver(ctx context.Context, tx *store.Tx, r request, people []loops.Member, step int64, l letter) (told int, err error) {
 	for _, m := range people {
 		at := oncall.NextOpening(m.Availability, tx.Now(), r.Priority == critical)
 		outcome := s.unreached(m, l.channels)
@@ -97,7 +98,7 @@ func (s *Service) deliver(ctx context.Context, tx *store.Tx, r request, people [
 }
 
 // unreached says why a notice would reach nobody, "" when it would.
-func (s *Service) unreached(m member, channels []string) string {
+func (s *Service) unreached(m loops.Member, channels []string) string {
 	takes := func(channel string) bool { return len(channels) == 0 || slices.Contains(channels, channel) }
 	switch {
 	case takes("mail") && s.cfg.Mail && m.Email != "", takes("chat") && s.cfg.Chat:
@@ -138,12 +139,12 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, h happened) error {
 
 // askCircle asks those whose turn it is.
 func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r request) error {
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	asked, err := askedOf(ctx, tx, r)
 	if err != nil {
 		return err
 	}
 	for _, step := range stepsOf(r, asked) {
-		people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool { return a.Step == step })
+		people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool { return a.Step == step })
 		if err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r request) error 
 }
 
 // stepsOf are the steps that are asked now.
-func stepsOf(r request, asked []db.CircleOfReviewRow) []int64 {
+func stepsOf(r request, asked []askedPerson) []int64 {
 	if r.Step > 0 {
 		return []int64{r.Step}
 	}
@@ -169,23 +170,23 @@ func stepsOf(r request, asked []db.CircleOfReviewRow) []int64 {
 }
 
 // membersOf finds those who were asked as people of the house who are still there.
-func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked []db.CircleOfReviewRow, which func(db.CircleOfReviewRow) bool) ([]member, error) {
-	loop, err := tx.LoopByID(ctx, r.LoopID)
+func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked []askedPerson, which func(askedPerson) bool) ([]loops.Member, error) {
+	loop, err := loops.ByID(ctx, tx, r.LoopID)
 	if err != nil {
 		return nil, err
 	}
-	members, err := s.active(ctx, tx, r.LoopID)
+	members, err := s.Loops.Active(ctx, tx, r.LoopID)
 	if err != nil {
 		return nil, err
 	}
-	var people []member
+	var people []loops.Member
 	for _, a := range asked {
 		if a.RemovedAt != 0 || !which(a) {
 			continue
 		}
-		at := slices.IndexFunc(members, func(m member) bool { return m.ID == a.PersonID })
+		at := slices.IndexFunc(members, func(m loops.Member) bool { return m.ID == a.PersonID })
 		if at >= 0 {
-			people = join(people, members[at:at+1])
+			people = loops.Union(people, members[at:at+1])
 			continue
 		}
 		if a.Reason != reasonEscalated {
@@ -195,7 +196,7 @@ func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked 
 		if err != nil {
 			return nil, err
 		}
-		people = join(people, others)
+		people = loops.Union(people, others)
 	}
 	return people, nil
 }
@@ -204,12 +205,12 @@ func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked 
 // whoever had claimed it.
 func (s *Service) tellOver(ctx context.Context, tx *store.Tx, h happened) error {
 	r := h.Now
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	asked, err := askedOf(ctx, tx, r)
 	if err != nil {
 		return err
 	}
 	now := store.Micros(tx.Now())
-	people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool {
+	people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool {
 		told := a.Notified == sent && a.NotifiedAt <= now || a.PersonID == h.Was.line.ClaimedBy
 		return told && a.PersonID != h.By.ID
 	})
@@ -235,7 +236,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) err
 		return nil
 	}
 	r := h.Now
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	asked, err := askedOf(ctx, tx, r)
 	if err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) err
 		return err
 	}
 	steps := stepsOf(r, asked)
-	people, err := s.membersOf(ctx, tx, r, asked, func(a db.CircleOfReviewRow) bool {
+	people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool {
 		if r.line.ClaimedBy != "" {
 			return a.PersonID == r.line.ClaimedBy
 		}
@@ -270,7 +271,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) err
 	return err
 }
 
-func (s *Service) tellEscalated(ctx context.Context, tx *store.Tx, r request, people []member, channels []string, reason string) error {
+func (s *Service) tellEscalated(ctx context.Context, tx *store.Tx, r request, people []loops.Member, channels []string, reason string) error {
 	why := "Nobody has decided this review yet, so it comes to you."
 	if reason != "" {
 		why = "This review was escalated to you: " + check.OneLine(reason)

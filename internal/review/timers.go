@@ -7,6 +7,7 @@ import (
 	"humanops-mcp/internal/answer"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/job"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -81,8 +82,8 @@ func (s *Service) fallback(r request) (answer.Answer, error) {
 // mayCount tells whether an answer that no person gave may count. The loop may have become
 // fail-closed since the answer was checked.
 func (s *Service) mayCount(ctx context.Context, tx *store.Tx, r request, a answer.Answer) (bool, error) {
-	loop, err := tx.LoopByID(ctx, r.LoopID)
-	return a.Decision == schemas.Rejected || !s.settings(loop).FailClosed, err
+	loop, err := loops.ByID(ctx, tx, r.LoopID)
+	return a.Decision == schemas.Rejected || !loops.Settings(loop).FailClosed, err
 }
 
 // lapse cancels a request that ends without an answer that may count, whatever was to

@@ -7,6 +7,7 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
@@ -118,7 +119,7 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 		checkCallback(&p, *in.CallbackURL, s.cfg.PrivateCallbacks)
 	}
 	if in.Tags != nil {
-		r.Tags = jsonText(append([]string{}, checkedTags(&p, *in.Tags)...))
+		r.Tags = store.JSON(append([]string{}, checkedTags(&p, *in.Tags)...))
 	}
 	if err := p.Take(s.newDefault(&r, l, in.DefaultResponse)); err != nil {
 		return r, err
@@ -141,7 +142,7 @@ func (s *Service) newDefault(r *request, l locked, raw json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	value, err := checkDefault(spec, raw, s.settings(l.loop))
+	value, err := checkDefault(spec, raw, loops.Settings(l.loop))
 	if err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	out := schemas.ReviewCancelledAnswer{
 		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
 	}
-	markTest(&out.Sandboxed, r.Mode)
+	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, nil
 }
 

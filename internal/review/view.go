@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
-	"time"
 
 	"humanops-mcp/internal/account"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -51,8 +51,12 @@ func mayRead(ctx context.Context, tx *store.Tx, r subject) error {
 	case c.AgentID != "", c.PersonID == "", r.mode != account.Live:
 		return noReview()
 	}
-	ways, err := tx.MayReadReview(ctx, db.MayReadReviewParams{ReviewID: r.id, LoopID: r.loopID, PersonID: c.PersonID})
-	if err == nil && ways == 0 {
+	asked, err := tx.WasAsked(ctx, db.WasAskedParams{ReviewID: r.id, PersonID: c.PersonID})
+	if err != nil || asked {
+		return err
+	}
+	member, err := loops.IsMember(ctx, tx, r.loopID, c.PersonID)
+	if err == nil && !member {
 		return noReview()
 	}
 	return err
@@ -83,7 +87,7 @@ func (s *Service) GetReviewResponse(ctx context.Context, tx *store.Tx, in schema
 	out := schemas.ReviewResponse{
 		ID: r.ID, RequestID: r.ID, LoopID: r.LoopID, Status: schemas.ReviewStatus(r.Status), Decision: textPointer(r.Decision),
 		Response: orNull(r.Response), EffectiveResponse: maybe(r.Effective), ResponseSource: r.ResponseSource,
-		Reasoning: r.Comment, Timestamp: timePointer(r.EndedAt), CompletedAt: timePointer(r.EndedAt), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
+		Reasoning: r.Comment, Timestamp: store.TimePointer(r.EndedAt), CompletedAt: store.TimePointer(r.EndedAt), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
 	}
 	if r.DecidedBy.Valid {
 		out.ReviewerID = &r.DecidedBy.String
@@ -95,7 +99,7 @@ func (s *Service) GetReviewResponse(ctx context.Context, tx *store.Tx, in schema
 		}
 	}
 	out.ProcessingTime = answeredIn(r)
-	markTest(&out.Sandboxed, r.Mode)
+	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, nil
 }
 
@@ -109,7 +113,7 @@ func (s *Service) GetReviewStatus(ctx context.Context, tx *store.Tx, in schemas.
 		ID: r.ID, RequestID: r.ID, Status: schemas.ReviewStatus(r.Status), Decision: textPointer(r.Decision),
 		Round: int(r.Round), UpdatedAt: store.Time(r.UpdatedAt), Version: r.line.Version,
 	}
-	markTest(&out.Sandboxed, r.Mode)
+	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, nil
 }
 
@@ -159,16 +163,16 @@ func (s *Service) brief(r request, a around) schemas.Review {
 	addMedia(&v, r.Media)
 	consumed, given := a.receipts[r.ID]
 	v.ReceiptAvailable, v.ReceiptConsumedAt = given, consumed
-	read(r.Tags, &v.Tags)
+	store.ReadJSON(r.Tags, &v.Tags)
 	addClaim(&v, r, a)
 	addOutcome(&v, r, a)
-	markTest(&v.Sandboxed, r.Mode)
+	account.MarkTest(&v.Sandboxed, r.Mode)
 	return v
 }
 
 func addMedia(v *schemas.Review, text string) {
 	var m media
-	read(text, &m)
+	store.ReadJSON(text, &m)
 	v.ImageURL, v.FileURL, v.FileType, v.FileName = m.ImageURL, m.FileURL, m.FileType, m.FileName
 	v.VideoURL, v.AudioURL = m.VideoURL, m.AudioURL
 }
@@ -178,7 +182,7 @@ func addClaim(v *schemas.Review, r request, a around) {
 		return
 	}
 	v.ClaimedBy, v.ClaimedByName = r.line.ClaimedBy, a.people[r.line.ClaimedBy].Name
-	v.ClaimedAt, v.ClaimEndsAt = timePointer(r.line.ClaimedAt), timePointer(r.line.LeaseUntil)
+	v.ClaimedAt, v.ClaimEndsAt = store.TimePointer(r.line.ClaimedAt), store.TimePointer(r.line.LeaseUntil)
 }
 
 // addOutcome says what was decided, and apart from it what counts: a default is never
@@ -190,7 +194,7 @@ func addOutcome(v *schemas.Review, r request, a around) {
 	v.EditedAction, v.CancelReason = action(r.EditedAction), r.CancelReason
 	v.ResponseTimeSeconds = answeredIn(r)
 	if v.ResponseTimeSeconds != nil {
-		v.ResponseAt = timePointer(r.EndedAt)
+		v.ResponseAt = store.TimePointer(r.EndedAt)
 	}
 	if r.DecidedBy.Valid {
 		p := a.people[r.DecidedBy.String]
@@ -241,14 +245,22 @@ func (s *Service) addAnswers(ctx context.Context, tx *store.Tx, v *schemas.Revie
 	if v.AnswersIn == 0 {
 		return nil
 	}
-	votes, err := tx.ListVotes(ctx, db.ListVotesParams{ReviewID: r.ID, Round: r.Round})
+	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: r.ID, Round: r.Round})
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(votes))
+	for i, vote := range votes {
+		ids[i] = vote.PersonID
+	}
+	people, err := peopleNamed(ctx, tx, ids)
 	caller := account.From(ctx).PersonID
 	for _, vote := range votes {
 		if !v.Status.Final() && !v.ReviewMode.Open && (caller == "" || vote.PersonID != caller) {
 			continue
 		}
 		v.Answers = append(v.Answers, schemas.ReviewVote{
-			Step: int(vote.Step), User: schemas.ReviewPerson{UserID: vote.PersonID, Name: vote.Name, Email: vote.Email},
+			Step: int(vote.Step), User: people[vote.PersonID],
 			ResponseData: orNull(vote.Response), Decision: vote.Decision, Comment: vote.Comment,
 			DecidedVia: vote.Via, At: store.Time(vote.CreatedAt),
 		})
@@ -266,7 +278,7 @@ func action(canonical string) *schemas.Action {
 		return nil
 	}
 	a := new(schemas.Action)
-	read(canonical, a)
+	store.ReadJSON(canonical, a)
 	return a
 }
 
@@ -275,15 +287,8 @@ func reviewMode(text string) *schemas.ReviewMode {
 		return nil
 	}
 	m := new(schemas.ReviewMode)
-	read(text, m)
+	store.ReadJSON(text, m)
 	return m
-}
-
-// read takes JSON that this program wrote; what is damaged stays empty.
-func read(text string, v any) {
-	if err := json.Unmarshal([]byte(text), v); err != nil {
-		return
-	}
 }
 
 func maybe(text string) json.RawMessage {
@@ -305,19 +310,4 @@ func textPointer(text string) *string {
 		return nil
 	}
 	return &text
-}
-
-func timePointer(micros int64) *time.Time {
-	if micros == 0 {
-		return nil
-	}
-	at := store.Time(micros)
-	return &at
-}
-
-// markTest marks an answer about a request of test mode, whoever reads it.
-func markTest(s *schemas.Sandboxed, mode string) {
-	if mode == account.Test {
-		s.MarkSandbox()
-	}
 }

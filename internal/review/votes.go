@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"slices"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/answer"
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -20,11 +23,6 @@ func modeOf(r request) schemas.ReviewMode {
 	return mode
 }
 
-// several tells whether more than one answer may be needed, so that nobody claims it.
-func several(m schemas.ReviewMode) bool {
-	return len(m.Steps) > 0 || m.Mode == modeAll || m.Mode == modeQuorum
-}
-
 // standing is what a person is to an open request.
 type standing struct {
 	why     string  // why they may not decide; "" when they may
@@ -34,11 +32,11 @@ type standing struct {
 // standingOf tells whether a person may decide a request in its present round, whoever
 // has claimed it.
 func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r request, loop db.Loop, personID string) (standing, error) {
-	asked, err := tx.CircleOfReview(ctx, r.ID)
+	asked, err := askedOf(ctx, tx, r)
 	if err != nil {
 		return standing{}, err
 	}
-	member, err := s.mayDecideIn(ctx, tx, loop, personID)
+	member, err := loops.IsMember(ctx, tx, r.LoopID, personID)
 	if err != nil {
 		return standing{}, err
 	}
@@ -47,7 +45,7 @@ func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r request, loop 
 		return st, nil
 	}
 	if r.Disputed {
-		p, err := tx.PersonByID(ctx, personID)
+		p, err := account.Person(ctx, tx, personID)
 		if err != nil || !p.IsOwner {
 			return standing{why: "The task is in dispute, and only an owner settles that."}, err
 		}
@@ -57,7 +55,7 @@ func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r request, loop 
 
 // placeOf looks a person up among those who were asked. A member who left the loop is no
 // longer one of them; who was told by an escalation need not be a member.
-func placeOf(r request, asked []db.CircleOfReviewRow, personID string, member bool) standing {
+func placeOf(r request, asked []askedPerson, personID string, member bool) standing {
 	var st standing
 	recipient := false
 	for _, a := range asked {
@@ -92,7 +90,7 @@ func hasSteps(r request) bool { return len(modeOf(r).Steps) > 0 }
 
 // keyed adds the demand of a loop whose decisions need a passkey.
 func (s *Service) keyed(ctx context.Context, tx *store.Tx, loop db.Loop, personID string, st standing) (standing, error) {
-	if !s.settings(loop).Passkey {
+	if !loops.Settings(loop).Passkey {
 		return st, nil
 	}
 	has, err := s.Passkeys.HasEnrolled(ctx, tx, loop.ID, personID)
@@ -102,41 +100,73 @@ func (s *Service) keyed(ctx context.Context, tx *store.Tx, loop db.Loop, personI
 	return st, err
 }
 
+// askedPerson is somebody who was asked, as they are now.
+type askedPerson struct {
+	db.ReviewRecipient
+	Name       string
+	LastSeenAt int64
+	RemovedAt  int64
+	Member     bool // of the loop, still
+}
+
+// askedOf is everybody who was asked about a request, in the order in which they were.
+func askedOf(ctx context.Context, tx *store.Tx, r request) ([]askedPerson, error) {
+	rows, err := tx.RecipientsIn(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.PersonID
+	}
+	people, err := account.People(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	members, err := loops.Active(ctx, tx, r.LoopID)
+	list := make([]askedPerson, len(rows))
+	for i, row := range rows {
+		p := people[row.PersonID]
+		list[i] = askedPerson{row, p.Name, p.LastSeenAt, p.RemovedAt, slices.Contains(members, p.ID)}
+	}
+	return list, err
+}
+
 // circlesOf arranges those who were asked into the circles that have to decide.
-func circlesOf(r request, asked []db.CircleOfReviewRow) []circle {
+func circlesOf(r request, list []askedPerson) []quorum.Circle {
 	mode := modeOf(r)
-	circles := []circle{{mode: mode.Mode, threshold: mode.Threshold}}
+	circles := []quorum.Circle{{Mode: mode.Mode, Threshold: mode.Threshold}}
 	if len(mode.Steps) > 0 {
 		circles = circles[:0]
 		for i, step := range mode.Steps {
-			circles = append(circles, circle{step: int64(i) + 1, mode: step.Mode, threshold: step.Threshold})
+			circles = append(circles, quorum.Circle{Step: int64(i) + 1, Mode: step.Mode, Threshold: step.Threshold})
 		}
 	}
-	for _, a := range asked {
+	for _, a := range list {
 		for i := range circles {
-			if circles[i].step == a.Step {
-				circles[i].join(a)
+			if circles[i].Step == a.Step {
+				join(&circles[i], a)
 			}
 		}
 	}
 	return circles
 }
 
-// join puts a person into the circle. Who was told by an escalation may answer but need
-// not, where everybody has to. Who has left may not answer any more, but is missed.
-func (c *circle) join(a db.CircleOfReviewRow) {
+// join puts a person into a circle. Who was told by an escalation may answer but need not,
+// where everybody has to. Who has left may not answer any more, but is missed.
+func join(c *quorum.Circle, a askedPerson) {
 	if a.RemovedAt == 0 && (a.Member || a.Reason == reasonEscalated) {
-		c.people = append(c.people, a.PersonID)
+		c.People = append(c.People, a.PersonID)
 	}
 	if a.Reason != reasonEscalated {
-		c.needed = append(c.needed, a.PersonID)
+		c.Needed = append(c.Needed, a.PersonID)
 	}
 }
 
-func ballotsOf(votes []db.ReviewVote) []ballot {
-	out := make([]ballot, len(votes))
+func ballotsOf(votes []db.ReviewVote) []quorum.Ballot {
+	out := make([]quorum.Ballot, len(votes))
 	for i, v := range votes {
-		out[i] = ballot{step: v.Step, person: v.PersonID, answer: answer.Answer{
+		out[i] = quorum.Ballot{Step: v.Step, Person: v.PersonID, Answer: answer.Answer{
 			Data: json.RawMessage(v.Response), Value: json.RawMessage(v.Value), Decision: v.Decision,
 		}}
 	}

@@ -159,7 +159,10 @@ func TestWhoHears(t *testing.T) {
 		o.join("default", o.adaID)
 		o.run()
 		require.Equal(t, []int{1, 0, 0, 2}, []int{len(own.all()), len(other.all()), len(test.all()), len(owners.all())}, "the house's loops are the house's")
-		var joined loopEvent
+		var joined struct {
+			Event string
+			Data  struct{ Member schemas.ReviewPerson }
+		}
 		require.NoError(t, json.Unmarshal(owners.all()[1].body, &joined))
 		require.Equal(t, "loop.member_joined", joined.Event)
 		require.Equal(t, "Ada", joined.Data.Member.Name)

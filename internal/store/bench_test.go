@@ -12,13 +12,14 @@ import (
 
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/storetest"
 )
 
 // The work is about that of posting a task: reads, inserts with indexes, updates.
 const (
 	benchRead   = "SELECT value FROM facts WHERE name = $1"
 	benchUpsert = "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-	benchEvent  = "INSERT INTO events (id, kind, subject_id, actor, via, data, created_at) VALUES ($1, 'k', $1, 'a', 'api', '{}', $2)"
+	benchEntry  = "INSERT INTO trail (subject_id, n, kind, actor, via, data, previous, hash, created_at) VALUES ('bench', $1, 'k', 'a', 'api', '{}', '', '', $2)"
 	benchJob    = "INSERT INTO jobs (id, kind, args, state, run_at, created_at) VALUES ($1, 'k', '{}', 'ready', $2, $2)"
 )
 
@@ -30,7 +31,7 @@ func benchUnit(i int64, query func(text string, args ...any) error, exec func(te
 		}
 		for _, err := range []error{
 			exec(benchUpsert, fmt.Sprint("bench", i%100), "x"),
-			exec(benchEvent, fmt.Sprintf("ev_%d_%d", i, n), i),
+			exec(benchEntry, 2*i+int64(n)+1, i),
 			exec(benchJob, fmt.Sprintf("job_%d_%d", i, n), i),
 			exec(benchUpsert, "bench", "y"),
 		} {
@@ -49,8 +50,20 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
+// benchFile is a database with the subject that the entries are about.
+func benchFile(b *testing.B) (path string) {
+	path = filepath.Join(b.TempDir(), "b.db")
+	storetest.Copy(b, path)
+	pool, err := sql.Open("sqlite", "file:"+path)
+	require.NoError(b, err)
+	_, err = pool.Exec("INSERT INTO subjects (id, kind, mode, state, created_at, updated_at) VALUES ('bench', 'k', 'live', 's', 1, 1)")
+	require.NoError(b, err)
+	require.NoError(b, pool.Close())
+	return path
+}
+
 func benchStore(b *testing.B, callers int) {
-	s, err := store.Open(b.Context(), store.Options{Path: filepath.Join(b.TempDir(), "b.db"), Clock: clock.System()})
+	s, err := store.Open(b.Context(), store.Options{Path: benchFile(b), Clock: clock.System()})
 	require.NoError(b, err)
 	defer s.Close()
 	ctx := b.Context()
@@ -65,7 +78,7 @@ func benchStore(b *testing.B, callers int) {
 						_, err := tx.GetFact(ctx, args[0].(string))
 						return err
 					}, func(text string, args ...any) error {
-						_, err := tx.Exec(ctx, text, args...)
+						_, err := store.DBTX(tx).ExecContext(ctx, text, args...)
 						return err
 					})
 				})
@@ -80,16 +93,12 @@ func benchStore(b *testing.B, callers int) {
 }
 
 func benchRaw(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "b.db")
-	s, err := store.Open(b.Context(), store.Options{Path: path})
-	require.NoError(b, err)
-	require.NoError(b, s.Close())
-	pool, err := sql.Open("sqlite", "file://"+path+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
+	pool, err := sql.Open("sqlite", "file://"+benchFile(b)+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
 	require.NoError(b, err)
 	defer pool.Close()
 	pool.SetMaxOpenConns(1)
 	stmts := map[string]*sql.Stmt{}
-	for _, text := range []string{benchRead, benchUpsert, benchEvent, benchJob} {
+	for _, text := range []string{benchRead, benchUpsert, benchEntry, benchJob} {
 		stmts[text], err = pool.Prepare(text) //nolint:sqlclosecheck // closed with the pool
 		require.NoError(b, err)
 	}

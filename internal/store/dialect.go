@@ -6,8 +6,6 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"humanops-mcp/schemas"
 )
@@ -16,7 +14,6 @@ import (
 
 // PostgreSQL's codes for errors that callers act on.
 const (
-	pgUniqueViolation      = "23505"
 	pgSerializationFailure = "40001"
 	pgDeadlockDetected     = "40P01"
 	pgBadText              = "22021"
@@ -43,15 +40,6 @@ func sqliteText(text string) string {
 	).Replace(strings.TrimSpace(text))
 	rewritten.Store(text, out)
 	return out
-}
-
-// IsUnique tells whether err is the refusal of a value that must be unique and is taken.
-func IsUnique(err error) bool {
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-	}
-	return pgCode(err) == pgUniqueViolation
 }
 
 // worthRetrying tells whether the same transaction may succeed when run again.

@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -51,14 +50,9 @@ func TestInAHouseWithAHistory(t *testing.T) {
 		if s.Kind() == "postgres" {
 			texts = append(texts[:len(texts):len(texts)], "ANALYZE")
 		}
-		require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error {
-			for _, text := range texts {
-				if _, err := tx.Exec(t.Context(), text); err != nil {
-					return fmt.Errorf("%w in %s", err, text)
-				}
-			}
-			return nil
-		}))
+		for _, text := range texts {
+			storetest.Exec(t, s, text)
+		}
 		t.Run("ids are looked up by index", func(t *testing.T) { lookUpIDs(t, s) })
 		t.Run("the newest tasks come from an index", func(t *testing.T) { newestTasks(t, s) })
 		t.Run("the newest reviews come from an index", func(t *testing.T) { newestReviews(t, s) })
@@ -70,7 +64,6 @@ func TestInAHouseWithAHistory(t *testing.T) {
 type planner struct {
 	db.DBTX
 	kind string
-	tx   *store.Tx
 	none *sql.DB // gives the one row of a count, which nobody looks at
 	plan strings.Builder
 }
@@ -83,7 +76,7 @@ func planOf(t *testing.T, s *store.Store, query func(*db.Queries) error) string 
 	defer none.Close()
 	p := &planner{kind: s.Kind(), none: none}
 	require.NoError(t, s.Read(t.Context(), func(tx *store.Tx) error {
-		p.tx = tx
+		p.DBTX = store.DBTX(tx)
 		return query(db.New(p))
 	}))
 	return p.plan.String()
@@ -93,7 +86,7 @@ func (p *planner) QueryContext(ctx context.Context, text string, args ...any) (*
 	if err := p.explain(ctx, text, args); err != nil {
 		return nil, err
 	}
-	return p.tx.Query(ctx, text, args...)
+	return p.DBTX.QueryContext(ctx, text, args...)
 }
 
 func (p *planner) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
@@ -108,7 +101,7 @@ func (p *planner) explain(ctx context.Context, text string, args []any) error {
 	if p.kind == "sqlite" {
 		how = "EXPLAIN QUERY PLAN "
 	}
-	rows, err := p.tx.Query(ctx, how+text, args...)
+	rows, err := p.DBTX.QueryContext(ctx, how+text, args...)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
 	"humanops-mcp/internal/store/db"
 )
 

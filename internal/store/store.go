@@ -150,16 +150,6 @@ func (tx *Tx) Signal(ctx context.Context, topic string) error {
 	return tx.store.engine.notify(ctx, tx.db, topic)
 }
 
-// Exec runs a statement put together at run time, in the one text for both databases.
-func (tx *Tx) Exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	return tx.db.ExecContext(ctx, text, args...)
-}
-
-// Query runs a query put together at run time, in the one text for both databases.
-func (tx *Tx) Query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	return tx.db.QueryContext(ctx, text, args...)
-}
-
 // Watch delivers a wake-up whenever a committed transaction signalled topic, here or in
 // another process. Wake-ups coalesce; one may come without cause.
 func (s *Store) Watch(topic string) (wake <-chan struct{}, cancel func()) {
@@ -218,4 +208,20 @@ func wrap(doing string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// JSON is a value of the program's own plain types as a column keeps it.
+func JSON(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // such types cannot fail
+	}
+	return string(raw)
+}
+
+// ReadJSON reads what JSON wrote; what is damaged stays as it was.
+func ReadJSON(text string, v any) {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return
+	}
 }

@@ -119,24 +119,29 @@ func (u upgrade) chainTask(ctx context.Context, id string) error {
 	})
 	head := ""
 	for n, e := range events {
-		entry, err := trail.Link(n, head, e.AuditEntry)
-		if err != nil {
-			return err
-		}
-		head = entry.Hash
-		err = u.exec(ctx, `INSERT INTO trail (subject_id, n, event_id, seq, kind, actor, via, data, previous, hash, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			id, n+1, e.EventID, e.seq, e.Kind, e.Actor, e.Via, string(e.Data), entry.Previous, entry.Hash, Micros(e.At))
-		if err != nil {
-			return err
+		if head, err = u.chainEvent(ctx, id, n, head, e); err != nil {
+			return wrap("event "+e.EventID+" of "+id, err)
 		}
 	}
 	return u.exec(ctx, "UPDATE subjects SET entries = $1, head = $2 WHERE id = $3", len(events), head, id)
 }
 
+// chainEvent makes an event the entry after the n-th one, whose hash is head, and gives its hash.
+func (u upgrade) chainEvent(ctx context.Context, id string, n int, head string, e pastEvent) (string, error) {
+	entry, err := trail.Link(n, head, e.AuditEntry)
+	if err != nil {
+		return "", err
+	}
+	return entry.Hash, u.exec(ctx, `INSERT INTO trail (subject_id, n, event_id, seq, kind, actor, via, data, previous, hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		id, entry.N, e.EventID, e.seq, e.Kind, e.Actor, e.Via, string(e.Data), entry.Previous, entry.Hash, Micros(e.At))
+}
+
 // pastCallback is a change of a task's status on its way to the task's address.
 type pastCallback struct {
 	jobID    string
+	lane     string
+	priority int64
 	attempts int64
 	runAt    int64
 	args     struct {
@@ -151,11 +156,11 @@ type pastCallback struct {
 func scanCallback(rows *sql.Rows) (c pastCallback, err error) {
 	var args string
 	var createdAt int64
-	if err = rows.Scan(&c.jobID, &args, &c.attempts, &c.runAt, &createdAt); err != nil {
+	if err = rows.Scan(&c.jobID, &c.lane, &c.priority, &args, &c.attempts, &c.runAt, &createdAt); err != nil {
 		return c, err
 	}
 	if err = json.Unmarshal([]byte(args), &c.args); err != nil {
-		return c, err
+		return c, wrap("arguments of job "+c.jobID, err)
 	}
 	c.args.EventID = cmp.Or(c.args.EventID, c.jobID)
 	if c.args.At.IsZero() {
@@ -166,13 +171,13 @@ func scanCallback(rows *sql.Rows) (c pastCallback, err error) {
 
 func (u upgrade) planCallbacks(ctx context.Context) error {
 	waiting, err := collect(ctx, u, scanCallback,
-		"SELECT id, args, attempts, run_at, created_at FROM jobs WHERE kind IN ('webhook', 'webhook.deliver') AND state <> 'failed' ORDER BY id")
+		"SELECT id, lane, priority, args, attempts, run_at, created_at FROM jobs WHERE kind IN ('webhook', 'webhook.deliver') AND state <> 'failed' ORDER BY id")
 	if err != nil {
 		return err
 	}
 	for _, c := range waiting {
 		if err := u.planCallback(ctx, c); err != nil {
-			return err
+			return wrap("job "+c.jobID, err)
 		}
 		if err := u.exec(ctx, "DELETE FROM jobs WHERE id = $1 AND EXISTS (SELECT 1 FROM subjects WHERE id = $2)", c.jobID, c.args.TaskID); err != nil {
 			return err
@@ -206,7 +211,7 @@ SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 
 	if err != nil {
 		return err
 	}
-	return u.exec(ctx, `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, owner)
-SELECT $1, 'webhook.send', $2, $3, 'ready', $4, $5, w.agent_id FROM webhooks w WHERE w.subject_id = $6`,
-		ident.New("job_"), "webhook.send:"+id, string(args), c.runAt, Micros(c.args.At), c.args.TaskID)
+	return u.exec(ctx, `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, lane, priority, owner)
+SELECT $1, 'webhook.send', $2, $3, 'scheduled', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8`,
+		ident.New("job_"), "webhook.send:"+id, string(args), c.runAt, Micros(c.args.At), c.lane, c.priority, c.args.TaskID)
 }

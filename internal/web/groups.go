@@ -15,7 +15,7 @@ func (s *server) showGroups(w http.ResponseWriter, r *http.Request) error {
 func (s *server) renderGroups(w http.ResponseWriter, r *http.Request, status int, form page.Form) error {
 	v := page.GroupsPage{Form: form}
 	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
-		groups, err := s.Reviews.ListGroups(r.Context(), tx, schemas.PageRequest{Limit: 100})
+		groups, err := s.Loops.ListGroups(r.Context(), tx, schemas.PageRequest{Limit: 100})
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (s *server) saveGroup(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-			_, err := s.Reviews.PutGroup(r.Context(), tx, in)
+			_, err := s.Loops.PutGroup(r.Context(), tx, in)
 			return err
 		})
 	}
@@ -57,7 +57,7 @@ func (s *server) deleteGroup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-		_, err := s.Reviews.DeleteGroup(r.Context(), tx, schemas.GroupRequest{Group: r.PathValue("group")})
+		_, err := s.Loops.DeleteGroup(r.Context(), tx, schemas.GroupRequest{Group: r.PathValue("group")})
 		return err
 	})
 	return s.settleGroups(w, r, f, "deleted", err)

@@ -22,7 +22,7 @@ const (
 // fillReviews is what waits for somebody to decide, what others have taken, and what they
 // decided lately.
 func (s *server) fillReviews(ctx context.Context, tx *store.Tx, caller account.Caller, v *page.StartView) error {
-	waiting, err := s.Reviews.Waiting(ctx, tx, caller.PersonID)
+	waiting, err := s.Loops.Waiting(ctx, tx, caller.PersonID)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (s *server) qrCode(w http.ResponseWriter, r *http.Request) error {
 	if !isPNG {
 		return errNoPage
 	}
-	picture, err := s.Reviews.JoinQR(code)
+	picture, err := s.Loops.JoinQR(code)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *server) showJoin(w http.ResponseWriter, r *http.Request) error {
 func (s *server) renderJoin(w http.ResponseWriter, r *http.Request, status int, form page.Form) error {
 	v := page.JoinPage{Form: form, Action: "/join/" + url.PathEscape(r.PathValue("code"))}
 	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
-		got, err := s.Reviews.PeekInvitation(r.Context(), tx, r.PathValue("code"))
+		got, err := s.Loops.PeekInvitation(r.Context(), tx, r.PathValue("code"))
 		v.Loop, v.Description, v.Inviter, v.ByAgent, v.Admits = got.LoopName, got.Description, got.Inviter, got.ByAgent, got.Admits
 		return err
 	})
@@ -104,7 +104,7 @@ func (s *server) join(w http.ResponseWriter, r *http.Request) error {
 	var session, status string
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-			_, token, member, err := s.Reviews.JoinAsNew(r.Context(), tx, r.PathValue("code"), name, mail)
+			_, token, member, err := s.Loops.JoinAsNew(r.Context(), tx, r.PathValue("code"), name, mail)
 			session, status = token, member.Status
 			return err
 		})
@@ -120,7 +120,7 @@ func (s *server) join(w http.ResponseWriter, r *http.Request) error {
 func (s *server) joinAsMe(w http.ResponseWriter, r *http.Request, f *form) error {
 	var got schemas.MemberAnswer
 	err := s.Store.Write(r.Context(), func(tx *store.Tx) (err error) {
-		got, err = s.Reviews.JoinLoop(r.Context(), tx, schemas.JoinLoopRequest{InviteCode: r.PathValue("code")})
+		got, err = s.Loops.JoinLoop(r.Context(), tx, schemas.JoinLoopRequest{InviteCode: r.PathValue("code")})
 		return err
 	})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"humanops-mcp/internal/review"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web/page"
 	"humanops-mcp/schemas"
@@ -19,7 +19,7 @@ func (s *server) showLoops(w http.ResponseWriter, r *http.Request) error {
 func (s *server) renderLoops(w http.ResponseWriter, r *http.Request, status int, form page.Form) error {
 	v := page.LoopsPage{Form: form}
 	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
-		list, err := s.Reviews.ListLoops(r.Context(), tx, schemas.ListLoopsRequest{Limit: 100, Cursor: r.URL.Query().Get("after")})
+		list, err := s.Loops.ListLoops(r.Context(), tx, schemas.ListLoopsRequest{Limit: 100, Cursor: r.URL.Query().Get("after")})
 		v.Loops, v.Next = list.Loops, list.NextCursor
 		return err
 	})
@@ -45,7 +45,7 @@ func (s *server) createLoop(w http.ResponseWriter, r *http.Request) error {
 	var made schemas.LoopCreated
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(r.Context(), func(tx *store.Tx) (err error) {
-			made, err = s.Reviews.CreateLoop(r.Context(), tx, in)
+			made, err = s.Loops.CreateLoop(r.Context(), tx, in)
 			return err
 		})
 	}
@@ -71,7 +71,7 @@ func (s *server) showLoop(w http.ResponseWriter, r *http.Request) error {
 func (s *server) renderLoop(w http.ResponseWriter, r *http.Request, status int, form page.Form, invitation *schemas.Invitation) error {
 	v := page.LoopPage{Form: form, Invitation: invitation, Now: s.now()}
 	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
-		got, err := s.Reviews.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+		got, err := s.Loops.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (s *server) saveLoop(w http.ResponseWriter, r *http.Request) error {
 			if err := s.unchanged(tx, r, f); err != nil {
 				return err
 			}
-			_, err := s.Reviews.UpdateLoop(r.Context(), tx, read.in)
+			_, err := s.Loops.UpdateLoop(r.Context(), tx, read.in)
 			return err
 		})
 	}
@@ -141,7 +141,7 @@ func (s *server) unchanged(tx *store.Tx, r *http.Request, f *form) error {
 	if seen == "" {
 		return nil
 	}
-	got, err := s.Reviews.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+	got, err := s.Loops.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (s *server) deleteLoop(w http.ResponseWriter, r *http.Request) error {
 		if err := s.named(tx, r, f); err != nil {
 			return err
 		}
-		_, err := s.Reviews.DeleteLoop(r.Context(), tx, in)
+		_, err := s.Loops.DeleteLoop(r.Context(), tx, in)
 		return err
 	})
 	if err == nil {
@@ -174,7 +174,7 @@ func (s *server) deleteLoop(w http.ResponseWriter, r *http.Request) error {
 
 // named makes sure that whoever deletes a loop has written which one.
 func (s *server) named(tx *store.Tx, r *http.Request, f *form) error {
-	got, err := s.Reviews.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+	got, err := s.Loops.GetLoop(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (s *server) addMember(w http.ResponseWriter, r *http.Request) error {
 	in := addition(f, r.PathValue("loop"))
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-			_, err := s.Reviews.AddMember(r.Context(), tx, in)
+			_, err := s.Loops.AddMember(r.Context(), tx, in)
 			return err
 		})
 	}
@@ -214,7 +214,7 @@ func (s *server) removeMember(w http.ResponseWriter, r *http.Request) error {
 	}
 	in := schemas.MemberRequest{LoopID: r.PathValue("loop"), UserID: r.PathValue("person"), Assertion: readAssertion(f)}
 	err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-		_, err := s.Reviews.RemoveMember(r.Context(), tx, in)
+		_, err := s.Loops.RemoveMember(r.Context(), tx, in)
 		return err
 	})
 	return s.settleLoop(w, r, f, "removed", err)
@@ -228,7 +228,7 @@ func (s *server) invite(w http.ResponseWriter, r *http.Request) error {
 	}
 	var made schemas.Invitation
 	err = s.Store.Write(r.Context(), func(tx *store.Tx) (err error) {
-		made, err = s.Reviews.CreateInvitation(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+		made, err = s.Loops.CreateInvitation(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
 		return err
 	})
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *server) endInvitations(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-		_, err := s.Reviews.RevokeInvitations(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
+		_, err := s.Loops.RevokeInvitations(r.Context(), tx, schemas.LoopRequest{LoopID: r.PathValue("loop")})
 		return err
 	})
 	return s.settleLoop(w, r, f, "ended", err)
@@ -264,7 +264,7 @@ func (s *server) beginGovern(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var c review.Confirmation
+	var c loop.Confirmation
 	err = s.Store.Write(r.Context(), func(tx *store.Tx) (err error) {
 		c, err = s.confirmation(tx, r, f)
 		return err
@@ -287,36 +287,36 @@ type confirmation struct {
 
 var errMendFirst = schemas.NewError(schemas.CodeInvalid, "Something in the form has to be mended first.")
 
-func (s *server) confirmation(tx *store.Tx, r *http.Request, f *form) (review.Confirmation, error) {
-	ctx, loop := r.Context(), r.PathValue("loop")
+func (s *server) confirmation(tx *store.Tx, r *http.Request, f *form) (loop.Confirmation, error) {
+	ctx, id := r.Context(), r.PathValue("loop")
 	switch f.Values["change"] {
 	case changeSettings:
-		in := readSettings(f, loop).in
+		in := readSettings(f, id).in
 		if f.Wrong() {
-			return review.Confirmation{}, errMendFirst
+			return loop.Confirmation{}, errMendFirst
 		}
 		if err := s.unchanged(tx, r, f); errors.Is(err, errChanged) {
-			return review.Confirmation{}, errMendFirst
+			return loop.Confirmation{}, errMendFirst
 		} else if err != nil {
-			return review.Confirmation{}, err
+			return loop.Confirmation{}, err
 		}
-		return s.Reviews.ConfirmUpdateLoop(ctx, tx, in)
+		return s.Loops.ConfirmUpdateLoop(ctx, tx, in)
 	case changeAdd:
-		in := addition(f, loop)
+		in := addition(f, id)
 		if f.Wrong() {
-			return review.Confirmation{}, errMendFirst
+			return loop.Confirmation{}, errMendFirst
 		}
-		return s.Reviews.ConfirmAddMember(ctx, tx, in)
+		return s.Loops.ConfirmAddMember(ctx, tx, in)
 	case changeRemove:
-		return s.Reviews.ConfirmRemoveMember(ctx, tx, schemas.MemberRequest{LoopID: loop, UserID: f.Values["user_id"]})
+		return s.Loops.ConfirmRemoveMember(ctx, tx, schemas.MemberRequest{LoopID: id, UserID: f.Values["user_id"]})
 	case changeDelete:
 		if err := s.named(tx, r, f); err != nil {
 			if f.Wrong() {
 				err = errMendFirst
 			}
-			return review.Confirmation{}, err
+			return loop.Confirmation{}, err
 		}
-		return s.Reviews.ConfirmDeleteLoop(ctx, tx, schemas.DeleteLoopRequest{LoopID: loop})
+		return s.Loops.ConfirmDeleteLoop(ctx, tx, schemas.DeleteLoopRequest{LoopID: id})
 	}
-	return review.Confirmation{}, errMendFirst
+	return loop.Confirmation{}, errMendFirst
 }

@@ -27,7 +27,7 @@ func (s *server) renderMe(w http.ResponseWriter, r *http.Request, status int, fo
 			return err
 		}
 		v.Passkeys = passkeyRows(keys, v.Now)
-		v.Availability, err = s.Reviews.GetAvailability(ctx, tx, schemas.PersonRequest{PersonID: me})
+		v.Availability, err = s.Loops.GetAvailability(ctx, tx, schemas.PersonRequest{PersonID: me})
 		return err
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *server) saveHours(w http.ResponseWriter, r *http.Request) error {
 	in := schemas.PutAvailabilityRequest{PersonID: account.From(r.Context()).PersonID, AvailabilityRules: readHours(f)}
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(r.Context(), func(tx *store.Tx) error {
-			_, err := s.Reviews.PutAvailability(r.Context(), tx, in)
+			_, err := s.Loops.PutAvailability(r.Context(), tx, in)
 			return err
 		})
 	}

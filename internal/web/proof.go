@@ -57,8 +57,8 @@ func (s *server) submitProof(w http.ResponseWriter, r *http.Request) error {
 	return s.settle(w, r, f, "submitted", err)
 }
 
-// upload is a form with files that were written to temporary files while they came in.
-type upload struct {
+// incoming is a form with files that were written to temporary files while they came in.
+type incoming struct {
 	form  *form
 	files []schemas.File
 	paths []string
@@ -66,14 +66,14 @@ type upload struct {
 }
 
 // discard removes the temporary files; what is wanted of them is stored by now.
-func (u *upload) discard() {
+func (u *incoming) discard() {
 	for _, path := range u.paths {
 		_ = os.Remove(path) // the system's own folder of temporary files: it is swept anyway
 	}
 }
 
-func receive(r *http.Request) (*upload, error) {
-	up := &upload{form: newForm("proof")}
+func receive(r *http.Request) (*incoming, error) {
+	up := &incoming{form: newForm("proof")}
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return up, schemas.NewError(schemas.CodeInvalid, "The proof did not arrive as a form. Open the task's page and send it from there.")
@@ -105,7 +105,7 @@ func broken(err error) error {
 	return schemas.NewError(schemas.CodeInvalid, "The upload broke off, and nothing was sent in. Go back and send the proof again.")
 }
 
-func (u *upload) take(part *multipart.Part) error {
+func (u *incoming) take(part *multipart.Part) error {
 	if part.FormName() == "files" {
 		return u.takeFile(part)
 	}
@@ -120,7 +120,7 @@ func (u *upload) take(part *multipart.Part) error {
 
 // takeFile writes one photo to a temporary file. A control in which nothing was chosen
 // still sends a part, without a name.
-func (u *upload) takeFile(part *multipart.Part) error {
+func (u *incoming) takeFile(part *multipart.Part) error {
 	name := part.FileName()
 	if name == "" || len(u.form.Errors) > 0 {
 		_, err := io.Copy(io.Discard, part)
@@ -148,7 +148,7 @@ func (u *upload) takeFile(part *multipart.Part) error {
 }
 
 // spool keeps at most one byte more than a photo may have: enough to know that it is too large.
-func (u *upload) spool(part io.Reader) (path string, size int64, err error) {
+func (u *incoming) spool(part io.Reader) (path string, size int64, err error) {
 	file, err := os.CreateTemp("", "humanops-proof-*")
 	if err != nil {
 		return "", 0, err

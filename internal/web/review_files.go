@@ -67,7 +67,7 @@ func (s *server) reviewFile(w http.ResponseWriter, r *http.Request, at visit) er
 	if !mine {
 		return errNoPage
 	}
-	content, err := s.Reviews.GetUpload(asAgent(at.ctx, v.Review), schemas.UploadRequest{UploadID: id})
+	content, err := s.Uploads.GetUpload(asAgent(at.ctx, v.Review), schemas.UploadRequest{UploadID: id})
 	if err != nil {
 		return err
 	}

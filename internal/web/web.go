@@ -20,10 +20,12 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/clock"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/web/page"
 	"humanops-mcp/internal/web/static"
 	"humanops-mcp/schemas"
@@ -44,6 +46,8 @@ type Deps struct {
 	Accounts *account.Service
 	Tasks    *task.Service
 	Reviews  *review.Service
+	Loops    *loop.Service
+	Uploads  *upload.Service
 	Passkeys *passkey.Service
 	Clock    clock.Clock
 	Logger   *slog.Logger

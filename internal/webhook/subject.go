@@ -61,3 +61,12 @@ func Forget(ctx context.Context, tx *store.Tx, subjectIDs []string) error {
 	}
 	return tx.DeleteCallbacks(ctx, ids)
 }
+
+// ForgetLoop deletes the subscriptions to one loop, which is deleted, with their logs: its
+// addresses have nothing more to hear.
+func ForgetLoop(ctx context.Context, tx *store.Tx, loopID string) error {
+	if err := tx.DeleteDeliveriesIn(ctx, loopID); err != nil {
+		return err
+	}
+	return tx.DeleteWebhooksIn(ctx, loopID)
+}

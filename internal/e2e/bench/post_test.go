@@ -224,7 +224,7 @@ func open(b *testing.B, file string) *sql.DB {
 func rows(b *testing.B, db *sql.DB) map[string]map[string][]any {
 	b.Helper()
 	all := map[string]map[string][]any{}
-	for _, table := range []string{"accounts", "tasks", "ledger_transactions", "ledger_entries", "events", "jobs", "idempotency_keys"} {
+	for _, table := range []string{"accounts", "tasks", "ledger_transactions", "ledger_entries", "subjects", "trail", "jobs", "idempotency_keys"} {
 		all[table] = tableRows(b, db, table)
 	}
 	return all

@@ -9,33 +9,94 @@ import (
 	"context"
 )
 
+const activeLoopsOf = `-- name: ActiveLoopsOf :many
+SELECT loop_id FROM loop_members WHERE person_id = $1 AND status = 'active'
+`
+
+func (q *Queries) ActiveLoopsOf(ctx context.Context, personID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, activeLoopsOf, personID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var loop_id string
+		if err := rows.Scan(&loop_id); err != nil {
+			return nil, err
+		}
+		items = append(items, loop_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const activeMember = `-- name: ActiveMember :one
+SELECT EXISTS (SELECT 1 FROM loop_members WHERE loop_id = $1 AND person_id = $2 AND status = 'active') AS active
+`
+
+type ActiveMemberParams struct {
+	LoopID   string
+	PersonID string
+}
+
+func (q *Queries) ActiveMember(ctx context.Context, arg ActiveMemberParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, activeMember, arg.LoopID, arg.PersonID)
+	var active bool
+	err := row.Scan(&active)
+	return active, err
+}
+
+const activeMemberIDs = `-- name: ActiveMemberIDs :many
+SELECT person_id FROM loop_members WHERE loop_id = $1 AND status = 'active' ORDER BY created_at, person_id LIMIT 500
+`
+
+func (q *Queries) ActiveMemberIDs(ctx context.Context, loopID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, activeMemberIDs, loopID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var person_id string
+		if err := rows.Scan(&person_id); err != nil {
+			return nil, err
+		}
+		items = append(items, person_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const activeMembers = `-- name: ActiveMembers :many
-SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at,
+SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at,
   COALESCE(a.time_zone, '') AS time_zone, COALESCE(a.hours, '[]') AS hours,
-  COALESCE(a.absent_from, 0) AS absent_from, COALESCE(a.absent_until, 0) AS absent_until,
-  (SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
-   WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id) AS enrolled,
-  CAST((SELECT COUNT(*) FROM reviews r WHERE r.claimed_by = m.person_id)
-  + (SELECT COUNT(*) FROM reviews r JOIN review_recipients t ON t.review_id = r.id
-     WHERE t.person_id = m.person_id AND t.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending') AS BIGINT) AS open_reviews
-FROM loop_members m JOIN people p ON p.id = m.person_id
-LEFT JOIN availability a ON a.person_id = m.person_id
-WHERE m.loop_id = $1 AND m.status = 'active' AND p.removed_at = 0
+  COALESCE(a.absent_from, 0) AS absent_from, COALESCE(a.absent_until, 0) AS absent_until
+FROM loop_members m LEFT JOIN availability a ON a.person_id = m.person_id
+WHERE m.loop_id = $1 AND m.status = 'active'
 ORDER BY m.created_at, m.person_id LIMIT 500
 `
 
 type ActiveMembersRow struct {
 	LoopMember  LoopMember
-	Person      Person
 	TimeZone    string
 	Hours       string
 	AbsentFrom  int64
 	AbsentUntil int64
-	Enrolled    int64
-	OpenReviews int64
 }
 
-// With what routing needs: availability, who was last, and how much each has before them.
+// With when they may be asked.
 func (q *Queries) ActiveMembers(ctx context.Context, loopID string) ([]ActiveMembersRow, error) {
 	rows, err := q.db.QueryContext(ctx, activeMembers, loopID)
 	if err != nil {
@@ -54,25 +115,10 @@ func (q *Queries) ActiveMembers(ctx context.Context, loopID string) ([]ActiveMem
 			&i.LoopMember.CreatedAt,
 			&i.LoopMember.JoinedAt,
 			&i.LoopMember.LastAssignedAt,
-			&i.Person.ID,
-			&i.Person.Name,
-			&i.Person.NameKey,
-			&i.Person.Email,
-			&i.Person.Phone,
-			&i.Person.IsOwner,
-			&i.Person.IsOperator,
-			&i.Person.Simulated,
-			&i.Person.RatingSum,
-			&i.Person.RatingCount,
-			&i.Person.LastSeenAt,
-			&i.Person.CreatedAt,
-			&i.Person.RemovedAt,
 			&i.TimeZone,
 			&i.Hours,
 			&i.AbsentFrom,
 			&i.AbsentUntil,
-			&i.Enrolled,
-			&i.OpenReviews,
 		); err != nil {
 			return nil, err
 		}
@@ -137,23 +183,6 @@ func (q *Queries) AvailabilityOf(ctx context.Context, personID string) (Availabi
 	return i, err
 }
 
-const countActiveMember = `-- name: CountActiveMember :one
-SELECT COUNT(*) FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = $1 AND m.person_id = $2 AND m.status = 'active' AND p.removed_at = 0
-`
-
-type CountActiveMemberParams struct {
-	LoopID   string
-	PersonID string
-}
-
-func (q *Queries) CountActiveMember(ctx context.Context, arg CountActiveMemberParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countActiveMember, arg.LoopID, arg.PersonID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const countAgentLoops = `-- name: CountAgentLoops :one
 SELECT COUNT(*) FROM loops WHERE (agent_id = $1 AND mode = $2) OR agent_id = ''
 `
@@ -209,10 +238,9 @@ func (q *Queries) CountLoopsOfAgent(ctx context.Context, agentID string) (int64,
 }
 
 const countMembers = `-- name: CountMembers :one
-SELECT CAST(COALESCE(SUM(CASE WHEN m.status = 'active' THEN 1 ELSE 0 END), 0) AS BIGINT) AS active,
-  CAST(COALESCE(SUM(CASE WHEN m.status = 'pending' THEN 1 ELSE 0 END), 0) AS BIGINT) AS pending
-FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = $1 AND p.removed_at = 0
+SELECT CAST(COALESCE(SUM(CASE WHEN status = 'active' THEN 1 ELSE 0 END), 0) AS BIGINT) AS active,
+  CAST(COALESCE(SUM(CASE WHEN status = 'pending' THEN 1 ELSE 0 END), 0) AS BIGINT) AS pending
+FROM loop_members WHERE loop_id = $1
 `
 
 type CountMembersRow struct {
@@ -225,29 +253,6 @@ func (q *Queries) CountMembers(ctx context.Context, loopID string) (CountMembers
 	var i CountMembersRow
 	err := row.Scan(&i.Active, &i.Pending)
 	return i, err
-}
-
-const countOpenAnswersIn = `-- name: CountOpenAnswersIn :one
-SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
-WHERE r.loop_id = $1 AND r.status IN ('pending', 'claimed') AND v.round = r.round
-`
-
-func (q *Queries) CountOpenAnswersIn(ctx context.Context, loopID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOpenAnswersIn, loopID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countOpenReviewsIn = `-- name: CountOpenReviewsIn :one
-SELECT COUNT(*) FROM reviews WHERE loop_id = $1 AND status IN ('pending', 'claimed')
-`
-
-func (q *Queries) CountOpenReviewsIn(ctx context.Context, loopID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOpenReviewsIn, loopID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
 }
 
 const countOwnerLoops = `-- name: CountOwnerLoops :one
@@ -273,23 +278,6 @@ func (q *Queries) CountPersonLoops(ctx context.Context, personID string) (int64,
 	return count, err
 }
 
-const countReviewsIn = `-- name: CountReviewsIn :one
-SELECT COUNT(*) AS requests, CAST(COALESCE(SUM(CASE WHEN response <> '' THEN 1 ELSE 0 END), 0) AS BIGINT) AS responses
-FROM reviews WHERE loop_id = $1
-`
-
-type CountReviewsInRow struct {
-	Requests  int64
-	Responses int64
-}
-
-func (q *Queries) CountReviewsIn(ctx context.Context, loopID string) (CountReviewsInRow, error) {
-	row := q.db.QueryRowContext(ctx, countReviewsIn, loopID)
-	var i CountReviewsInRow
-	err := row.Scan(&i.Requests, &i.Responses)
-	return i, err
-}
-
 const deleteDeadInvitations = `-- name: DeleteDeadInvitations :exec
 DELETE FROM loop_invitations WHERE loop_id = $1 AND (revoked_at <> 0 OR expires_at <= $2)
 `
@@ -301,25 +289,6 @@ type DeleteDeadInvitationsParams struct {
 
 func (q *Queries) DeleteDeadInvitations(ctx context.Context, arg DeleteDeadInvitationsParams) error {
 	_, err := q.db.ExecContext(ctx, deleteDeadInvitations, arg.LoopID, arg.Now)
-	return err
-}
-
-const deleteDeliveriesIn = `-- name: DeleteDeliveriesIn :exec
-DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = CAST($1 AS TEXT))
-`
-
-// A deleted loop's addresses have nothing more to hear.
-func (q *Queries) DeleteDeliveriesIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteDeliveriesIn, loopID)
-	return err
-}
-
-const deleteFeedbackIn = `-- name: DeleteFeedbackIn :exec
-DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
-`
-
-func (q *Queries) DeleteFeedbackIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteFeedbackIn, loopID)
 	return err
 }
 
@@ -374,15 +343,6 @@ func (q *Queries) DeleteLoop(ctx context.Context, id string) (int64, error) {
 	return result.RowsAffected()
 }
 
-const deleteLoopPasskeysIn = `-- name: DeleteLoopPasskeysIn :exec
-DELETE FROM loop_passkeys WHERE loop_id = $1
-`
-
-func (q *Queries) DeleteLoopPasskeysIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteLoopPasskeysIn, loopID)
-	return err
-}
-
 const deleteMember = `-- name: DeleteMember :execrows
 DELETE FROM loop_members WHERE loop_id = $1 AND person_id = $2
 `
@@ -401,9 +361,11 @@ func (q *Queries) DeleteMember(ctx context.Context, arg DeleteMemberParams) (int
 }
 
 const deleteMembersIn = `-- name: DeleteMembersIn :execrows
+
 DELETE FROM loop_members WHERE loop_id = $1
 `
 
+// Deleting a loop ------------------------------------------------------------------------
 func (q *Queries) DeleteMembersIn(ctx context.Context, loopID string) (int64, error) {
 	result, err := q.db.ExecContext(ctx, deleteMembersIn, loopID)
 	if err != nil {
@@ -421,215 +383,23 @@ func (q *Queries) DeleteMembershipsOf(ctx context.Context, personID string) erro
 	return err
 }
 
-const deleteReceiptsIn = `-- name: DeleteReceiptsIn :exec
-DELETE FROM receipts WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+const groupMembers = `-- name: GroupMembers :many
+SELECT person_id FROM people_group_members WHERE group_id = $1 ORDER BY person_id LIMIT 200
 `
 
-func (q *Queries) DeleteReceiptsIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteReceiptsIn, loopID)
-	return err
-}
-
-const deleteRecipientsIn = `-- name: DeleteRecipientsIn :exec
-DELETE FROM review_recipients WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
-`
-
-func (q *Queries) DeleteRecipientsIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteRecipientsIn, loopID)
-	return err
-}
-
-const deleteReviewLinksIn = `-- name: DeleteReviewLinksIn :exec
-DELETE FROM review_links WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
-`
-
-func (q *Queries) DeleteReviewLinksIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteReviewLinksIn, loopID)
-	return err
-}
-
-const deleteReviewLinksOf = `-- name: DeleteReviewLinksOf :exec
-DELETE FROM review_links WHERE person_id = $1
-`
-
-func (q *Queries) DeleteReviewLinksOf(ctx context.Context, personID string) error {
-	_, err := q.db.ExecContext(ctx, deleteReviewLinksOf, personID)
-	return err
-}
-
-const deleteReviewsIn = `-- name: DeleteReviewsIn :exec
-DELETE FROM reviews WHERE loop_id = $1
-`
-
-func (q *Queries) DeleteReviewsIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteReviewsIn, loopID)
-	return err
-}
-
-const deleteRoundsIn = `-- name: DeleteRoundsIn :exec
-
-DELETE FROM review_rounds WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
-`
-
-// Deleting a loop ------------------------------------------------------------------------
-func (q *Queries) DeleteRoundsIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteRoundsIn, loopID)
-	return err
-}
-
-const deleteVotesIn = `-- name: DeleteVotesIn :exec
-DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
-`
-
-func (q *Queries) DeleteVotesIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteVotesIn, loopID)
-	return err
-}
-
-const deleteWebhooksIn = `-- name: DeleteWebhooksIn :exec
-DELETE FROM webhooks WHERE loop_id = CAST($1 AS TEXT)
-`
-
-func (q *Queries) DeleteWebhooksIn(ctx context.Context, loopID string) error {
-	_, err := q.db.ExecContext(ctx, deleteWebhooksIn, loopID)
-	return err
-}
-
-const dropEscalated = `-- name: DropEscalated :exec
-DELETE FROM review_recipients WHERE person_id = $1 AND reason = 'escalated'
-  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $2 AND (r.ended_at = 0 OR r.decision = 'needs_changes'))
-`
-
-type DropEscalatedParams struct {
-	PersonID string
-	LoopID   string
-}
-
-// Who has left the loop no longer decides what was escalated to them while they were in it:
-// what is open, and what may be asked again.
-func (q *Queries) DropEscalated(ctx context.Context, arg DropEscalatedParams) error {
-	_, err := q.db.ExecContext(ctx, dropEscalated, arg.PersonID, arg.LoopID)
-	return err
-}
-
-const dropOpenAnswers = `-- name: DropOpenAnswers :many
-DELETE FROM review_votes WHERE person_id = $1 AND EXISTS (
-  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
-    AND (CAST($2 AS TEXT) = '' OR r.loop_id = $2))
-RETURNING review_id
-`
-
-type DropOpenAnswersParams struct {
-	PersonID string
-	LoopID   string
-}
-
-// Who was taken out, of a loop or with ” of all, has no say in what is still open.
-func (q *Queries) DropOpenAnswers(ctx context.Context, arg DropOpenAnswersParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, dropOpenAnswers, arg.PersonID, arg.LoopID)
+func (q *Queries) GroupMembers(ctx context.Context, groupID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, groupMembers, groupID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	items := []string{}
 	for rows.Next() {
-		var review_id string
-		if err := rows.Scan(&review_id); err != nil {
+		var person_id string
+		if err := rows.Scan(&person_id); err != nil {
 			return nil, err
 		}
-		items = append(items, review_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const getMember = `-- name: GetMember :one
-SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
-  SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
-  WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id
-) AS enrolled
-FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = $1 AND m.person_id = $2
-`
-
-type GetMemberParams struct {
-	LoopID   string
-	PersonID string
-}
-
-type GetMemberRow struct {
-	LoopMember LoopMember
-	Person     Person
-	Enrolled   int64
-}
-
-func (q *Queries) GetMember(ctx context.Context, arg GetMemberParams) (GetMemberRow, error) {
-	row := q.db.QueryRowContext(ctx, getMember, arg.LoopID, arg.PersonID)
-	var i GetMemberRow
-	err := row.Scan(
-		&i.LoopMember.LoopID,
-		&i.LoopMember.PersonID,
-		&i.LoopMember.Status,
-		&i.LoopMember.Role,
-		&i.LoopMember.AddedBy,
-		&i.LoopMember.CreatedAt,
-		&i.LoopMember.JoinedAt,
-		&i.LoopMember.LastAssignedAt,
-		&i.Person.ID,
-		&i.Person.Name,
-		&i.Person.NameKey,
-		&i.Person.Email,
-		&i.Person.Phone,
-		&i.Person.IsOwner,
-		&i.Person.IsOperator,
-		&i.Person.Simulated,
-		&i.Person.RatingSum,
-		&i.Person.RatingCount,
-		&i.Person.LastSeenAt,
-		&i.Person.CreatedAt,
-		&i.Person.RemovedAt,
-		&i.Enrolled,
-	)
-	return i, err
-}
-
-const groupMembers = `-- name: GroupMembers :many
-SELECT p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at FROM people_group_members g JOIN people p ON p.id = g.person_id
-WHERE g.group_id = $1 AND p.removed_at = 0 ORDER BY p.created_at, p.id LIMIT 200
-`
-
-func (q *Queries) GroupMembers(ctx context.Context, groupID string) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, groupMembers, groupID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Person{}
-	for rows.Next() {
-		var i Person
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.NameKey,
-			&i.Email,
-			&i.Phone,
-			&i.IsOwner,
-			&i.IsOperator,
-			&i.Simulated,
-			&i.RatingSum,
-			&i.RatingCount,
-			&i.LastSeenAt,
-			&i.CreatedAt,
-			&i.RemovedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
+		items = append(items, person_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -660,6 +430,18 @@ func (q *Queries) GroupNamed(ctx context.Context, arg GroupNamedParams) (PeopleG
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const holdLoop = `-- name: HoldLoop :one
+SELECT id FROM loops WHERE id = $1 FOR KEY SHARE
+`
+
+// Keeps a loop from being deleted while a request is made in it.
+func (q *Queries) HoldLoop(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRowContext(ctx, holdLoop, id)
+	var id_2 string
+	err := row.Scan(&id_2)
+	return id_2, err
 }
 
 const insertGroup = `-- name: InsertGroup :execrows
@@ -963,53 +745,27 @@ func (q *Queries) ListGroups(ctx context.Context, arg ListGroupsParams) ([]Peopl
 }
 
 const listMembers = `-- name: ListMembers :many
-SELECT m.loop_id, m.person_id, m.status, m.role, m.added_by, m.created_at, m.joined_at, m.last_assigned_at, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
-  SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
-  WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id
-) AS enrolled
-FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = $1 AND p.removed_at = 0
-ORDER BY m.created_at, m.person_id LIMIT 500
+SELECT loop_id, person_id, status, role, added_by, created_at, joined_at, last_assigned_at FROM loop_members WHERE loop_id = $1 ORDER BY created_at, person_id LIMIT 500
 `
 
-type ListMembersRow struct {
-	LoopMember LoopMember
-	Person     Person
-	Enrolled   int64
-}
-
-func (q *Queries) ListMembers(ctx context.Context, loopID string) ([]ListMembersRow, error) {
+func (q *Queries) ListMembers(ctx context.Context, loopID string) ([]LoopMember, error) {
 	rows, err := q.db.QueryContext(ctx, listMembers, loopID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListMembersRow{}
+	items := []LoopMember{}
 	for rows.Next() {
-		var i ListMembersRow
+		var i LoopMember
 		if err := rows.Scan(
-			&i.LoopMember.LoopID,
-			&i.LoopMember.PersonID,
-			&i.LoopMember.Status,
-			&i.LoopMember.Role,
-			&i.LoopMember.AddedBy,
-			&i.LoopMember.CreatedAt,
-			&i.LoopMember.JoinedAt,
-			&i.LoopMember.LastAssignedAt,
-			&i.Person.ID,
-			&i.Person.Name,
-			&i.Person.NameKey,
-			&i.Person.Email,
-			&i.Person.Phone,
-			&i.Person.IsOwner,
-			&i.Person.IsOperator,
-			&i.Person.Simulated,
-			&i.Person.RatingSum,
-			&i.Person.RatingCount,
-			&i.Person.LastSeenAt,
-			&i.Person.CreatedAt,
-			&i.Person.RemovedAt,
-			&i.Enrolled,
+			&i.LoopID,
+			&i.PersonID,
+			&i.Status,
+			&i.Role,
+			&i.AddedBy,
+			&i.CreatedAt,
+			&i.JoinedAt,
+			&i.LastAssignedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1357,51 +1113,6 @@ func (q *Queries) MemberOf(ctx context.Context, arg MemberOfParams) (LoopMember,
 		&i.LastAssignedAt,
 	)
 	return i, err
-}
-
-const ownersOutside = `-- name: OwnersOutside :many
-SELECT p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at FROM people p
-WHERE p.is_owner = TRUE AND p.removed_at = 0 AND p.simulated = FALSE
-  AND NOT EXISTS (SELECT 1 FROM loop_members m WHERE m.loop_id = $1 AND m.person_id = p.id)
-ORDER BY p.created_at, p.id
-`
-
-// Owners who are not in a loop.
-func (q *Queries) OwnersOutside(ctx context.Context, loopID string) ([]Person, error) {
-	rows, err := q.db.QueryContext(ctx, ownersOutside, loopID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Person{}
-	for rows.Next() {
-		var i Person
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.NameKey,
-			&i.Email,
-			&i.Phone,
-			&i.IsOwner,
-			&i.IsOperator,
-			&i.Simulated,
-			&i.RatingSum,
-			&i.RatingCount,
-			&i.LastSeenAt,
-			&i.CreatedAt,
-			&i.RemovedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const putAvailability = `-- name: PutAvailability :exec

@@ -65,6 +65,9 @@ type IdempotencyKey struct {
 type Job struct {
 	ID         string
 	Kind       string
+	Owner      string
+	Priority   int64
+	Lane       string
 	UniqueKey  string
 	Args       string
 	State      string
@@ -75,9 +78,6 @@ type Job struct {
 	LeaseUntil int64
 	LastError  string
 	CreatedAt  int64
-	Lane       string
-	Owner      string
-	Priority   int64
 }
 
 type Loop struct {
@@ -271,6 +271,18 @@ type ReviewFeedback struct {
 	Body      string
 	Notified  bool
 	CreatedAt int64
+}
+
+type ReviewRecipient struct {
+	ReviewID   string
+	PersonID   string
+	Step       int64
+	Reason     string
+	Role       string
+	Notified   string
+	NotifiedAt int64
+	SeenAt     int64
+	CreatedAt  int64
 }
 
 type ReviewRound struct {

@@ -65,6 +65,15 @@ func (q *Queries) DeleteEnrolmentsOf(ctx context.Context, personID string) error
 	return err
 }
 
+const deleteLoopPasskeysIn = `-- name: DeleteLoopPasskeysIn :exec
+DELETE FROM loop_passkeys WHERE loop_id = $1
+`
+
+func (q *Queries) DeleteLoopPasskeysIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteLoopPasskeysIn, loopID)
+	return err
+}
+
 const deleteOldestCeremonies = `-- name: DeleteOldestCeremonies :exec
 DELETE FROM passkey_ceremonies WHERE id IN (
   SELECT c.id FROM passkey_ceremonies c WHERE c.person_id = $1
@@ -129,6 +138,34 @@ func (q *Queries) EnrolPasskey(ctx context.Context, arg EnrolPasskeyParams) erro
 		arg.EnrolledAt,
 	)
 	return err
+}
+
+const enrolledIn = `-- name: EnrolledIn :many
+SELECT DISTINCT p.person_id FROM loop_passkeys l JOIN passkeys p ON p.id = l.passkey_id WHERE l.loop_id = $1
+`
+
+// Whose passkeys count in a loop.
+func (q *Queries) EnrolledIn(ctx context.Context, loopID string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, enrolledIn, loopID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var person_id string
+		if err := rows.Scan(&person_id); err != nil {
+			return nil, err
+		}
+		items = append(items, person_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const enrolmentsBeyond = `-- name: EnrolmentsBeyond :one

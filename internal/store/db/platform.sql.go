@@ -9,17 +9,6 @@ import (
 	"context"
 )
 
-const countDueJobs = `-- name: CountDueJobs :one
-SELECT COUNT(*) FROM jobs WHERE state = 'running' OR (state = 'ready' AND run_at <= $1)
-`
-
-func (q *Queries) CountDueJobs(ctx context.Context, now int64) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countDueJobs, now)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const countLiveTasks = `-- name: CountLiveTasks :many
 
 SELECT status, COUNT(*) AS count FROM tasks WHERE mode = 'live' GROUP BY status ORDER BY status

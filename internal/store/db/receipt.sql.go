@@ -54,6 +54,15 @@ func (q *Queries) ConsumeReceipt(ctx context.Context, arg ConsumeReceiptParams) 
 	return result.RowsAffected()
 }
 
+const deleteReceiptsOf = `-- name: DeleteReceiptsOf :exec
+DELETE FROM receipts WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+func (q *Queries) DeleteReceiptsOf(ctx context.Context, reviews string) error {
+	_, err := q.db.ExecContext(ctx, deleteReceiptsOf, reviews)
+	return err
+}
+
 const insertReceipt = `-- name: InsertReceipt :exec
 INSERT INTO receipts (review_id, round, nonce, digest, decision, body, expires_at, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

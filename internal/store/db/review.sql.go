@@ -46,56 +46,154 @@ func (q *Queries) AwaitedFrom(ctx context.Context, arg AwaitedFromParams) ([]str
 	return items, nil
 }
 
-const circleOfReview = `-- name: CircleOfReview :many
-SELECT r.step, r.person_id, r.reason, r.notified, r.notified_at, p.name, p.email, p.last_seen_at,
-  p.is_owner, p.removed_at,
-  EXISTS (SELECT 1 FROM loop_members m JOIN reviews w ON w.loop_id = m.loop_id
-    WHERE w.id = r.review_id AND m.person_id = r.person_id AND m.status = 'active') AS member
-FROM review_recipients r JOIN people p ON p.id = r.person_id
-WHERE r.review_id = $1
-ORDER BY r.step, r.created_at, r.person_id
+const countOpenAnswersIn = `-- name: CountOpenAnswersIn :one
+SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
+WHERE r.loop_id = $1 AND r.status IN ('pending', 'claimed') AND v.round = r.round
 `
 
-type CircleOfReviewRow struct {
-	Step       int64
-	PersonID   string
-	Reason     string
-	Notified   string
-	NotifiedAt int64
-	Name       string
-	Email      string
-	LastSeenAt int64
-	IsOwner    bool
-	RemovedAt  int64
-	Member     bool
+func (q *Queries) CountOpenAnswersIn(ctx context.Context, loopID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOpenAnswersIn, loopID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
-// Everybody who was asked, in the order in which they were.
-func (q *Queries) CircleOfReview(ctx context.Context, reviewID string) ([]CircleOfReviewRow, error) {
-	rows, err := q.db.QueryContext(ctx, circleOfReview, reviewID)
+const countOpenReviewsIn = `-- name: CountOpenReviewsIn :one
+
+SELECT COUNT(*) FROM reviews WHERE loop_id = $1 AND status IN ('pending', 'claimed')
+`
+
+// What hangs on loops and people ------------------------------------------------------
+func (q *Queries) CountOpenReviewsIn(ctx context.Context, loopID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOpenReviewsIn, loopID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countReviewsIn = `-- name: CountReviewsIn :one
+SELECT COUNT(*) AS requests, CAST(COALESCE(SUM(CASE WHEN response <> '' THEN 1 ELSE 0 END), 0) AS BIGINT) AS responses
+FROM reviews WHERE loop_id = $1
+`
+
+type CountReviewsInRow struct {
+	Requests  int64
+	Responses int64
+}
+
+func (q *Queries) CountReviewsIn(ctx context.Context, loopID string) (CountReviewsInRow, error) {
+	row := q.db.QueryRowContext(ctx, countReviewsIn, loopID)
+	var i CountReviewsInRow
+	err := row.Scan(&i.Requests, &i.Responses)
+	return i, err
+}
+
+const deleteFeedbackIn = `-- name: DeleteFeedbackIn :exec
+DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+`
+
+func (q *Queries) DeleteFeedbackIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteFeedbackIn, loopID)
+	return err
+}
+
+const deleteRecipientsIn = `-- name: DeleteRecipientsIn :exec
+DELETE FROM review_recipients WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+`
+
+func (q *Queries) DeleteRecipientsIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteRecipientsIn, loopID)
+	return err
+}
+
+const deleteReviewLinksIn = `-- name: DeleteReviewLinksIn :exec
+DELETE FROM review_links WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+`
+
+func (q *Queries) DeleteReviewLinksIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteReviewLinksIn, loopID)
+	return err
+}
+
+const deleteReviewLinksOf = `-- name: DeleteReviewLinksOf :exec
+DELETE FROM review_links WHERE person_id = $1
+`
+
+func (q *Queries) DeleteReviewLinksOf(ctx context.Context, personID string) error {
+	_, err := q.db.ExecContext(ctx, deleteReviewLinksOf, personID)
+	return err
+}
+
+const deleteReviewsIn = `-- name: DeleteReviewsIn :exec
+DELETE FROM reviews WHERE loop_id = $1
+`
+
+func (q *Queries) DeleteReviewsIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteReviewsIn, loopID)
+	return err
+}
+
+const deleteRoundsIn = `-- name: DeleteRoundsIn :exec
+DELETE FROM review_rounds WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+`
+
+func (q *Queries) DeleteRoundsIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteRoundsIn, loopID)
+	return err
+}
+
+const deleteVotesIn = `-- name: DeleteVotesIn :exec
+DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+`
+
+func (q *Queries) DeleteVotesIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteVotesIn, loopID)
+	return err
+}
+
+const dropEscalated = `-- name: DropEscalated :exec
+DELETE FROM review_recipients WHERE person_id = $1 AND reason = 'escalated'
+  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $2 AND (r.ended_at = 0 OR r.decision = 'needs_changes'))
+`
+
+type DropEscalatedParams struct {
+	PersonID string
+	LoopID   string
+}
+
+// Who has left the loop no longer decides what was escalated to them while they were in it:
+// what is open, and what may be asked again.
+func (q *Queries) DropEscalated(ctx context.Context, arg DropEscalatedParams) error {
+	_, err := q.db.ExecContext(ctx, dropEscalated, arg.PersonID, arg.LoopID)
+	return err
+}
+
+const dropOpenAnswers = `-- name: DropOpenAnswers :many
+DELETE FROM review_votes WHERE person_id = $1 AND EXISTS (
+  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
+    AND (CAST($2 AS TEXT) = '' OR r.loop_id = $2))
+RETURNING review_id
+`
+
+type DropOpenAnswersParams struct {
+	PersonID string
+	LoopID   string
+}
+
+// Who was taken out, of a loop or with ” of all, has no say in what is still open.
+func (q *Queries) DropOpenAnswers(ctx context.Context, arg DropOpenAnswersParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, dropOpenAnswers, arg.PersonID, arg.LoopID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []CircleOfReviewRow{}
+	items := []string{}
 	for rows.Next() {
-		var i CircleOfReviewRow
-		if err := rows.Scan(
-			&i.Step,
-			&i.PersonID,
-			&i.Reason,
-			&i.Notified,
-			&i.NotifiedAt,
-			&i.Name,
-			&i.Email,
-			&i.LastSeenAt,
-			&i.IsOwner,
-			&i.RemovedAt,
-			&i.Member,
-		); err != nil {
+		var review_id string
+		if err := rows.Scan(&review_id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, review_id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -197,18 +295,6 @@ func (q *Queries) FindReview(ctx context.Context, id string) (FindReviewRow, err
 		&i.Subject.EndedAt,
 	)
 	return i, err
-}
-
-const holdLoop = `-- name: HoldLoop :one
-SELECT id FROM loops WHERE id = $1 FOR KEY SHARE
-`
-
-// Keeps a loop from being deleted while a request is made in it.
-func (q *Queries) HoldLoop(ctx context.Context, id string) (string, error) {
-	row := q.db.QueryRowContext(ctx, holdLoop, id)
-	var id_2 string
-	err := row.Scan(&id_2)
-	return id_2, err
 }
 
 const insertReview = `-- name: InsertReview :exec
@@ -468,6 +554,45 @@ func (q *Queries) NoteRoomTold(ctx context.Context, arg NoteRoomToldParams) erro
 	return err
 }
 
+const openByPerson = `-- name: OpenByPerson :many
+SELECT t.person_id, COUNT(*) AS open FROM (
+  SELECT s.claimed_by AS person_id FROM subjects s
+  WHERE s.claimed_by = ANY (ARRAY(SELECT json_array_elements_text($1))) AND s.claimed_by <> '' AND s.kind = 'review'
+  UNION ALL
+  SELECT p.person_id FROM review_recipients p JOIN reviews r ON r.id = p.review_id
+  WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND p.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending'
+) AS t GROUP BY t.person_id
+`
+
+type OpenByPersonRow struct {
+	PersonID string
+	Open     int64
+}
+
+// How many open requests each of some people has in hand, or was meant for.
+func (q *Queries) OpenByPerson(ctx context.Context, ids string) ([]OpenByPersonRow, error) {
+	rows, err := q.db.QueryContext(ctx, openByPerson, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OpenByPersonRow{}
+	for rows.Next() {
+		var i OpenByPersonRow
+		if err := rows.Scan(&i.PersonID, &i.Open); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const openDuplicateOf = `-- name: OpenDuplicateOf :one
 SELECT id FROM reviews
 WHERE agent_id = $1 AND content_hash = $2 AND status IN ('pending', 'claimed')
@@ -518,6 +643,44 @@ func (q *Queries) OpenReviewsOfTasks(ctx context.Context, ids string) ([]OpenRev
 	for rows.Next() {
 		var i OpenReviewsOfTasksRow
 		if err := rows.Scan(&i.TaskID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recipientsIn = `-- name: RecipientsIn :many
+SELECT review_id, person_id, step, reason, role, notified, notified_at, seen_at, created_at FROM review_recipients WHERE review_id = $1 ORDER BY step, created_at, person_id
+`
+
+// Everybody who was asked, in the order in which they were.
+func (q *Queries) RecipientsIn(ctx context.Context, reviewID string) ([]ReviewRecipient, error) {
+	rows, err := q.db.QueryContext(ctx, recipientsIn, reviewID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReviewRecipient{}
+	for rows.Next() {
+		var i ReviewRecipient
+		if err := rows.Scan(
+			&i.ReviewID,
+			&i.PersonID,
+			&i.Step,
+			&i.Reason,
+			&i.Role,
+			&i.Notified,
+			&i.NotifiedAt,
+			&i.SeenAt,
+			&i.CreatedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -689,6 +852,41 @@ func (q *Queries) SetRecipientNotified(ctx context.Context, arg SetRecipientNoti
 	return err
 }
 
+const showsUpload = `-- name: ShowsUpload :one
+SELECT EXISTS (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.mode = 'live' AND r.updated_at >= $2
+    AND (r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($3)))
+      OR EXISTS (SELECT 1 FROM review_recipients p WHERE p.review_id = r.id AND p.person_id = $4))
+    AND (r.media LIKE CAST($5 AS TEXT) OR r.request_text LIKE CAST($5 AS TEXT) OR r.context LIKE CAST($5 AS TEXT)
+      OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
+        AND (e.media LIKE CAST($5 AS TEXT) OR e.request_text LIKE CAST($5 AS TEXT) OR e.context LIKE CAST($5 AS TEXT))))
+) AS shown
+`
+
+type ShowsUploadParams struct {
+	AgentID    string
+	UploadedAt int64
+	Loops      string
+	PersonID   string
+	Named      string
+}
+
+// Whether a request that the person may see, or one of its earlier rounds, names a file. A
+// request names it only after it was uploaded.
+func (q *Queries) ShowsUpload(ctx context.Context, arg ShowsUploadParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, showsUpload,
+		arg.AgentID,
+		arg.UploadedAt,
+		arg.Loops,
+		arg.PersonID,
+		arg.Named,
+	)
+	var shown bool
+	err := row.Scan(&shown)
+	return shown, err
+}
+
 const votesInRound = `-- name: VotesInRound :many
 SELECT review_id, round, step, person_id, response, value, decision, comment, edited_action, via, assertion, created_at FROM review_votes WHERE review_id = $1 AND round = $2 ORDER BY created_at, person_id, step
 `
@@ -732,4 +930,20 @@ func (q *Queries) VotesInRound(ctx context.Context, arg VotesInRoundParams) ([]R
 		return nil, err
 	}
 	return items, nil
+}
+
+const wasAsked = `-- name: WasAsked :one
+SELECT EXISTS (SELECT 1 FROM review_recipients WHERE review_id = $1 AND person_id = $2) AS asked
+`
+
+type WasAskedParams struct {
+	ReviewID string
+	PersonID string
+}
+
+func (q *Queries) WasAsked(ctx context.Context, arg WasAskedParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, wasAsked, arg.ReviewID, arg.PersonID)
+	var asked bool
+	err := row.Scan(&asked)
+	return asked, err
 }

@@ -9,33 +9,6 @@ import (
 	"context"
 )
 
-const activeLoopsOf = `-- name: ActiveLoopsOf :many
-SELECT loop_id FROM loop_members WHERE person_id = $1 AND status = 'active'
-`
-
-func (q *Queries) ActiveLoopsOf(ctx context.Context, personID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, activeLoopsOf, personID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var loop_id string
-		if err := rows.Scan(&loop_id); err != nil {
-			return nil, err
-		}
-		items = append(items, loop_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const answersOf = `-- name: AnswersOf :many
 SELECT review_id, round, step, person_id FROM review_votes
 WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text($1)))
@@ -190,10 +163,7 @@ func (q *Queries) FindFeedback(ctx context.Context, reviewID string) (ReviewFeed
 }
 
 const findReviewLink = `-- name: FindReviewLink :one
-SELECT l.id, l.token_hash, l.review_id, l.person_id, l.created_at, l.expires_at, r.status, p.removed_at FROM review_links l
-JOIN reviews r ON r.id = l.review_id
-JOIN people p ON p.id = l.person_id
-WHERE l.token_hash = $1
+SELECT l.id, l.token_hash, l.review_id, l.person_id, l.created_at, l.expires_at, r.status FROM review_links l JOIN reviews r ON r.id = l.review_id WHERE l.token_hash = $1
 `
 
 type FindReviewLinkRow struct {
@@ -204,7 +174,6 @@ type FindReviewLinkRow struct {
 	CreatedAt int64
 	ExpiresAt int64
 	Status    string
-	RemovedAt int64
 }
 
 func (q *Queries) FindReviewLink(ctx context.Context, tokenHash string) (FindReviewLinkRow, error) {
@@ -218,7 +187,6 @@ func (q *Queries) FindReviewLink(ctx context.Context, tokenHash string) (FindRev
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.Status,
-		&i.RemovedAt,
 	)
 	return i, err
 }
@@ -399,71 +367,6 @@ func (q *Queries) ListRounds(ctx context.Context, reviewID string) ([]ReviewRoun
 	return items, nil
 }
 
-const listVotes = `-- name: ListVotes :many
-SELECT v.review_id, v.round, v.step, v.person_id, v.response, v.value, v.decision, v.comment, v.edited_action, v.via, v.assertion, v.created_at, p.name, p.email FROM review_votes v JOIN people p ON p.id = v.person_id
-WHERE v.review_id = $1 AND v.round = $2 ORDER BY v.created_at, v.person_id
-`
-
-type ListVotesParams struct {
-	ReviewID string
-	Round    int64
-}
-
-type ListVotesRow struct {
-	ReviewID     string
-	Round        int64
-	Step         int64
-	PersonID     string
-	Response     string
-	Value        string
-	Decision     string
-	Comment      string
-	EditedAction string
-	Via          string
-	Assertion    string
-	CreatedAt    int64
-	Name         string
-	Email        string
-}
-
-func (q *Queries) ListVotes(ctx context.Context, arg ListVotesParams) ([]ListVotesRow, error) {
-	rows, err := q.db.QueryContext(ctx, listVotes, arg.ReviewID, arg.Round)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ListVotesRow{}
-	for rows.Next() {
-		var i ListVotesRow
-		if err := rows.Scan(
-			&i.ReviewID,
-			&i.Round,
-			&i.Step,
-			&i.PersonID,
-			&i.Response,
-			&i.Value,
-			&i.Decision,
-			&i.Comment,
-			&i.EditedAction,
-			&i.Via,
-			&i.Assertion,
-			&i.CreatedAt,
-			&i.Name,
-			&i.Email,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const loopOfReview = `-- name: LoopOfReview :one
 
 SELECT loop_id FROM reviews WHERE id = $1
@@ -475,27 +378,6 @@ func (q *Queries) LoopOfReview(ctx context.Context, id string) (string, error) {
 	var loop_id string
 	err := row.Scan(&loop_id)
 	return loop_id, err
-}
-
-const mayReadReview = `-- name: MayReadReview :one
-SELECT COUNT(*) FROM (
-  SELECT rr.person_id FROM review_recipients rr WHERE rr.review_id = $1 AND rr.person_id = $2
-  UNION ALL
-  SELECT m.person_id FROM loop_members m WHERE m.loop_id = $3 AND m.person_id = $2 AND m.status = 'active') AS ways
-`
-
-type MayReadReviewParams struct {
-	ReviewID string
-	PersonID string
-	LoopID   string
-}
-
-// Whether a person was asked, or sits in the loop.
-func (q *Queries) MayReadReview(ctx context.Context, arg MayReadReviewParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, mayReadReview, arg.ReviewID, arg.PersonID, arg.LoopID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
 }
 
 const newestOfAgent = `-- name: NewestOfAgent :many
@@ -755,42 +637,29 @@ func (q *Queries) NewestOfPeople(ctx context.Context, arg NewestOfPeopleParams) 
 }
 
 const recipientsOf = `-- name: RecipientsOf :many
-SELECT rr.review_id, rr.step, rr.reason, rr.role, rr.notified, p.id, p.name, p.email
-FROM review_recipients rr JOIN people p ON p.id = rr.person_id
-WHERE rr.review_id = ANY (ARRAY(SELECT json_array_elements_text($1)))
-ORDER BY rr.created_at, rr.step, p.name, p.id
+SELECT review_id, person_id, step, reason, role, notified, notified_at, seen_at, created_at FROM review_recipients WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text($1))) ORDER BY created_at, step, person_id
 `
 
-type RecipientsOfRow struct {
-	ReviewID string
-	Step     int64
-	Reason   string
-	Role     string
-	Notified string
-	ID       string
-	Name     string
-	Email    string
-}
-
 // Whom some requests reached, in the order in which they did.
-func (q *Queries) RecipientsOf(ctx context.Context, reviews string) ([]RecipientsOfRow, error) {
+func (q *Queries) RecipientsOf(ctx context.Context, reviews string) ([]ReviewRecipient, error) {
 	rows, err := q.db.QueryContext(ctx, recipientsOf, reviews)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []RecipientsOfRow{}
+	items := []ReviewRecipient{}
 	for rows.Next() {
-		var i RecipientsOfRow
+		var i ReviewRecipient
 		if err := rows.Scan(
 			&i.ReviewID,
+			&i.PersonID,
 			&i.Step,
 			&i.Reason,
 			&i.Role,
 			&i.Notified,
-			&i.ID,
-			&i.Name,
-			&i.Email,
+			&i.NotifiedAt,
+			&i.SeenAt,
+			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -72,39 +72,6 @@ func (q *Queries) UploadInUse(ctx context.Context, sha string) (bool, error) {
 	return used, err
 }
 
-const uploadShownTo = `-- name: UploadShownTo :one
-SELECT EXISTS (
-  SELECT 1 FROM reviews r
-  WHERE r.agent_id = $1 AND r.mode = 'live' AND r.updated_at >= $2
-    AND (EXISTS (SELECT 1 FROM loop_members m WHERE m.loop_id = r.loop_id AND m.person_id = $3 AND m.status = 'active')
-      OR EXISTS (SELECT 1 FROM review_recipients p WHERE p.review_id = r.id AND p.person_id = $3))
-    AND (r.media LIKE CAST($4 AS TEXT) OR r.request_text LIKE CAST($4 AS TEXT) OR r.context LIKE CAST($4 AS TEXT)
-      OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
-        AND (e.media LIKE CAST($4 AS TEXT) OR e.request_text LIKE CAST($4 AS TEXT) OR e.context LIKE CAST($4 AS TEXT))))
-) AS shown
-`
-
-type UploadShownToParams struct {
-	AgentID    string
-	UploadedAt int64
-	PersonID   string
-	Named      string
-}
-
-// Whether a request that the person may see, or one of its earlier rounds, names the
-// file. A request names it only after it was uploaded.
-func (q *Queries) UploadShownTo(ctx context.Context, arg UploadShownToParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, uploadShownTo,
-		arg.AgentID,
-		arg.UploadedAt,
-		arg.PersonID,
-		arg.Named,
-	)
-	var shown bool
-	err := row.Scan(&shown)
-	return shown, err
-}
-
 const uploadedBytes = `-- name: UploadedBytes :one
 SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM uploads WHERE agent_id = $1
 `

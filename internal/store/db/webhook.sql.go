@@ -114,6 +114,16 @@ func (q *Queries) DeleteDeliveriesAbout(ctx context.Context, ids string) error {
 	return err
 }
 
+const deleteDeliveriesIn = `-- name: DeleteDeliveriesIn :exec
+DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = CAST($1 AS TEXT))
+`
+
+// A deleted loop's addresses have nothing more to hear.
+func (q *Queries) DeleteDeliveriesIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteDeliveriesIn, loopID)
+	return err
+}
+
 const deleteDeliveriesOf = `-- name: DeleteDeliveriesOf :exec
 DELETE FROM webhook_deliveries WHERE webhook_id = CAST($1 AS TEXT)
 `
@@ -153,6 +163,15 @@ DELETE FROM webhooks WHERE id = $1
 
 func (q *Queries) DeleteWebhook(ctx context.Context, id string) error {
 	_, err := q.db.ExecContext(ctx, deleteWebhook, id)
+	return err
+}
+
+const deleteWebhooksIn = `-- name: DeleteWebhooksIn :exec
+DELETE FROM webhooks WHERE loop_id = CAST($1 AS TEXT)
+`
+
+func (q *Queries) DeleteWebhooksIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteWebhooksIn, loopID)
 	return err
 }
 

@@ -64,17 +64,6 @@ ORDER BY l.created_at DESC, l.id DESC LIMIT @row_limit OFFSET @row_offset;
 SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
 WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
 
--- name: CountOpenReviewsIn :one
-SELECT COUNT(*) FROM reviews WHERE loop_id = @loop_id AND status IN ('pending', 'claimed');
-
--- name: CountOpenAnswersIn :one
-SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
-WHERE r.loop_id = @loop_id AND r.status IN ('pending', 'claimed') AND v.round = r.round;
-
--- name: CountReviewsIn :one
-SELECT COUNT(*) AS requests, CAST(COALESCE(SUM(CASE WHEN response <> '' THEN 1 ELSE 0 END), 0) AS BIGINT) AS responses
-FROM reviews WHERE loop_id = @loop_id;
-
 -- Members ----------------------------------------------------------------------------
 
 -- name: InsertMember :execrows
@@ -95,61 +84,6 @@ SELECT * FROM loop_members WHERE loop_id = @loop_id AND person_id = @person_id;
 -- name: DeleteMember :execrows
 DELETE FROM loop_members WHERE loop_id = @loop_id AND person_id = @person_id;
 
--- name: DropEscalated :exec
--- Who has left the loop no longer decides what was escalated to them while they were in it:
--- what is open, and what may be asked again.
-DELETE FROM review_recipients WHERE person_id = @person_id AND reason = 'escalated'
-  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'));
-
--- name: DropOpenAnswers :many
--- Who was taken out, of a loop or with '' of all, has no say in what is still open.
-DELETE FROM review_votes WHERE person_id = @person_id AND EXISTS (
-  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
-    AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id))
-RETURNING review_id;
-
--- name: CountMembers :one
-SELECT CAST(COALESCE(SUM(CASE WHEN m.status = 'active' THEN 1 ELSE 0 END), 0) AS BIGINT) AS active,
-  CAST(COALESCE(SUM(CASE WHEN m.status = 'pending' THEN 1 ELSE 0 END), 0) AS BIGINT) AS pending
-FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = @loop_id AND p.removed_at = 0;
-
--- name: ListMembers :many
-SELECT sqlc.embed(m), sqlc.embed(p), (
-  SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
-  WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id
-) AS enrolled
-FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = @loop_id AND p.removed_at = 0
-ORDER BY m.created_at, m.person_id LIMIT 500;
-
--- name: GetMember :one
-SELECT sqlc.embed(m), sqlc.embed(p), (
-  SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
-  WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id
-) AS enrolled
-FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = @loop_id AND m.person_id = @person_id;
-
--- name: CountActiveMember :one
-SELECT COUNT(*) FROM loop_members m JOIN people p ON p.id = m.person_id
-WHERE m.loop_id = @loop_id AND m.person_id = @person_id AND m.status = 'active' AND p.removed_at = 0;
-
--- name: ActiveMembers :many
--- With what routing needs: availability, who was last, and how much each has before them.
-SELECT sqlc.embed(m), sqlc.embed(p),
-  COALESCE(a.time_zone, '') AS time_zone, COALESCE(a.hours, '[]') AS hours,
-  COALESCE(a.absent_from, 0) AS absent_from, COALESCE(a.absent_until, 0) AS absent_until,
-  (SELECT COUNT(*) FROM loop_passkeys k JOIN passkeys y ON y.id = k.passkey_id
-   WHERE k.loop_id = m.loop_id AND y.person_id = m.person_id) AS enrolled,
-  CAST((SELECT COUNT(*) FROM reviews r WHERE r.claimed_by = m.person_id)
-  + (SELECT COUNT(*) FROM reviews r JOIN review_recipients t ON t.review_id = r.id
-     WHERE t.person_id = m.person_id AND t.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending') AS BIGINT) AS open_reviews
-FROM loop_members m JOIN people p ON p.id = m.person_id
-LEFT JOIN availability a ON a.person_id = m.person_id
-WHERE m.loop_id = @loop_id AND m.status = 'active' AND p.removed_at = 0
-ORDER BY m.created_at, m.person_id LIMIT 500;
-
 -- name: TouchAssigned :exec
 UPDATE loop_members SET last_assigned_at = @last_assigned_at WHERE loop_id = @loop_id AND person_id = @person_id;
 
@@ -159,16 +93,39 @@ DELETE FROM loop_members WHERE person_id = @person_id;
 -- name: LoopsOfPerson :many
 SELECT loop_id FROM loop_members WHERE person_id = @person_id;
 
--- name: OwnersOutside :many
--- Owners who are not in a loop.
-SELECT p.* FROM people p
-WHERE p.is_owner = TRUE AND p.removed_at = 0 AND p.simulated = FALSE
-  AND NOT EXISTS (SELECT 1 FROM loop_members m WHERE m.loop_id = @loop_id AND m.person_id = p.id)
-ORDER BY p.created_at, p.id;
-
 -- name: SetCreator :exec
 -- Loops of a creator who left go to an owner who is there.
 UPDATE loops SET creator_id = @creator_id WHERE creator_id = @former_id;
+
+-- name: ListMembers :many
+SELECT * FROM loop_members WHERE loop_id = @loop_id ORDER BY created_at, person_id LIMIT 500;
+
+-- name: CountMembers :one
+SELECT CAST(COALESCE(SUM(CASE WHEN status = 'active' THEN 1 ELSE 0 END), 0) AS BIGINT) AS active,
+  CAST(COALESCE(SUM(CASE WHEN status = 'pending' THEN 1 ELSE 0 END), 0) AS BIGINT) AS pending
+FROM loop_members WHERE loop_id = @loop_id;
+
+-- name: ActiveMember :one
+SELECT EXISTS (SELECT 1 FROM loop_members WHERE loop_id = @loop_id AND person_id = @person_id AND status = 'active') AS active;
+
+-- name: ActiveMemberIDs :many
+SELECT person_id FROM loop_members WHERE loop_id = @loop_id AND status = 'active' ORDER BY created_at, person_id LIMIT 500;
+
+-- name: ActiveMembers :many
+-- With when they may be asked.
+SELECT sqlc.embed(m),
+  COALESCE(a.time_zone, '') AS time_zone, COALESCE(a.hours, '[]') AS hours,
+  COALESCE(a.absent_from, 0) AS absent_from, COALESCE(a.absent_until, 0) AS absent_until
+FROM loop_members m LEFT JOIN availability a ON a.person_id = m.person_id
+WHERE m.loop_id = @loop_id AND m.status = 'active'
+ORDER BY m.created_at, m.person_id LIMIT 500;
+
+-- name: ActiveLoopsOf :many
+SELECT loop_id FROM loop_members WHERE person_id = @person_id AND status = 'active';
+
+-- name: HoldLoop :one
+-- Keeps a loop from being deleted while a request is made in it.
+SELECT id FROM loops WHERE id = @id FOR KEY SHARE;
 
 -- Invitations ------------------------------------------------------------------------
 
@@ -214,8 +171,7 @@ WHERE created_at > @after OR (created_at = @after AND id > @after_id)
 ORDER BY created_at, id LIMIT @row_limit OFFSET @row_offset;
 
 -- name: GroupMembers :many
-SELECT p.* FROM people_group_members g JOIN people p ON p.id = g.person_id
-WHERE g.group_id = @group_id AND p.removed_at = 0 ORDER BY p.created_at, p.id LIMIT 200;
+SELECT person_id FROM people_group_members WHERE group_id = @group_id ORDER BY person_id LIMIT 200;
 
 -- name: InsertGroupMember :exec
 INSERT INTO people_group_members (group_id, person_id) VALUES (@group_id, @person_id) ON CONFLICT DO NOTHING;
@@ -245,45 +201,11 @@ ON CONFLICT (person_id) DO UPDATE SET time_zone = excluded.time_zone, hours = ex
 
 -- Deleting a loop ------------------------------------------------------------------------
 
--- name: DeleteRoundsIn :exec
-DELETE FROM review_rounds WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
-
--- name: DeleteRecipientsIn :exec
-DELETE FROM review_recipients WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
-
--- name: DeleteVotesIn :exec
-DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
-
--- name: DeleteReviewLinksIn :exec
-DELETE FROM review_links WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
-
--- name: DeleteReviewLinksOf :exec
-DELETE FROM review_links WHERE person_id = @person_id;
-
--- name: DeleteFeedbackIn :exec
-DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
-
--- name: DeleteReceiptsIn :exec
-DELETE FROM receipts WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
-
--- name: DeleteReviewsIn :exec
-DELETE FROM reviews WHERE loop_id = @loop_id;
-
 -- name: DeleteMembersIn :execrows
 DELETE FROM loop_members WHERE loop_id = @loop_id;
 
--- name: DeleteLoopPasskeysIn :exec
-DELETE FROM loop_passkeys WHERE loop_id = @loop_id;
-
 -- name: DeleteInvitationsIn :exec
 DELETE FROM loop_invitations WHERE loop_id = @loop_id;
-
--- name: DeleteDeliveriesIn :exec
--- A deleted loop's addresses have nothing more to hear.
-DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = CAST(@loop_id AS TEXT));
-
--- name: DeleteWebhooksIn :exec
-DELETE FROM webhooks WHERE loop_id = CAST(@loop_id AS TEXT);
 
 -- name: DeleteLoop :execrows
 DELETE FROM loops WHERE id = @id;

@@ -71,3 +71,10 @@ DELETE FROM loop_passkeys WHERE passkey_id IN (SELECT p.id FROM passkeys p WHERE
 -- name: DeleteEnrolmentsIn :exec
 -- Of one person in one loop.
 DELETE FROM loop_passkeys WHERE loop_id = @loop_id AND passkey_id IN (SELECT p.id FROM passkeys p WHERE p.person_id = @person_id);
+
+-- name: DeleteLoopPasskeysIn :exec
+DELETE FROM loop_passkeys WHERE loop_id = @loop_id;
+
+-- name: EnrolledIn :many
+-- Whose passkeys count in a loop.
+SELECT DISTINCT p.person_id FROM loop_passkeys l JOIN passkeys p ON p.id = l.passkey_id WHERE l.loop_id = @loop_id;

@@ -31,3 +31,6 @@ WHERE review_id = @review_id AND round = @round AND consumed_at = 0;
 -- When the receipts of some requests were used up, in any round.
 SELECT review_id, round, consumed_at FROM receipts
 WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews)));
+
+-- name: DeleteReceiptsOf :exec
+DELETE FROM receipts WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews)));

@@ -48,15 +48,12 @@ INSERT INTO review_recipients (review_id, person_id, step, reason, role, created
 VALUES (@review_id, @person_id, @step, @reason, @role, @created_at)
 ON CONFLICT DO NOTHING;
 
--- name: CircleOfReview :many
+-- name: RecipientsIn :many
 -- Everybody who was asked, in the order in which they were.
-SELECT r.step, r.person_id, r.reason, r.notified, r.notified_at, p.name, p.email, p.last_seen_at,
-  p.is_owner, p.removed_at,
-  EXISTS (SELECT 1 FROM loop_members m JOIN reviews w ON w.loop_id = m.loop_id
-    WHERE w.id = r.review_id AND m.person_id = r.person_id AND m.status = 'active') AS member
-FROM review_recipients r JOIN people p ON p.id = r.person_id
-WHERE r.review_id = @review_id
-ORDER BY r.step, r.created_at, r.person_id;
+SELECT * FROM review_recipients WHERE review_id = @review_id ORDER BY step, created_at, person_id;
+
+-- name: WasAsked :one
+SELECT EXISTS (SELECT 1 FROM review_recipients WHERE review_id = @review_id AND person_id = @person_id) AS asked;
 
 -- name: SetRecipientNotified :exec
 UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
@@ -89,10 +86,6 @@ ORDER BY r.id FOR UPDATE;
 -- name: ReviewsIn :many
 SELECT id FROM reviews WHERE loop_id = @loop_id ORDER BY id;
 
--- name: HoldLoop :one
--- Keeps a loop from being deleted while a request is made in it.
-SELECT id FROM loops WHERE id = @id FOR KEY SHARE;
-
 -- name: NoteNotified :exec
 UPDATE review_recipients SET notified = @notified, notified_at = @notified_at
 WHERE review_id = @review_id AND person_id = @person_id;
@@ -101,3 +94,73 @@ WHERE review_id = @review_id AND person_id = @person_id;
 -- The shared room was told; what a person's own mail said stays.
 UPDATE review_recipients SET notified = 'sent', notified_at = @notified_at
 WHERE review_id = @review_id AND notified = '';
+
+-- What hangs on loops and people ------------------------------------------------------
+
+-- name: CountOpenReviewsIn :one
+SELECT COUNT(*) FROM reviews WHERE loop_id = @loop_id AND status IN ('pending', 'claimed');
+
+-- name: CountOpenAnswersIn :one
+SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
+WHERE r.loop_id = @loop_id AND r.status IN ('pending', 'claimed') AND v.round = r.round;
+
+-- name: CountReviewsIn :one
+SELECT COUNT(*) AS requests, CAST(COALESCE(SUM(CASE WHEN response <> '' THEN 1 ELSE 0 END), 0) AS BIGINT) AS responses
+FROM reviews WHERE loop_id = @loop_id;
+
+-- name: DropEscalated :exec
+-- Who has left the loop no longer decides what was escalated to them while they were in it:
+-- what is open, and what may be asked again.
+DELETE FROM review_recipients WHERE person_id = @person_id AND reason = 'escalated'
+  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'));
+
+-- name: DropOpenAnswers :many
+-- Who was taken out, of a loop or with '' of all, has no say in what is still open.
+DELETE FROM review_votes WHERE person_id = @person_id AND EXISTS (
+  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
+    AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id))
+RETURNING review_id;
+
+-- name: DeleteRoundsIn :exec
+DELETE FROM review_rounds WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
+
+-- name: DeleteRecipientsIn :exec
+DELETE FROM review_recipients WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
+
+-- name: DeleteVotesIn :exec
+DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
+
+-- name: DeleteReviewLinksIn :exec
+DELETE FROM review_links WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
+
+-- name: DeleteReviewLinksOf :exec
+DELETE FROM review_links WHERE person_id = @person_id;
+
+-- name: DeleteFeedbackIn :exec
+DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
+
+-- name: DeleteReviewsIn :exec
+DELETE FROM reviews WHERE loop_id = @loop_id;
+
+-- name: OpenByPerson :many
+-- How many open requests each of some people has in hand, or was meant for.
+SELECT t.person_id, COUNT(*) AS open FROM (
+  SELECT s.claimed_by AS person_id FROM subjects s
+  WHERE s.claimed_by = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND s.claimed_by <> '' AND s.kind = 'review'
+  UNION ALL
+  SELECT p.person_id FROM review_recipients p JOIN reviews r ON r.id = p.review_id
+  WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND p.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending'
+) AS t GROUP BY t.person_id;
+
+-- name: ShowsUpload :one
+-- Whether a request that the person may see, or one of its earlier rounds, names a file. A
+-- request names it only after it was uploaded.
+SELECT EXISTS (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.mode = 'live' AND r.updated_at >= @uploaded_at
+    AND (r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
+      OR EXISTS (SELECT 1 FROM review_recipients p WHERE p.review_id = r.id AND p.person_id = @person_id))
+    AND (r.media LIKE CAST(@named AS TEXT) OR r.request_text LIKE CAST(@named AS TEXT) OR r.context LIKE CAST(@named AS TEXT)
+      OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
+        AND (e.media LIKE CAST(@named AS TEXT) OR e.request_text LIKE CAST(@named AS TEXT) OR e.context LIKE CAST(@named AS TEXT))))
+) AS shown;

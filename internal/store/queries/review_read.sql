@@ -3,13 +3,6 @@
 -- name: LoopOfReview :one
 SELECT loop_id FROM reviews WHERE id = @id;
 
--- name: MayReadReview :one
--- Whether a person was asked, or sits in the loop.
-SELECT COUNT(*) FROM (
-  SELECT rr.person_id FROM review_recipients rr WHERE rr.review_id = @review_id AND rr.person_id = @person_id
-  UNION ALL
-  SELECT m.person_id FROM loop_members m WHERE m.loop_id = @loop_id AND m.person_id = @person_id AND m.status = 'active') AS ways;
-
 -- name: NewestOfAgent :many
 -- A list with the newest first comes straight from an index: one for an agent, another for
 -- people. PostgreSQL would sort everything for a text that served both.
@@ -97,10 +90,7 @@ WHERE (CAST(@everything AS BOOLEAN) = TRUE
 
 -- name: RecipientsOf :many
 -- Whom some requests reached, in the order in which they did.
-SELECT rr.review_id, rr.step, rr.reason, rr.role, rr.notified, p.id, p.name, p.email
-FROM review_recipients rr JOIN people p ON p.id = rr.person_id
-WHERE rr.review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews)))
-ORDER BY rr.created_at, rr.step, p.name, p.id;
+SELECT * FROM review_recipients WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews))) ORDER BY created_at, step, person_id;
 
 -- name: AnswersOf :many
 -- Who has answered some requests, in any round.
@@ -113,10 +103,6 @@ WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews)));
 
 -- name: ListRounds :many
 SELECT * FROM review_rounds WHERE review_id = @review_id ORDER BY round;
-
--- name: ListVotes :many
-SELECT v.*, p.name, p.email FROM review_votes v JOIN people p ON p.id = v.person_id
-WHERE v.review_id = @review_id AND v.round = @round ORDER BY v.created_at, v.person_id;
 
 -- name: ListPrecedents :many
 -- An action's tool stands at the end of its canonical form.
@@ -142,13 +128,8 @@ INSERT INTO review_links (id, token_hash, review_id, person_id, created_at, expi
 VALUES (@id, @token_hash, @review_id, @person_id, @created_at, @expires_at);
 
 -- name: FindReviewLink :one
-SELECT l.*, r.status, p.removed_at FROM review_links l
-JOIN reviews r ON r.id = l.review_id
-JOIN people p ON p.id = l.person_id
-WHERE l.token_hash = @token_hash;
+SELECT l.*, r.status FROM review_links l JOIN reviews r ON r.id = l.review_id WHERE l.token_hash = @token_hash;
 
 -- name: DropReviewLinks :exec
 DELETE FROM review_links WHERE expires_at < @before;
 
--- name: ActiveLoopsOf :many
-SELECT loop_id FROM loop_members WHERE person_id = @person_id AND status = 'active';

@@ -100,3 +100,10 @@ UPDATE webhooks SET failures = 0 WHERE id = @id AND failures > 0;
 -- name: DeleteOldDeliveries :execrows
 DELETE FROM webhook_deliveries WHERE created_at <= @created_before;
 
+
+-- name: DeleteDeliveriesIn :exec
+-- A deleted loop's addresses have nothing more to hear.
+DELETE FROM webhook_deliveries WHERE webhook_id IN (SELECT w.id FROM webhooks w WHERE w.loop_id = CAST(@loop_id AS TEXT));
+
+-- name: DeleteWebhooksIn :exec
+DELETE FROM webhooks WHERE loop_id = CAST(@loop_id AS TEXT);

@@ -25,12 +25,13 @@ func Raw(t testing.TB, s *store.Store) *sql.DB {
 	t.Helper()
 	rawLock.Lock()
 	defer rawLock.Unlock()
-	require.Contains(t, rawOf, s, "the store was not opened by this package")
+	require.Contains(t, rawOf, s, "the store is not known to this package: Attach it")
 	return rawOf[s]
 }
 
-// remember opens the other connection when it is first used.
-func remember(t testing.TB, s *store.Store, o store.Options) {
+// Attach makes Raw, Exec and Texts work on a store that the test, or what it tests, opened
+// by itself, with these options. The connection is opened when it is first used.
+func Attach(t testing.TB, s *store.Store, o store.Options) {
 	driver, source := "sqlite", "file:"+o.Path+"?_pragma=busy_timeout(10000)"
 	if o.DatabaseURL != "" {
 		driver, source = "pgx", o.DatabaseURL

@@ -78,7 +78,7 @@ func open(t testing.TB, o store.Options) *store.Store {
 	s, err := store.Open(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	remember(t, s, o)
+	Attach(t, s, o)
 	return s
 }
 

@@ -5,10 +5,12 @@ package page
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
 
-import "humanops-mcp/schemas"
+	"humanops-mcp/schemas"
+)
 
 // TaskPage is a task as the person who may do it sees it.
 type TaskPage struct {

@@ -1,16 +1,30 @@
-package review
+package quorum
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"humanops-mcp/internal/answer"
 	"humanops-mcp/internal/check"
+	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
 
-// checkMode checks how many people decide, and gives it in the one form that is kept:
+// The bounds of a mode.
+const (
+	maxSteps     = 10
+	maxNames     = 50 // in one step
+	maxThreshold = 50
+)
+
+// Several tells whether more than one answer may be needed.
+func Several(m schemas.ReviewMode) bool {
+	return len(m.Steps) > 0 || m.Mode == All || m.Mode == Quorum
+}
+
+// CheckMode checks how many people decide, and gives it in the one form that is kept:
 // nothing where the first answer counts.
-func checkMode(field string, m *schemas.ReviewMode) (*schemas.ReviewMode, error) {
+func CheckMode(field string, m *schemas.ReviewMode) (*schemas.ReviewMode, error) {
 	if m == nil {
 		return nil, nil
 	}
@@ -18,20 +32,22 @@ func checkMode(field string, m *schemas.ReviewMode) (*schemas.ReviewMode, error)
 	checked := *m
 	if len(m.Steps) > 0 {
 		checkSteps(&p, field, checked)
-		orElse(&checked.Order, sequential)
+		if checked.Order == "" {
+			checked.Order = Sequential
+		}
 		return &checked, p.Err()
 	}
 	if m.Order != "" {
 		p.Add(field+".order", "is the order of steps, and there are none; leave it out or send steps")
 	}
 	checkCircle(&p, field, m.Mode, m.Threshold)
-	if m.Of != 0 && m.Mode != modeQuorum {
+	if m.Of != 0 && m.Mode != Quorum {
 		p.Add(field+".of", "only goes with mode quorum")
 	}
 	if m.Of != 0 && m.Of < m.Threshold {
 		p.Add(field+".of", "must be at least the threshold %d; got %d", m.Threshold, m.Of)
 	}
-	if m.Mode != modeAll && m.Mode != modeQuorum {
+	if m.Mode != All && m.Mode != Quorum {
 		return nil, p.Err()
 	}
 	return &checked, p.Err()
@@ -41,7 +57,7 @@ func checkSteps(p *check.Problems, field string, m schemas.ReviewMode) {
 	if m.Mode != "" || m.Threshold != 0 || m.Of != 0 {
 		p.Add(field+".mode", "does not go with steps: each step has its own mode and threshold")
 	}
-	if m.Order != "" && m.Order != sequential && m.Order != parallel {
+	if m.Order != "" && m.Order != Sequential && m.Order != Parallel {
 		p.Add(field+".order", "must be one of: sequential, parallel")
 	}
 	if !p.Items(field+".steps", len(m.Steps), maxSteps) {
@@ -58,41 +74,43 @@ func checkSteps(p *check.Problems, field string, m schemas.ReviewMode) {
 
 func checkCircle(p *check.Problems, field, mode string, threshold int) {
 	switch {
-	case mode != "" && mode != modeFirst && mode != modeAll && mode != modeQuorum:
+	case mode != "" && mode != First && mode != All && mode != Quorum:
 		p.Add(field+".mode", "must be one of: first, all, quorum")
-	case mode == modeQuorum && (threshold < 1 || threshold > maxThreshold):
+	case mode == Quorum && (threshold < 1 || threshold > maxThreshold):
 		p.Add(field+".threshold", "must be between 1 and %d with mode quorum: how many equal answers decide; got %d", maxThreshold, threshold)
-	case mode != modeQuorum && threshold != 0:
+	case mode != Quorum && threshold != 0:
 		p.Add(field+".threshold", "only goes with mode quorum")
 	}
 }
 
-// withinLoop gives a request that brings no mode its loop's. Where the loop demands the
+// Within gives a request that brings no mode its loop's. Where the loop demands the
 // agreement of several, a request may ask for more of it but not for less: how a loop
 // decides is a person's to say, not the agent's that asks in it.
-func withinLoop(loop *schemas.ReviewMode, in *schemas.NewReview) error {
+func Within(loop *schemas.ReviewMode, in *schemas.NewReview) error {
 	if in.ReviewMode == nil {
 		in.ReviewMode = loop
 	}
 	switch {
-	case loop == nil || !several(*loop):
+	case loop == nil || !Several(*loop):
 		return nil
-	case !sameMode(*loop, *in.ReviewMode) && !stricterQuorum(*loop, *in.ReviewMode):
+	case !Same(*loop, *in.ReviewMode) && !Stricter(*loop, *in.ReviewMode):
 		return schemas.Invalid("review_mode", "must not ask for less agreement than the loop does. Leave it out; for a loop with a quorum it may have a higher threshold")
-	case loop.Mode == modeAll && len(in.AssignTo) > 0:
+	case loop.Mode == All && len(in.AssignTo) > 0:
 		return schemas.Invalid("assign_to", "does not go with a loop in which everybody has to answer; leave it out")
 	}
 	return nil
 }
 
-func sameMode(a, b schemas.ReviewMode) bool { return jsonText(a) == jsonText(b) }
+// Same tells whether two modes are equal.
+func Same(a, b schemas.ReviewMode) bool { return store.JSON(a) == store.JSON(b) }
 
-func stricterQuorum(loop, own schemas.ReviewMode) bool {
-	return loop.Mode == modeQuorum && own.Mode == modeQuorum && len(own.Steps) == 0 && own.Threshold >= loop.Threshold && (loop.Open || !own.Open)
+// Stricter tells whether a mode asks for no less agreement than a loop's quorum does.
+func Stricter(loop, own schemas.ReviewMode) bool {
+	return loop.Mode == Quorum && own.Mode == Quorum && len(own.Steps) == 0 && own.Threshold >= loop.Threshold && (loop.Open || !own.Open)
 }
 
-// suits tells whether a response type can be decided in a mode.
-func suits(m *schemas.ReviewMode, spec answer.Spec, byDefault []byte) error {
+// Suits tells whether a response type can be decided in a mode.
+func Suits(m *schemas.ReviewMode, spec answer.Spec, byDefault []byte) error {
 	if m == nil {
 		return nil
 	}
@@ -102,8 +120,32 @@ func suits(m *schemas.ReviewMode, spec answer.Spec, byDefault []byte) error {
 	if !spec.Countable() {
 		return schemas.Invalid("review_mode", "needs answers that can be held against each other: boolean, single_select without other answers, rating or number; got "+spec.Type())
 	}
-	if _, ok := fallbackOf(spec, byDefault); !ok {
+	if _, ok := Fallback(spec, byDefault); !ok {
 		return schemas.Invalid("default_response", "is needed when several people decide: it counts when their answers cannot agree any more")
 	}
 	return nil
+}
+
+// Fallback is what disagreement comes to: a rejection where every answer decides, else the
+// default. There may be neither.
+func Fallback(spec answer.Spec, byDefault json.RawMessage) (answer.Answer, bool) {
+	if spec.Decides() {
+		if a, ok := spec.Rejection(); ok {
+			return a, true
+		}
+	}
+	if len(byDefault) == 0 {
+		return answer.Answer{}, false
+	}
+	a, err := spec.Default(byDefault)
+	return a, err == nil
+}
+
+// MeaningOf says what disagreement comes to in answers of a type with a default.
+func MeaningOf(spec answer.Spec, byDefault json.RawMessage) (m Meaning) {
+	if kind := spec.Type(); kind == "rating" || kind == "number" {
+		m.Median = spec.Median
+	}
+	m.Fallback, _ = Fallback(spec, byDefault)
+	return m
 }

@@ -1,8 +1,11 @@
-package review
+package loop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"humanops-mcp/internal/account"
@@ -50,9 +53,23 @@ func (s *Service) ListGroups(ctx context.Context, tx *store.Tx, in schemas.PageR
 	return out, nil
 }
 
+// groupMembers are the people of a group, those first who have been here longest.
+func groupMembers(ctx context.Context, tx *store.Tx, groupID string) ([]db.Person, error) {
+	ids, err := tx.GroupMembers(ctx, groupID)
+	if err != nil {
+		return nil, err
+	}
+	known, err := account.People(ctx, tx, ids)
+	people := slices.Collect(maps.Values(known))
+	slices.SortFunc(people, func(a, b db.Person) int {
+		return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return people, err
+}
+
 func groupView(ctx context.Context, tx *store.Tx, g db.PeopleGroup) (schemas.Group, error) {
 	out := schemas.Group{ID: g.ID, Name: g.Name, Members: []schemas.PersonBrief{}, CreatedAt: store.Time(g.CreatedAt)}
-	people, err := tx.GroupMembers(ctx, g.ID)
+	people, err := groupMembers(ctx, tx, g.ID)
 	for _, p := range people {
 		out.Members = append(out.Members, schemas.PersonBrief{OperatorID: p.ID, Name: p.Name})
 	}
@@ -103,12 +120,14 @@ func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, e
 	var none db.PeopleGroup
 	key := account.NameKey(name)
 	if key == "" || account.ReservedName(name) || strings.HasPrefix(key, "op_") || strings.HasPrefix(key, "grp_") {
-		return none, schemas.Invalid("group", fmt.Sprintf("must be a name of its own; %s is empty or means something else. Example: legal", quote(name)))
+		return none, schemas.Invalid("group", fmt.Sprintf("must be a name of its own; %s is empty or means something else. Example: legal", Quote(name)))
 	}
-	if _, err := tx.PersonByName(ctx, key); err == nil {
-		return none, schemas.NewError(schemas.CodeConflict, fmt.Sprintf("There is a person called %s. Give the group another name.", quote(name)))
-	} else if !store.NotFound(err) {
+	taken, err := account.IsName(ctx, tx, name)
+	if err != nil {
 		return none, err
+	}
+	if taken {
+		return none, schemas.NewError(schemas.CodeConflict, fmt.Sprintf("There is a person called %s. Give the group another name.", Quote(name)))
 	}
 	n, err := tx.CountGroups(ctx)
 	if err != nil {
@@ -128,7 +147,7 @@ func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, e
 func (s *Service) DeleteGroup(ctx context.Context, tx *store.Tx, in schemas.GroupRequest) (schemas.Empty, error) {
 	group, err := findGroup(ctx, tx, in.Group)
 	if store.NotFound(err) {
-		return schemas.Empty{}, schemas.NewError(schemas.CodeNotFound, fmt.Sprintf("There is no group called %s.", quote(in.Group)))
+		return schemas.Empty{}, schemas.NewError(schemas.CodeNotFound, fmt.Sprintf("There is no group called %s.", Quote(in.Group)))
 	}
 	if err != nil {
 		return schemas.Empty{}, err

@@ -1,4 +1,4 @@
-package review
+package loop
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 // full, so that an assertion for one is none for another.
 const deletion = "delete"
 
-func settingsChange(to schemas.LoopSettings) string { return "settings " + jsonText(to) }
+func settingsChange(to schemas.LoopSettings) string { return "settings " + store.JSON(to) }
 
 func removal(personID string) string { return "remove " + personID }
 
@@ -37,7 +37,7 @@ var errNeedsPasskey = schemas.NewError(schemas.CodeForbidden,
 // the calling owner, over that very change, by a passkey that is enrolled in the loop.
 // Neither a key nor a session is enough, whoever holds it.
 func (s *Service) govern(ctx context.Context, tx *store.Tx, loop db.Loop, what string, a *schemas.Assertion) error {
-	if !s.settings(loop).Passkey {
+	if !Settings(loop).Passkey {
 		return nil
 	}
 	c := account.From(ctx)
@@ -64,7 +64,7 @@ func (s *Service) changeSettings(ctx context.Context, tx *store.Tx, loop *db.Loo
 	if err := s.checkSettings(ctx, tx, *loop, to); err != nil {
 		return err
 	}
-	was := s.settings(*loop)
+	was := Settings(*loop)
 	if err := s.govern(ctx, tx, *loop, settingsChange(to), a); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (s *Service) changeSettings(ctx context.Context, tx *store.Tx, loop *db.Loo
 			return err
 		}
 	}
-	loop.Settings = jsonText(to)
+	loop.Settings = store.JSON(to)
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (s *Service) demandPasskeys(ctx context.Context, tx *store.Tx, loop db.Loop
 	if loop.Kind == proofLoop {
 		return schemas.Invalid("settings.passkey", "cannot be turned on for the proof loop: the agent that posted a task may decide on its proof too")
 	}
-	member, err := s.mayDecideIn(ctx, tx, loop, me)
+	member, err := IsMember(ctx, tx, loop.ID, me)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *Service) demandPasskeys(ctx context.Context, tx *store.Tx, loop db.Loop
 	if err != nil {
 		return err
 	}
-	answered, err := tx.CountOpenAnswersIn(ctx, loop.ID)
+	_, answered, err := s.contents.Open(ctx, tx, loop.ID)
 	if err == nil && answered > 0 {
 		err = schemas.NewError(schemas.CodeConflict, "Requests in this loop were answered without a passkey and still wait for others, and those answers would count. Turn passkeys on once they are over, or cancel them first.")
 	}
@@ -104,7 +104,7 @@ func (s *Service) demandPasskeys(ctx context.Context, tx *store.Tx, loop db.Loop
 		return err
 	}
 	// Enrolments from an earlier time say nothing about who has the passkeys now.
-	if err := tx.DeleteLoopPasskeysIn(ctx, loop.ID); err != nil {
+	if err := passkey.DisenrolAll(ctx, tx, loop.ID); err != nil {
 		return err
 	}
 	return s.Passkeys.Enrol(ctx, tx, loop.ID, proof.PasskeyID, me)
@@ -129,8 +129,8 @@ func (s *Service) confirm(ctx context.Context, tx *store.Tx, loop db.Loop, what 
 
 // ConfirmUpdateLoop begins what UpdateLoop needs for the same request.
 func (s *Service) ConfirmUpdateLoop(ctx context.Context, tx *store.Tx, in schemas.UpdateLoopRequest) (Confirmation, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
-	if err != nil || in.Settings == nil || !s.settings(loop).Passkey && !in.Settings.Passkey {
+	loop, err := s.Find(ctx, tx, in.LoopID)
+	if err != nil || in.Settings == nil || !Settings(loop).Passkey && !in.Settings.Passkey {
 		return Confirmation{}, err
 	}
 	return s.confirm(ctx, tx, loop, settingsChange(*in.Settings))
@@ -138,8 +138,8 @@ func (s *Service) ConfirmUpdateLoop(ctx context.Context, tx *store.Tx, in schema
 
 // ConfirmDeleteLoop begins what DeleteLoop needs for the same request.
 func (s *Service) ConfirmDeleteLoop(ctx context.Context, tx *store.Tx, in schemas.DeleteLoopRequest) (Confirmation, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
-	if err != nil || !s.settings(loop).Passkey {
+	loop, err := s.Find(ctx, tx, in.LoopID)
+	if err != nil || !Settings(loop).Passkey {
 		return Confirmation{}, err
 	}
 	return s.confirm(ctx, tx, loop, deletion)
@@ -148,8 +148,8 @@ func (s *Service) ConfirmDeleteLoop(ctx context.Context, tx *store.Tx, in schema
 // ConfirmAddMember begins what AddMember needs for the same request, and tells which
 // passkeys it will enrol.
 func (s *Service) ConfirmAddMember(ctx context.Context, tx *store.Tx, in schemas.AddMemberRequest) (Confirmation, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
-	if err != nil || !s.settings(loop).Passkey {
+	loop, err := s.Find(ctx, tx, in.LoopID)
+	if err != nil || !Settings(loop).Passkey {
 		return Confirmation{}, err
 	}
 	person, err := s.Accounts.FindPerson(ctx, tx, in.UserID)
@@ -167,8 +167,8 @@ func (s *Service) ConfirmAddMember(ctx context.Context, tx *store.Tx, in schemas
 
 // ConfirmRemoveMember begins what RemoveMember needs for the same request.
 func (s *Service) ConfirmRemoveMember(ctx context.Context, tx *store.Tx, in schemas.MemberRequest) (Confirmation, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
-	if err != nil || !s.settings(loop).Passkey {
+	loop, err := s.Find(ctx, tx, in.LoopID)
+	if err != nil || !Settings(loop).Passkey {
 		return Confirmation{}, err
 	}
 	m, err := memberNamed(ctx, tx, loop.ID, in.UserID)

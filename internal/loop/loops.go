@@ -1,4 +1,4 @@
-package review
+package loop
 
 import (
 	"context"
@@ -23,10 +23,37 @@ const (
 	proofLoop   = "proof"
 )
 
+// Proof is the house's loop of those who look at the proof of tasks.
+func Proof(ctx context.Context, tx *store.Tx) (db.Loop, error) { return tx.LoopBySlug(ctx, proofLoop) }
+
+// ByID reads a loop for whoever may act in it already; store.NotFound when it is gone.
+func ByID(ctx context.Context, tx *store.Tx, id string) (db.Loop, error) { return tx.LoopByID(ctx, id) }
+
+// ByIDs reads loops by id.
+func ByIDs(ctx context.Context, tx *store.Tx, ids []string) (map[string]db.Loop, error) {
+	rows, err := tx.LoopsByIDs(ctx, store.IDs(ids))
+	loops := make(map[string]db.Loop, len(rows))
+	for _, row := range rows {
+		loops[row.ID] = row
+	}
+	return loops, err
+}
+
+// Hold keeps a loop from being deleted while something is made in it; ErrNone when it has
+// been.
+func Hold(ctx context.Context, tx *store.Tx, id string) error {
+	_, err := tx.HoldLoop(ctx, id)
+	if store.NotFound(err) {
+		return ErrNone
+	}
+	return err
+}
+
 const maxLoops = 200 // of one agent, and of the house
 
 var (
-	errNoLoop     = schemas.NewError(schemas.CodeNotFound, "Loop not found")
+	// ErrNone is the contract's refusal for a loop that is not there, or not the caller's to see.
+	ErrNone       = schemas.NewError(schemas.CodeNotFound, "Loop not found")
 	errLoopDenied = schemas.NewError(schemas.CodeForbidden, "Access denied to this loop")
 )
 
@@ -68,11 +95,11 @@ func (s *Service) ensureLoop(ctx context.Context, tx *store.Tx, l db.InsertLoopP
 	if err != nil {
 		return err
 	}
-	missing, err := tx.OwnersOutside(ctx, loop.ID)
+	owners, err := account.Owners(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, p := range missing {
+	for _, p := range owners {
 		if err := addActive(ctx, tx, loop.ID, p.ID, roleAdmin, "house"); err != nil {
 			return err
 		}
@@ -80,9 +107,9 @@ func (s *Service) ensureLoop(ctx context.Context, tx *store.Tx, l db.InsertLoopP
 	return nil
 }
 
-// findLoop finds a loop by id or slug, as the caller may see it: an agent its own of the
+// Find finds a loop by id or slug, as the caller may see it: an agent its own of the
 // key's mode and the house's, an owner every live one, a person those they are active in.
-func (s *Service) findLoop(ctx context.Context, tx *store.Tx, idOrSlug string) (db.Loop, error) {
+func (s *Service) Find(ctx context.Context, tx *store.Tx, idOrSlug string) (db.Loop, error) {
 	loop, err := loopNamed(ctx, tx, idOrSlug)
 	if err != nil {
 		return db.Loop{}, err
@@ -93,15 +120,15 @@ func (s *Service) findLoop(ctx context.Context, tx *store.Tx, idOrSlug string) (
 		if loop.AgentID == "" || loop.AgentID == c.AgentID && loop.Mode == c.Mode {
 			return loop, nil
 		}
-		return db.Loop{}, errNoLoop
+		return db.Loop{}, ErrNone
 	case loop.Mode != account.Live || c.PersonID == "":
-		return db.Loop{}, errNoLoop
+		return db.Loop{}, ErrNone
 	case c.Owner:
 		return loop, nil
 	}
-	member, err := s.mayDecideIn(ctx, tx, loop, c.PersonID)
+	member, err := IsMember(ctx, tx, loop.ID, c.PersonID)
 	if err == nil && !member {
-		err = errNoLoop
+		err = ErrNone
 	}
 	if err != nil {
 		return db.Loop{}, err
@@ -109,9 +136,9 @@ func (s *Service) findLoop(ctx context.Context, tx *store.Tx, idOrSlug string) (
 	return loop, nil
 }
 
-// LoopID is the id of a loop that the caller may see.
-func (s *Service) LoopID(ctx context.Context, tx *store.Tx, idOrSlug string) (string, error) {
-	loop, err := s.findLoop(ctx, tx, idOrSlug)
+// ID is the id of a loop that the caller may see.
+func (s *Service) ID(ctx context.Context, tx *store.Tx, idOrSlug string) (string, error) {
+	loop, err := s.Find(ctx, tx, idOrSlug)
 	return loop.ID, err
 }
 
@@ -125,7 +152,7 @@ func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop
 		return loop, schemas.NewError(schemas.CodeInvalid, "Invalid loop ID format")
 	}
 	if store.NotFound(err) {
-		err = errNoLoop
+		err = ErrNone
 	}
 	return loop, err
 }
@@ -133,7 +160,7 @@ func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop
 // changeable finds and locks a loop that the caller may change: an agent its own, an
 // owner every one.
 func (s *Service) changeable(ctx context.Context, tx *store.Tx, idOrSlug string) (db.Loop, error) {
-	loop, err := s.findLoop(ctx, tx, idOrSlug)
+	loop, err := s.Find(ctx, tx, idOrSlug)
 	if err != nil {
 		return loop, err
 	}
@@ -142,15 +169,15 @@ func (s *Service) changeable(ctx context.Context, tx *store.Tx, idOrSlug string)
 	}
 	loop, err = tx.LockLoop(ctx, loop.ID)
 	if store.NotFound(err) {
-		err = errNoLoop
+		err = ErrNone
 	}
 	return loop, err
 }
 
-// settings are a loop's settings. A loop that demands passkeys fails closed: nothing but
+// Settings are a loop's settings. A loop that demands passkeys fails closed: nothing but
 // a person's assertion approves there, so a default must not either. Settings that are
 // damaged count as the strictest.
-func (s *Service) settings(l db.Loop) schemas.LoopSettings {
+func Settings(l db.Loop) schemas.LoopSettings {
 	var out schemas.LoopSettings
 	if json.Unmarshal([]byte(l.Settings), &out) != nil {
 		out = schemas.LoopSettings{Passkey: true}
@@ -189,7 +216,7 @@ func (s *Service) CreateLoop(ctx context.Context, tx *store.Tx, in schemas.Creat
 	out := schemas.LoopCreated{
 		InviteCode: invitation.InviteCode, QRCodeBase64: invitation.QRCodeBase64, QRCodeURL: invitation.QRCodeURL, JoinURL: invitation.JoinURL,
 	}
-	markTest(&out.Sandboxed, loop.Mode)
+	account.MarkTest(&out.Sandboxed, loop.Mode)
 	out.Loop, err = s.wholeLoop(ctx, tx, loop.ID)
 	return out, err
 }
@@ -233,7 +260,7 @@ func (s *Service) setUp(ctx context.Context, tx *store.Tx, loop db.Loop, setting
 	if err := s.checkSettings(ctx, tx, loop, *settings); err != nil {
 		return err
 	}
-	loop.Settings = jsonText(*settings)
+	loop.Settings = store.JSON(*settings)
 	return saveLoop(ctx, tx, loop)
 }
 

@@ -1,4 +1,4 @@
-package review
+package loop
 
 import (
 	"context"
@@ -8,20 +8,18 @@ import (
 
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
-
-// channelPage is where a request is shown to those who look by themselves.
-const channelPage = "page"
 
 // checkSettings refuses settings that can never work: names of nobody, counts that cannot
 // be reached, words without a meaning. What may work later is among the problems instead.
 func (s *Service) checkSettings(ctx context.Context, tx *store.Tx, loop db.Loop, in schemas.LoopSettings) error {
 	var p check.Problems
 	var names []namedAt
-	if _, err := checkMode("settings.review_mode", in.Mode); err != nil {
+	if _, err := quorum.CheckMode("settings.review_mode", in.Mode); err != nil {
 		if err := p.Take(err); err != nil {
 			return err
 		}
@@ -36,7 +34,7 @@ func (s *Service) checkSettings(ctx context.Context, tx *store.Tx, loop db.Loop,
 		names = append(names, checkPolicy(&p, fmt.Sprintf("settings.escalation[%d]", i), policy, named)...)
 	}
 	for _, n := range names {
-		_, err := s.named(ctx, tx, loop, []string{n.name})
+		_, err := s.Named(ctx, tx, loop, []string{n.name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
 			p.Add(n.field, "names nobody. %s", err.Error())
 		} else if err != nil {
@@ -65,8 +63,8 @@ func checkPolicy(p *check.Problems, field string, policy schemas.EscalationPolic
 	}
 	for _, priority := range covered {
 		switch {
-		case priority != "" && priorityRank(priority) < 0:
-			p.Add(field+".priorities", "must be of low, medium, high, critical; got %s", quote(priority))
+		case priority != "" && !slices.Contains(schemas.ReviewPriorities, priority):
+			p.Add(field+".priorities", "must be of low, medium, high, critical; got %s", Quote(priority))
 		case seen[priority]:
 			p.Add(field+".priorities", "has %s, for which there is another policy already; each priority has one", whichPriority(priority))
 		}
@@ -75,8 +73,8 @@ func checkPolicy(p *check.Problems, field string, policy schemas.EscalationPolic
 	for i, step := range policy.Steps {
 		place := fmt.Sprintf("%s.steps[%d]", field, i)
 		for _, channel := range step.Channels {
-			if channel != notify.Mail && channel != notify.Chat && channel != channelPage {
-				p.Add(place+".channels", "must be of mail, chat, page; got %s", quote(channel))
+			if channel != notify.Mail && channel != notify.Chat && channel != notify.Page {
+				p.Add(place+".channels", "must be of mail, chat, page; got %s", Quote(channel))
 			}
 		}
 		names = append(names, namesAt(place, step.To)...)
@@ -94,11 +92,11 @@ func whichPriority(priority string) string {
 // problems are sentences about what would keep people from being reached or from
 // deciding, as things stand.
 func (s *Service) problems(ctx context.Context, tx *store.Tx, loop db.Loop) ([]string, error) {
-	members, err := s.active(ctx, tx, loop.ID)
+	members, err := s.Active(ctx, tx, loop.ID)
 	if err != nil {
 		return nil, err
 	}
-	settings := s.settings(loop)
+	settings := Settings(loop)
 	out := membershipProblems(settings, members)
 	for _, policy := range settings.Escalation {
 		for i, step := range policy.Steps {
@@ -120,10 +118,10 @@ func orAll(priorities []string) []string {
 	return priorities
 }
 
-func membershipProblems(settings schemas.LoopSettings, members []member) (out []string) {
+func membershipProblems(settings schemas.LoopSettings, members []Member) (out []string) {
 	able := len(members)
 	if settings.Passkey {
-		able = len(slices.DeleteFunc(slices.Clone(members), func(m member) bool { return !m.Enrolled }))
+		able = len(slices.DeleteFunc(slices.Clone(members), func(m Member) bool { return !m.Enrolled }))
 	}
 	switch {
 	case len(members) == 0:
@@ -131,27 +129,27 @@ func membershipProblems(settings schemas.LoopSettings, members []member) (out []
 	case able == 0:
 		out = append(out, "Nobody in this loop can decide: it demands passkeys, and no active member has one that is enrolled.")
 	}
-	if m := settings.Mode; m != nil && m.Mode == modeQuorum && able > 0 && m.Threshold > able {
+	if m := settings.Mode; m != nil && m.Mode == quorum.Quorum && able > 0 && m.Threshold > able {
 		out = append(out, fmt.Sprintf("A quorum needs %d equal answers, but the people of this loop who can decide are only %d.", m.Threshold, able))
 	}
 	return out
 }
 
 func (s *Service) stepProblems(ctx context.Context, tx *store.Tx, loop db.Loop, where string, step schemas.EscalationStep) (out []string, err error) {
-	var people []member
+	var people []Member
 	for _, name := range step.To {
-		found, err := s.named(ctx, tx, loop, []string{name})
+		found, err := s.Named(ctx, tx, loop, []string{name})
 		if schemas.ErrorCode(err) == schemas.CodeInvalid {
-			out = append(out, fmt.Sprintf("%s names %s, which is nobody any more.", where, quote(name)))
+			out = append(out, fmt.Sprintf("%s names %s, which is nobody any more.", where, Quote(name)))
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		if len(found) == 0 {
-			out = append(out, fmt.Sprintf("%s names %s, in which there is nobody.", where, quote(name)))
+			out = append(out, fmt.Sprintf("%s names %s, in which there is nobody.", where, Quote(name)))
 		}
-		people = join(people, found)
+		people = Union(people, found)
 	}
 	for _, m := range people {
 		if problem := s.channelProblem(where, step.Channels, m); problem != "" {
@@ -163,10 +161,10 @@ func (s *Service) stepProblems(ctx context.Context, tx *store.Tx, loop db.Loop, 
 
 // channelProblem says why a step reaches a person by no channel, or "" when it does. The page
 // is a channel only where it is named: it reaches those who look by themselves.
-func (s *Service) channelProblem(where string, channels []string, m member) string {
+func (s *Service) channelProblem(where string, channels []string, m Member) string {
 	byMail := len(channels) == 0 || slices.Contains(channels, notify.Mail)
 	byChat := len(channels) == 0 || slices.Contains(channels, notify.Chat)
-	if slices.Contains(channels, channelPage) || byMail && s.cfg.Mail && m.Email != "" || byChat && s.cfg.Chat {
+	if slices.Contains(channels, notify.Page) || byMail && s.cfg.Mail && m.Email != "" || byChat && s.cfg.Chat {
 		return ""
 	}
 	noMail := "no mail server is configured"

@@ -1,11 +1,11 @@
-package review
+package loop
 
 import (
 	"context"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
+	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
@@ -87,9 +87,9 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 	if err := asSet(ctx, loop); err != nil {
 		return schemas.LoopDeleted{}, err
 	}
-	open, err := tx.CountOpenReviewsIn(ctx, loop.ID)
+	open, _, err := s.contents.Open(ctx, tx, loop.ID)
 	if err == nil && open > 0 {
-		err = against("", "Cannot delete loop with active requests")
+		err = against("Cannot delete loop with active requests")
 	}
 	if err != nil {
 		return schemas.LoopDeleted{}, err
@@ -98,35 +98,24 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 		return schemas.LoopDeleted{}, err
 	}
 	out := schemas.LoopDeleted{LoopID: loop.ID, DeletedAt: tx.Now()}
-	markTest(&out.Sandboxed, loop.Mode)
-	out.DeletedData, err = deleteAll(ctx, tx, loop.ID)
+	account.MarkTest(&out.Sandboxed, loop.Mode)
+	out.DeletedData, err = s.deleteAll(ctx, tx, loop.ID)
 	return out, err
 }
 
 // deleteAll deletes a loop and every row that hangs on it.
-func deleteAll(ctx context.Context, tx *store.Tx, loopID string) (schemas.DeletedData, error) {
-	ids, err := tx.ReviewsIn(ctx, loopID)
+func (s *Service) deleteAll(ctx context.Context, tx *store.Tx, loopID string) (schemas.DeletedData, error) {
+	out, err := s.contents.Delete(ctx, tx, loopID)
 	if err != nil {
-		return schemas.DeletedData{}, err
+		return out, err
 	}
-	if err := change.Delete(ctx, tx, ids); err != nil { // nobody hangs anything more on them
-		return schemas.DeletedData{}, err
-	}
-	if err := webhook.Forget(ctx, tx, ids); err != nil {
-		return schemas.DeletedData{}, err
-	}
-	n, err := tx.CountReviewsIn(ctx, loopID)
-	if err != nil {
-		return schemas.DeletedData{}, err
-	}
-	out := schemas.DeletedData{RequestsDeleted: int(n.Requests), ResponsesDeleted: int(n.Responses)}
-	for _, remove := range []func(context.Context, string) error{
-		tx.DeleteRoundsIn, tx.DeleteRecipientsIn, tx.DeleteVotesIn, tx.DeleteReviewLinksIn, tx.DeleteFeedbackIn,
-		tx.DeleteReceiptsIn, tx.DeleteReviewsIn, tx.DeleteLoopPasskeysIn, tx.DeleteInvitationsIn, tx.DeleteDeliveriesIn, tx.DeleteWebhooksIn,
-	} {
-		if err := remove(ctx, loopID); err != nil {
+	for _, remove := range []func(context.Context, *store.Tx, string) error{passkey.DisenrolAll, webhook.ForgetLoop} {
+		if err := remove(ctx, tx, loopID); err != nil {
 			return out, err
 		}
+	}
+	if err := tx.DeleteInvitationsIn(ctx, loopID); err != nil {
+		return out, err
 	}
 	members, err := tx.DeleteMembersIn(ctx, loopID)
 	if err != nil {

@@ -1,4 +1,6 @@
-package review
+// Package upload keeps the files that agents show to people: who may upload what and how
+// much, and who may look at it.
+package upload
 
 import (
 	"context"
@@ -22,6 +24,25 @@ const (
 	testUploadQuota  = 50 << 20 // of one that uploads in test mode, which anybody may
 	maxFileName      = 200      // letters
 )
+
+// Deps are the parts that the service works with.
+type Deps struct {
+	Store *store.Store
+	Blobs *blob.Store
+	// Shown tells whether a person can see something in which a file's address stands.
+	Shown func(ctx context.Context, tx *store.Tx, file db.Upload, personID string) (bool, error)
+}
+
+// Service keeps files.
+type Service struct {
+	Deps
+	publicURL string
+}
+
+// NewService makes the service. Addresses of files begin with publicURL.
+func NewService(d Deps, publicURL string) *Service {
+	return &Service{d, strings.TrimSuffix(publicURL, "/")}
+}
 
 // UploadFile keeps an agent's file for its requests. Bytes and name both have to say that
 // it is of an allowed kind. The file is stored before the row that names it.
@@ -49,10 +70,10 @@ func (s *Service) UploadFile(ctx context.Context, _ schemas.Empty, files []schem
 		return out, err
 	}
 	out = schemas.Uploaded{
-		URL:      strings.TrimSuffix(s.cfg.PublicURL, "/") + schemas.Reviews.Prefix() + "/uploads/" + up.ID,
+		URL:      s.publicURL + schemas.Reviews.Prefix() + "/uploads/" + up.ID,
 		FileType: mime, FileName: name, SizeBytes: ref.Size,
 	}
-	markTest(&out.Sandboxed, c.Mode)
+	account.MarkTest(&out.Sandboxed, c.Mode)
 	return out, nil
 }
 
@@ -81,7 +102,7 @@ func (s *Service) keepFile(ctx context.Context, f schemas.File, name string, ima
 
 // insertUpload locks the agent, whose quota it is.
 func insertUpload(ctx context.Context, tx *store.Tx, up db.InsertUploadParams) error {
-	if _, err := tx.LockAgent(ctx, up.AgentID); err != nil {
+	if _, err := account.LockAgent(ctx, tx, up.AgentID); err != nil {
 		return fmt.Errorf("find the agent that uploads: %w", err)
 	}
 	used, err := tx.UploadedBytes(ctx, up.AgentID)
@@ -107,7 +128,7 @@ func (s *Service) GetUpload(ctx context.Context, in schemas.UploadRequest) (sche
 		if !ident.IsHex(in.UploadID) {
 			return noUpload()
 		}
-		up, err = findUpload(ctx, tx, strings.ToLower(in.UploadID))
+		up, err = s.find(ctx, tx, strings.ToLower(in.UploadID))
 		return err
 	})
 	if err != nil {
@@ -120,7 +141,7 @@ func (s *Service) GetUpload(ctx context.Context, in schemas.UploadRequest) (sche
 	return schemas.Content{Name: up.Name, MIME: up.Mime, Size: up.Bytes, ETag: up.Sha256, Body: file, Inline: strings.HasPrefix(up.Mime, "image/")}, nil
 }
 
-func findUpload(ctx context.Context, tx *store.Tx, id string) (db.Upload, error) {
+func (s *Service) find(ctx context.Context, tx *store.Tx, id string) (db.Upload, error) {
 	up, err := tx.FindUpload(ctx, id)
 	if store.NotFound(err) {
 		return up, noUpload()
@@ -132,9 +153,7 @@ func findUpload(ctx context.Context, tx *store.Tx, id string) (db.Upload, error)
 	if c.AgentID != "" || c.PersonID == "" || up.Mode != account.Live {
 		return up, noUpload()
 	}
-	shown, err := tx.UploadShownTo(ctx, db.UploadShownToParams{
-		AgentID: up.AgentID, UploadedAt: up.CreatedAt, PersonID: c.PersonID, Named: "%/uploads/" + up.ID + "%",
-	})
+	shown, err := s.Shown(ctx, tx, up, c.PersonID)
 	if err == nil && !shown {
 		return up, noUpload()
 	}

@@ -1,10 +1,11 @@
-package review
+package upload
 
 import (
 	"archive/zip"
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"path"
 	"strings"
 	"testing"
@@ -12,12 +13,97 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/blob"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
-	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/loop"
+	"humanops-mcp/internal/passkey"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review"
+	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
+
+const houseURL = "https://house.test"
+
+// house has files, and requests in which they are shown.
+type house struct {
+	*Service
+	t       testing.TB
+	reviews *review.Service
+	loops   *loop.Service
+
+	agent, sandbox, stranger, owner, ada, bob context.Context
+}
+
+func newHouse(t testing.TB, s *store.Store, clk *clock.Fake) *house {
+	t.Helper()
+	blobs, err := blob.Open(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, blobs.Close()) })
+	log, sealer := slog.New(slog.DiscardHandler), seal.New(bytes.Repeat([]byte{7}, 32))
+	accounts, passkeys := account.NewService(account.Config{PublicURL: houseURL}), passkey.NewService(passkey.Config{PublicURL: houseURL})
+	h := &house{t: t, loops: loop.NewService(loop.Deps{Accounts: accounts, Passkeys: passkeys}, loop.Config{PublicURL: houseURL})}
+	h.reviews = review.NewService(review.Deps{
+		Store: s, Accounts: accounts, Loops: h.loops, Clock: clk, Sealer: sealer, Passkeys: passkeys, Receipts: receipt.NewService(receipt.Config{}, sealer),
+		Changes:  change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk}),
+		Webhooks: webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk}, log),
+	}, review.Config{PublicURL: houseURL})
+	h.Service = NewService(Deps{Store: s, Blobs: blobs, Shown: h.reviews.ShowsUpload}, houseURL)
+	h.settle(accounts)
+	return h
+}
+
+func (h *house) settle(accounts *account.Service) {
+	as := func(c account.Caller) context.Context { c.Via = "api"; return account.With(h.t.Context(), c) }
+	h.write(func(ctx context.Context, tx *store.Tx) error {
+		_, err := accounts.EnsureHouse(ctx, tx)
+		require.NoError(h.t, err)
+		require.NoError(h.t, h.loops.EnsureLoops(ctx, tx))
+		agent, err := accounts.LocalAgentID(ctx, tx)
+		require.NoError(h.t, err)
+		owner, err := accounts.OwnerID(ctx, tx)
+		require.NoError(h.t, err)
+		_, err = tx.InsertAgent(ctx, db.InsertAgentParams{ID: "ag_other", Name: "other", Email: "o@example.com", EmailKey: "o@example.com", Tier: "HOUSE"})
+		h.agent, h.sandbox = as(account.Caller{AgentID: agent, Mode: account.Live}), as(account.Caller{AgentID: agent, Mode: account.Test})
+		h.stranger, h.owner = as(account.Caller{AgentID: "ag_other", Mode: account.Live}), as(account.Caller{PersonID: owner, Owner: true})
+		return err
+	})
+	var ids []string
+	for _, name := range []string{"Ada", "Bob"} {
+		h.write(func(_ context.Context, tx *store.Tx) error {
+			p, err := accounts.AddPerson(h.owner, tx, schemas.AddPersonRequest{Name: name})
+			ids = append(ids, p.OperatorID)
+			return err
+		})
+	}
+	h.ada, h.bob = as(account.Caller{PersonID: ids[0]}), as(account.Caller{PersonID: ids[1]})
+}
+
+func (h *house) write(unit func(ctx context.Context, tx *store.Tx) error) {
+	h.t.Helper()
+	require.NoError(h.t, h.Store.Write(h.t.Context(), func(tx *store.Tx) error { return unit(h.t.Context(), tx) }))
+}
+
+// ask makes a request in the default loop.
+func (h *house) ask(change func(in *schemas.CreateReviewRequest)) {
+	h.t.Helper()
+	in := schemas.CreateReviewRequest{LoopID: "default", NewReview: schemas.NewReview{
+		RequestText: "Publish this post?", ResponseType: "boolean", ProcessingType: "time-sensitive", TimeoutSeconds: 3600, AllowDuplicate: true,
+	}}
+	if change != nil {
+		change(&in)
+	}
+	h.write(func(_ context.Context, tx *store.Tx) error {
+		_, err := h.reviews.CreateReview(h.agent, tx, in)
+		return err
+	})
+}
 
 func fileOf(name, content string) []schemas.File {
 	return []schemas.File{{Name: name, Size: int64(len(content)), Open: func() (io.ReadCloser, error) {
@@ -51,7 +137,7 @@ const (
 )
 
 func TestFileTypes(t *testing.T) {
-	o := newOutpost(t, storetest.Open(t), clock.NewFake(storetest.Start), Config{}, notify.Config{})
+	o := newHouse(t, storetest.Open(t), clock.NewFake(storetest.Start))
 	docx := officeFile(t, "wordprocessingml.document")
 	long := strings.Repeat("ä€😀 ", 40_000)
 	for _, c := range []struct {
@@ -100,7 +186,7 @@ func TestFileTypes(t *testing.T) {
 
 func TestUploads(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
-		o := newOutpost(t, s, clk, Config{}, notify.Config{})
+		o := newHouse(t, s, clk)
 		out, err := o.UploadFile(o.agent, schemas.Empty{}, fileOf(`C:\photos\..\a`+"\n"+`b.png`, png), true)
 		require.NoError(t, err)
 		require.Equal(t, "ab.png", out.FileName)
@@ -131,10 +217,13 @@ func TestUploads(t *testing.T) {
 		})
 
 		t.Run("open to the people who can see a request with the address", func(t *testing.T) {
-			o.join("default", o.adaID)
-			o.askYesNo(t, nil)
+			o.write(func(_ context.Context, tx *store.Tx) error {
+				_, err := o.loops.AddMember(o.owner, tx, schemas.AddMemberRequest{LoopID: "default", UserID: "Ada"})
+				return err
+			})
+			o.ask(nil)
 			hidden(o.ada)
-			o.askYesNo(t, func(in *schemas.CreateReviewRequest) { in.Type, in.ImageURL = "image", out.URL })
+			o.ask(func(in *schemas.CreateReviewRequest) { in.Type, in.ImageURL = "image", out.URL })
 			require.NoError(t, get(o.ada))
 			hidden(o.bob)
 		})
@@ -153,7 +242,7 @@ func TestUploads(t *testing.T) {
 			large[0].Size = maxImageBytes + 1
 			_, err := o.UploadFile(o.agent, schemas.Empty{}, large, true)
 			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
-			storetest.Exec(t, o.Service.Store, "UPDATE uploads SET bytes = $1 WHERE mime = 'image/png'", int64(uploadQuota-20))
+			storetest.Exec(t, o.Store, "UPDATE uploads SET bytes = $1 WHERE mime = 'image/png'", int64(uploadQuota-20))
 			_, err = o.UploadFile(o.agent, schemas.Empty{}, fileOf("a.png", png), true)
 			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
 			_, err = o.UploadFile(o.stranger, schemas.Empty{}, fileOf("a.png", png), true)
@@ -161,8 +250,8 @@ func TestUploads(t *testing.T) {
 		})
 
 		t.Run("keep their file from the sweep", func(t *testing.T) {
-			sha := o.column("SELECT sha256 FROM uploads WHERE id = $1", path.Base(out.URL))
-			o.write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			sha := storetest.Texts(t, o.Store, "SELECT sha256 FROM uploads WHERE id = $1", path.Base(out.URL))[0]
+			o.write(func(ctx context.Context, tx *store.Tx) error {
 				used, err := UsesBlob(ctx, tx, sha)
 				require.True(t, used)
 				return err

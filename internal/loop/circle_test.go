@@ -1,6 +1,8 @@
-package review_test
+package loop_test
 
 import (
+	"humanops-mcp/internal/loop"
+
 	"context"
 	"database/sql"
 	"log/slog"
@@ -30,7 +32,8 @@ const circleURL = "https://humans.example.com"
 
 // circles is a house with an owner and an agent, for tests of loops and their people.
 type circles struct {
-	*review.Service
+	*loop.Service
+	reviews  *review.Service
 	t        *testing.T
 	store    *store.Store
 	clock    *clock.Fake
@@ -40,7 +43,7 @@ type circles struct {
 	owner    account.Caller
 }
 
-func eachCircle(t *testing.T, c review.Config, test func(t *testing.T, h *circles)) {
+func eachCircle(t *testing.T, c loop.Config, test func(t *testing.T, h *circles)) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		c.PublicURL = circleURL
 		h := &circles{
@@ -48,11 +51,12 @@ func eachCircle(t *testing.T, c review.Config, test func(t *testing.T, h *circle
 			keys: passkey.NewService(passkey.Config{PublicURL: circleURL}),
 		}
 		sealer, log := seal.New(make([]byte, 32)), slog.New(slog.DiscardHandler)
-		h.Service = review.NewService(review.Deps{
-			Store: s, Accounts: h.accounts, Clock: clk, Sealer: sealer, Passkeys: h.keys, Webhooks: webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk}, log),
+		h.Service = loop.NewService(loop.Deps{Accounts: h.accounts, Passkeys: h.keys}, c)
+		h.reviews = review.NewService(review.Deps{
+			Store: s, Accounts: h.accounts, Loops: h.Service, Clock: clk, Sealer: sealer, Passkeys: h.keys, Webhooks: webhook.New(webhook.Config{Store: s, Sealer: sealer, Clock: clk}, log),
 			Changes:  change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk}),
 			Receipts: receipt.NewService(receipt.Config{Issuer: circleURL}, sealer),
-		}, c)
+		}, review.Config{PublicURL: circleURL})
 		h.settle()
 		test(t, h)
 	})

@@ -1,17 +1,16 @@
-package review
+package loop
 
 import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -27,53 +26,88 @@ const (
 	maxMembers = 500 // of one loop
 )
 
-// member is a person who may be asked in a loop, with what routing needs to know. Whoever
+// Member is a person who may be asked in a loop, with what routing needs to know. Whoever
 // is named in an escalation need not be a member: their role is empty then.
-type member struct {
+type Member struct {
 	db.Person
 	Role         string
 	LastAssigned int64
 	Availability oncall.Rules
-	Enrolled     bool
-	Open         int // requests that they have claimed or were assigned
+	Enrolled     bool // a passkey of theirs counts in the loop
 }
 
-// active lists a loop's active members, the oldest first.
-func (s *Service) active(ctx context.Context, tx *store.Tx, loopID string) ([]member, error) {
+// Active lists a loop's active members, the oldest first.
+func (s *Service) Active(ctx context.Context, tx *store.Tx, loopID string) ([]Member, error) {
 	rows, err := tx.ActiveMembers(ctx, loopID)
-	out := make([]member, 0, len(rows))
-	for _, row := range rows {
-		out = append(out, member{
-			Person: row.Person, Role: row.LoopMember.Role, LastAssigned: row.LoopMember.LastAssignedAt,
-			Availability: rulesOf(row.TimeZone, row.Hours, row.AbsentFrom, row.AbsentUntil),
-			Enrolled:     row.Enrolled > 0, Open: int(row.OpenReviews),
-		})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.LoopMember.PersonID
+	}
+	people, err := account.People(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	enrolled, err := passkey.EnrolledIn(ctx, tx, loopID)
+	out := make([]Member, len(rows))
+	for i, row := range rows {
+		id := row.LoopMember.PersonID
+		out[i] = Member{
+			Person: people[id], Role: row.LoopMember.Role, LastAssigned: row.LoopMember.LastAssignedAt,
+			Availability: rulesOf(row.TimeZone, row.Hours, row.AbsentFrom, row.AbsentUntil), Enrolled: enrolled[id],
+		}
 	}
 	return out, err
 }
 
-// mayDecideIn tells whether a person is an active member of a loop.
-func (s *Service) mayDecideIn(ctx context.Context, tx *store.Tx, loop db.Loop, personID string) (bool, error) {
-	n, err := tx.CountActiveMember(ctx, db.CountActiveMemberParams{LoopID: loop.ID, PersonID: personID})
-	return n > 0, err
+// IsMember tells whether a person is an active member of a loop.
+func IsMember(ctx context.Context, tx *store.Tx, loopID, personID string) (bool, error) {
+	return tx.ActiveMember(ctx, db.ActiveMemberParams{LoopID: loopID, PersonID: personID})
 }
 
-// named finds people by id or name, the members of groups, all owners ("owner") and all
+// Active lists the ids of a loop's active members.
+func Active(ctx context.Context, tx *store.Tx, loopID string) ([]string, error) {
+	return tx.ActiveMemberIDs(ctx, loopID)
+}
+
+// Of lists the loops that a person is an active member of.
+func Of(ctx context.Context, tx *store.Tx, personID string) ([]string, error) {
+	return tx.ActiveLoopsOf(ctx, personID)
+}
+
+// NoteAssigned notes that something went to a member by routing, whose turn it was.
+func NoteAssigned(ctx context.Context, tx *store.Tx, loopID, personID string) error {
+	return tx.TouchAssigned(ctx, db.TouchAssignedParams{LoopID: loopID, PersonID: personID, LastAssignedAt: store.Micros(tx.Now())})
+}
+
+// Union adds people to a list, each once.
+func Union(list, more []Member) []Member {
+	for _, m := range more {
+		if !slices.ContainsFunc(list, func(have Member) bool { return have.ID == m.ID }) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// Named finds people by id or name, the members of groups, all owners ("owner") and all
 // active members ("loop"), each once. Groups come before people, and neither before the
 // words that have a meaning: nobody gets into an escalation by choosing a name.
-func (s *Service) named(ctx context.Context, tx *store.Tx, loop db.Loop, names []string) ([]member, error) {
-	members, err := s.active(ctx, tx, loop.ID)
+func (s *Service) Named(ctx context.Context, tx *store.Tx, loop db.Loop, names []string) ([]Member, error) {
+	members, err := s.Active(ctx, tx, loop.ID)
 	if err != nil {
 		return nil, err
 	}
-	var out []member
+	var out []Member
 	for _, name := range names {
 		people, err := s.whoIs(ctx, tx, members, name)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range people {
-			if slices.ContainsFunc(out, func(m member) bool { return m.ID == p.ID }) {
+			if slices.ContainsFunc(out, func(m Member) bool { return m.ID == p.ID }) {
 				continue
 			}
 			m, err := s.memberOf(ctx, tx, loop, members, p)
@@ -86,10 +120,10 @@ func (s *Service) named(ctx context.Context, tx *store.Tx, loop db.Loop, names [
 	return out, nil
 }
 
-func (s *Service) whoIs(ctx context.Context, tx *store.Tx, members []member, name string) ([]db.Person, error) {
+func (s *Service) whoIs(ctx context.Context, tx *store.Tx, members []Member, name string) ([]db.Person, error) {
 	switch account.NameKey(name) {
 	case "owner", "owners":
-		return tx.Owners(ctx)
+		return account.Owners(ctx, tx)
 	case "loop":
 		people := make([]db.Person, 0, len(members))
 		for _, m := range members {
@@ -99,27 +133,24 @@ func (s *Service) whoIs(ctx context.Context, tx *store.Tx, members []member, nam
 	}
 	group, err := findGroup(ctx, tx, name)
 	if err == nil {
-		return tx.GroupMembers(ctx, group.ID)
+		return groupMembers(ctx, tx, group.ID)
 	}
 	if !store.NotFound(err) {
 		return nil, err
 	}
 	person, err := s.Accounts.FindPerson(ctx, tx, name)
 	if schemas.ErrorCode(err) == schemas.CodeNotFound {
-		return nil, schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("There is no person and no group called %s. Name a person or a group of this house, owner for its owners, or loop for everybody in the loop.", quote(name)))
+		return nil, schemas.NewError(schemas.CodeInvalid, fmt.Sprintf("There is no person and no group called %s. Name a person or a group of this house, owner for its owners, or loop for everybody in the loop.", Quote(name)))
 	}
 	return []db.Person{person}, err
 }
 
-// quote sets a name that came from outside apart in a sentence.
-func quote(name string) string { return check.Quote(check.Label(name), maxShown) }
-
 // memberOf is what routing needs to know of a person, whether they are a member or not.
-func (s *Service) memberOf(ctx context.Context, tx *store.Tx, loop db.Loop, members []member, p db.Person) (member, error) {
-	if i := slices.IndexFunc(members, func(m member) bool { return m.ID == p.ID }); i >= 0 {
+func (s *Service) memberOf(ctx context.Context, tx *store.Tx, loop db.Loop, members []Member, p db.Person) (Member, error) {
+	if i := slices.IndexFunc(members, func(m Member) bool { return m.ID == p.ID }); i >= 0 {
 		return members[i], nil
 	}
-	m := member{Person: p}
+	m := Member{Person: p}
 	var err error
 	if m.Availability, err = availabilityOf(ctx, tx, p.ID); err != nil {
 		return m, err
@@ -139,7 +170,7 @@ func addActive(ctx context.Context, tx *store.Tx, loopID, personID, role, by str
 
 // ListMembers lists a loop's members.
 func (s *Service) ListMembers(ctx context.Context, tx *store.Tx, in schemas.LoopRequest) (schemas.MemberList, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	loop, err := s.Find(ctx, tx, in.LoopID)
 	if err != nil {
 		return schemas.MemberList{}, err
 	}
@@ -156,7 +187,7 @@ func (s *Service) ListMembers(ctx context.Context, tx *store.Tx, in schemas.Loop
 		}
 	}
 	out.Statistics = statistics(tx.Now(), out.Members)
-	markTest(&out.Sandboxed, loop.Mode)
+	account.MarkTest(&out.Sandboxed, loop.Mode)
 	return out, nil
 }
 
@@ -182,20 +213,25 @@ func statistics(now time.Time, members []schemas.Member) (out schemas.MemberStat
 	return out
 }
 
-func memberView(row db.ListMembersRow) schemas.Member {
+func memberView(row db.LoopMember, p db.Person, enrolled bool) schemas.Member {
 	return schemas.Member{
-		UserID: row.Person.ID, Name: row.Person.Name, Email: row.Person.Email, Status: row.LoopMember.Status, Role: row.LoopMember.Role,
-		JoinedAt: timePointer(row.LoopMember.JoinedAt), LastActive: timePointer(row.Person.LastSeenAt), Passkey: row.Enrolled > 0,
+		UserID: p.ID, Name: p.Name, Email: p.Email, Status: row.Status, Role: row.Role,
+		JoinedAt: store.TimePointer(row.JoinedAt), LastActive: store.TimePointer(p.LastSeenAt), Passkey: enrolled,
 	}
 }
 
 // viewMember is one member of a loop.
 func viewMember(ctx context.Context, tx *store.Tx, loopID, personID string) (schemas.Member, error) {
-	row, err := tx.GetMember(ctx, db.GetMemberParams{LoopID: loopID, PersonID: personID})
+	row, err := tx.MemberOf(ctx, db.MemberOfParams{LoopID: loopID, PersonID: personID})
 	if err != nil {
 		return schemas.Member{}, err
 	}
-	return memberView(db.ListMembersRow(row)), nil
+	p, err := account.Person(ctx, tx, personID)
+	if err != nil {
+		return schemas.Member{}, err
+	}
+	enrolled, err := passkey.EnrolledIn(ctx, tx, loopID)
+	return memberView(row, p, enrolled[personID]), err
 }
 
 // AddMember puts a person into a loop, or admits one who waits. In a loop that demands
@@ -224,7 +260,7 @@ func (s *Service) AddMember(ctx context.Context, tx *store.Tx, in schemas.AddMem
 // enrolWith enrols a person's passkeys, where the loop demands them and the assertion is
 // over these passkeys.
 func (s *Service) enrolWith(ctx context.Context, tx *store.Tx, loop db.Loop, personID string, in schemas.AddMemberRequest) error {
-	if !s.settings(loop).Passkey {
+	if !Settings(loop).Passkey {
 		return nil
 	}
 	keys, err := s.Passkeys.List(ctx, tx, personID)
@@ -269,7 +305,7 @@ func (s *Service) admit(ctx context.Context, tx *store.Tx, loop db.Loop, person 
 			return err
 		}
 	}
-	return s.announceMember(ctx, tx, "loop.member_joined", loop.ID, person.ID)
+	return announceMember(ctx, tx, "loop.member_joined", loop.ID, person.ID)
 }
 
 func roomFor(ctx context.Context, tx *store.Tx, loopID string) error {
@@ -287,17 +323,10 @@ func (s *Service) tellAdmitted(ctx context.Context, tx *store.Tx, loop db.Loop, 
 	}, job.Options{Owner: loop.AgentID, Priority: job.PriorityOf(loop.Mode)})
 }
 
-// address is one of our pages.
-func (s *Service) address(path string) string { return strings.TrimRight(s.cfg.PublicURL, "/") + path }
-
 // memberNamed finds a member by the person's id or name.
 func memberNamed(ctx context.Context, tx *store.Tx, loopID, idOrName string) (db.LoopMember, error) {
-	id := idOrName
-	if p, err := tx.PersonByName(ctx, account.NameKey(idOrName)); err == nil {
-		if _, err := tx.PersonByID(ctx, idOrName); store.NotFound(err) {
-			id = p.ID
-		}
-	} else if !store.NotFound(err) {
+	id, err := account.IDNamed(ctx, tx, idOrName)
+	if err != nil {
 		return db.LoopMember{}, err
 	}
 	m, err := tx.MemberOf(ctx, db.MemberOfParams{LoopID: loopID, PersonID: id})
@@ -305,119 +334,4 @@ func memberNamed(ctx context.Context, tx *store.Tx, loopID, idOrName string) (db
 		err = schemas.NewError(schemas.CodeNotFound, "Member not found in this loop")
 	}
 	return m, err
-}
-
-// RemoveMember takes a person out of a loop, with their enrolled passkeys; what they had
-// claimed in it goes back to the others.
-func (s *Service) RemoveMember(ctx context.Context, tx *store.Tx, in schemas.MemberRequest) (schemas.MemberRemoved, error) {
-	var none schemas.MemberRemoved
-	loop, err := s.changeable(ctx, tx, in.LoopID)
-	if err != nil {
-		return none, err
-	}
-	m, err := memberNamed(ctx, tx, loop.ID, in.UserID)
-	if err != nil {
-		return none, err
-	}
-	if m.PersonID == loop.CreatorID {
-		return none, against("", "Loop creator cannot be removed")
-	}
-	if err := s.govern(ctx, tx, loop, removal(m.PersonID), in.Assertion); err != nil {
-		return none, err
-	}
-	if m.Status == statusActive {
-		if err := asSet(ctx, loop); err != nil {
-			return none, err
-		}
-	}
-	if err := s.leave(ctx, tx, loop.ID, m.PersonID); err != nil {
-		return none, err
-	}
-	out := schemas.MemberRemoved{LoopID: loop.ID, UserID: m.PersonID, RemovedAt: tx.Now()}
-	markTest(&out.Sandboxed, loop.Mode)
-	return out, nil
-}
-
-func (s *Service) leave(ctx context.Context, tx *store.Tx, loopID, personID string) error {
-	awaited, err := tx.AwaitedFrom(ctx, db.AwaitedFromParams{PersonID: personID, LoopID: loopID})
-	if err != nil {
-		return err
-	}
-	if err := tx.DeleteEnrolmentsIn(ctx, db.DeleteEnrolmentsInParams{LoopID: loopID, PersonID: personID}); err != nil {
-		return err
-	}
-	if _, err := tx.DeleteMember(ctx, db.DeleteMemberParams{LoopID: loopID, PersonID: personID}); err != nil {
-		return err
-	}
-	if err := tx.DropEscalated(ctx, db.DropEscalatedParams{PersonID: personID, LoopID: loopID}); err != nil {
-		return err
-	}
-	dropped, err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID, LoopID: loopID})
-	if err != nil {
-		return err
-	}
-	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
-		return err
-	}
-	if err := s.recount(ctx, tx, awaited, dropped); err != nil {
-		return err
-	}
-	return s.announceMember(ctx, tx, "loop.member_left", loopID, personID)
-}
-
-// forget takes a person who was removed from the house out of everything.
-func (s *Service) forget(ctx context.Context, tx *store.Tx, personID string) error {
-	loops, err := tx.LoopsOfPerson(ctx, personID)
-	if err != nil {
-		return err
-	}
-	awaited, err := tx.AwaitedFrom(ctx, db.AwaitedFromParams{PersonID: personID})
-	if err != nil {
-		return err
-	}
-	if err := tx.DeleteMembershipsOf(ctx, personID); err != nil {
-		return err
-	}
-	if err := tx.DeleteGroupMembershipsOf(ctx, personID); err != nil {
-		return err
-	}
-	if err := tx.DeleteReviewLinksOf(ctx, personID); err != nil {
-		return err
-	}
-	dropped, err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID})
-	if err != nil {
-		return err
-	}
-	if err := s.unclaim(ctx, tx, personID); err != nil {
-		return err
-	}
-	if err := s.recount(ctx, tx, awaited, dropped); err != nil {
-		return err
-	}
-	if err := s.Passkeys.Forget(ctx, tx, personID); err != nil {
-		return err
-	}
-	if err := s.succeed(ctx, tx, personID); err != nil {
-		return err
-	}
-	for _, loopID := range loops {
-		if err := s.announceMember(ctx, tx, "loop.member_left", loopID, personID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// succeed gives the loops of a creator who left to an owner who is there.
-func (s *Service) succeed(ctx context.Context, tx *store.Tx, personID string) error {
-	owner, err := s.Accounts.OwnerID(ctx, tx)
-	if err != nil {
-		return err
-	}
-	return tx.SetCreator(ctx, db.SetCreatorParams{CreatorID: owner, FormerID: personID})
-}
-
-// Waiting names the loops in which a person waits to be admitted.
-func (s *Service) Waiting(ctx context.Context, tx *store.Tx, personID string) ([]string, error) {
-	return tx.LoopsWaitedFor(ctx, personID)
 }

@@ -1,4 +1,4 @@
-package review_test
+package loop_test
 
 import (
 	"context"
@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/passkey/passkeytest"
-	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -18,7 +18,7 @@ import (
 var demanding = schemas.LoopSettings{Passkey: true}
 
 // confirm answers what a change asks to be confirmed.
-func confirm[In any](h *circles, as account.Caller, begin func(context.Context, *store.Tx, In) (review.Confirmation, error), in In, d *passkeytest.Device) *schemas.Assertion {
+func confirm[In any](h *circles, as account.Caller, begin func(context.Context, *store.Tx, In) (loop.Confirmation, error), in In, d *passkeytest.Device) *schemas.Assertion {
 	h.t.Helper()
 	c := must(h, as, begin, in)
 	require.True(h.t, c.Needed)
@@ -52,7 +52,7 @@ func (h *circles) passkeys(of account.Caller) (list []passkey.Passkey) {
 }
 
 func TestTurningPasskeysOnTakesOneAndEnrolsThatOne(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Deploy")
 		in := schemas.UpdateLoopRequest{LoopID: loop.ID, Settings: &demanding}
 		refused(h, schemas.CodeForbidden, "confirmed with a passkey", h.owner, h.UpdateLoop, in)
@@ -72,7 +72,7 @@ func TestTurningPasskeysOnTakesOneAndEnrolsThatOne(t *testing.T) {
 }
 
 func TestOnlyAnActiveMemberTurnsPasskeysOnAndNotInTheProofLoop(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		second := h.person("Second", "owner")
 		device := h.device(second)
 		for _, id := range []string{h.loop(h.owner, "Deploy").ID, "proof"} {
@@ -86,7 +86,7 @@ func TestOnlyAnActiveMemberTurnsPasskeysOnAndNotInTheProofLoop(t *testing.T) {
 }
 
 func TestAConfirmationIsForOneChangeOnly(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop, device := h.guarded()
 		off := schemas.UpdateLoopRequest{LoopID: loop.ID, Settings: &schemas.LoopSettings{}}
 		tighter := schemas.UpdateLoopRequest{LoopID: loop.ID, Settings: &schemas.LoopSettings{Passkey: true, AcceptUnattended: true}}
@@ -107,7 +107,7 @@ func TestAConfirmationIsForOneChangeOnly(t *testing.T) {
 }
 
 func TestAMembersPasskeysAreEnrolledByAnOwnersConfirmation(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop, device := h.guarded()
 		ada := h.person("Ada")
 		add := schemas.AddMemberRequest{LoopID: loop.ID, UserID: "Ada"}
@@ -144,7 +144,7 @@ func TestAMembersPasskeysAreEnrolledByAnOwnersConfirmation(t *testing.T) {
 // add people and sign in as anybody, and has a passkey of its own in software. None of it
 // makes a passkey of the agent's count in the loop, or the loop demand none.
 func TestAnAgentWithAShellGetsNoPasskeyIntoALoopThatDemandsThem(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop, device := h.guarded()
 		enrolledBefore := h.count("SELECT COUNT(*) FROM loop_passkeys WHERE loop_id = $1", loop.ID)
 		shell := h.owner
@@ -232,7 +232,7 @@ func (h *circles) memberOf(loop string, d *passkeytest.Device) schemas.MemberReq
 }
 
 func TestAnInvitationFromBeforePasskeysWereDemandedAdmitsNobody(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.owner, "Deploy")
 		invitation, device := h.invitation(loop.ID), h.device(h.owner)
 		in := schemas.UpdateLoopRequest{LoopID: loop.ID, Settings: &demanding}
@@ -243,7 +243,7 @@ func TestAnInvitationFromBeforePasskeysWereDemandedAdmitsNobody(t *testing.T) {
 }
 
 func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.owner, "Ops")
 		h.person("Ada")
 		step := func(to ...string) []schemas.EscalationStep {
@@ -273,19 +273,19 @@ func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 
 func TestAStepThatReachesNobodyIsReported(t *testing.T) {
 	for name, c := range map[string]struct {
-		config   review.Config
+		config   loop.Config
 		channels []string
 		email    string
 		problem  string
 	}{
-		"mail without a server":     {review.Config{}, []string{"mail"}, "bob@example.com", "Step 2 of the escalation for high goes to Bob by mail, but no mail server is configured."},
-		"mail without an address":   {review.Config{Mail: true, Chat: true}, []string{"mail"}, "", "Step 2 of the escalation for high goes to Bob by mail, but Bob has no mail address."},
-		"chat without a room":       {review.Config{Mail: true}, []string{"chat"}, "bob@example.com", "Step 2 of the escalation for high goes to Bob by chat, but no chat address is configured."},
-		"nothing at all":            {review.Config{}, nil, "bob@example.com", "Step 2 of the escalation for high goes to Bob by mail or chat, but no mail server is configured and no chat address is configured."},
-		"mail works":                {review.Config{Mail: true}, []string{"mail", "chat"}, "bob@example.com", ""},
-		"chat works for everybody":  {review.Config{Chat: true}, nil, "", ""},
-		"the page is said to do":    {review.Config{}, []string{"page"}, "", ""},
-		"either without an address": {review.Config{Mail: true}, nil, "", "Step 2 of the escalation for high goes to Bob by mail or chat, but Bob has no mail address and no chat address is configured."},
+		"mail without a server":     {loop.Config{}, []string{"mail"}, "bob@example.com", "Step 2 of the escalation for high goes to Bob by mail, but no mail server is configured."},
+		"mail without an address":   {loop.Config{Mail: true, Chat: true}, []string{"mail"}, "", "Step 2 of the escalation for high goes to Bob by mail, but Bob has no mail address."},
+		"chat without a room":       {loop.Config{Mail: true}, []string{"chat"}, "bob@example.com", "Step 2 of the escalation for high goes to Bob by chat, but no chat address is configured."},
+		"nothing at all":            {loop.Config{}, nil, "bob@example.com", "Step 2 of the escalation for high goes to Bob by mail or chat, but no mail server is configured and no chat address is configured."},
+		"mail works":                {loop.Config{Mail: true}, []string{"mail", "chat"}, "bob@example.com", ""},
+		"chat works for everybody":  {loop.Config{Chat: true}, nil, "", ""},
+		"the page is said to do":    {loop.Config{}, []string{"page"}, "", ""},
+		"either without an address": {loop.Config{Mail: true}, nil, "", "Step 2 of the escalation for high goes to Bob by mail or chat, but Bob has no mail address and no chat address is configured."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachCircle(t, c.config, func(t *testing.T, h *circles) {
@@ -307,7 +307,7 @@ func TestAStepThatReachesNobodyIsReported(t *testing.T) {
 }
 
 func TestProblemsSayWhoIsMissing(t *testing.T) {
-	eachCircle(t, review.Config{Chat: true}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{Chat: true}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.owner, "Ops")
 		h.person("Ada")
 		must(h, h.owner, h.PutGroup, schemas.PutGroupRequest{Group: "legal", Members: []string{"Ada"}})

@@ -1,10 +1,11 @@
-package review
+package loop
 
 import (
 	"context"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/keyset"
+	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -12,7 +13,7 @@ import (
 
 // GetLoop gives a loop with its members.
 func (s *Service) GetLoop(ctx context.Context, tx *store.Tx, in schemas.LoopRequest) (schemas.LoopAnswer, error) {
-	loop, err := s.findLoop(ctx, tx, in.LoopID)
+	loop, err := s.Find(ctx, tx, in.LoopID)
 	if err != nil {
 		return schemas.LoopAnswer{}, err
 	}
@@ -22,7 +23,7 @@ func (s *Service) GetLoop(ctx context.Context, tx *store.Tx, in schemas.LoopRequ
 func (s *Service) loopAnswer(ctx context.Context, tx *store.Tx, loop db.Loop) (out schemas.LoopAnswer, err error) {
 	out.Loop, err = s.wholeLoop(ctx, tx, loop.ID)
 	out.Warnings = out.Loop.Problems
-	markTest(&out.Sandboxed, loop.Mode)
+	account.MarkTest(&out.Sandboxed, loop.Mode)
 	return out, err
 }
 
@@ -47,13 +48,13 @@ func (s *Service) loopView(ctx context.Context, tx *store.Tx, l db.Loop) (schema
 	n, err := tx.CountMembers(ctx, l.ID)
 	v := schemas.Loop{
 		ID: l.ID, Slug: l.Slug, Name: l.Name, Description: l.Description, Icon: l.Icon, CreatorID: l.CreatorID, AgentID: l.AgentID,
-		MemberCount: int(n.Active), PendingCount: int(n.Pending), Settings: s.settings(l), Status: "active",
+		MemberCount: int(n.Active), PendingCount: int(n.Pending), Settings: Settings(l), Status: "active",
 		CreatedAt: store.Time(l.CreatedAt), UpdatedAt: store.Time(l.UpdatedAt),
 	}
 	if err != nil || account.From(ctx).Mode != account.Test {
 		return v, err
 	}
-	simulated, err := tx.PeopleSimulated(ctx)
+	simulated, err := account.SimulatedPeople(ctx, tx)
 	v.MemberCount, v.PendingCount, v.Settings = len(simulated), 0, nameless(v.Settings)
 	return v, err
 }
@@ -72,15 +73,27 @@ func nameless(settings schemas.LoopSettings) schemas.LoopSettings {
 func membersSeen(ctx context.Context, tx *store.Tx, loop db.Loop) ([]schemas.Member, error) {
 	list := []schemas.Member{}
 	if account.From(ctx).Mode == account.Test {
-		simulated, err := tx.PeopleSimulated(ctx)
+		simulated, err := account.SimulatedPeople(ctx, tx)
 		for _, p := range simulated {
-			list = append(list, schemas.Member{UserID: p.ID, Name: p.Name, Status: statusActive, Role: roleMember, JoinedAt: timePointer(loop.CreatedAt)})
+			list = append(list, schemas.Member{UserID: p.ID, Name: p.Name, Status: statusActive, Role: roleMember, JoinedAt: store.TimePointer(loop.CreatedAt)})
 		}
 		return list, err
 	}
 	rows, err := tx.ListMembers(ctx, loop.ID)
+	if err != nil {
+		return list, err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.PersonID
+	}
+	people, err := account.People(ctx, tx, ids)
+	if err != nil {
+		return list, err
+	}
+	enrolled, err := passkey.EnrolledIn(ctx, tx, loop.ID)
 	for _, row := range rows {
-		list = append(list, memberView(row))
+		list = append(list, memberView(row, people[row.PersonID], enrolled[row.PersonID]))
 	}
 	return list, err
 }
@@ -108,7 +121,7 @@ func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLo
 		out.Loops = append(out.Loops, v)
 	}
 	out.Count = len(out.Loops)
-	markTest(&out.Sandboxed, c.Mode)
+	account.MarkTest(&out.Sandboxed, c.Mode)
 	return out, nil
 }
 
@@ -132,21 +145,4 @@ func loopsOf(ctx context.Context, tx *store.Tx, c account.Caller, p keyset.Windo
 		rows, err = tx.ListPersonLoops(ctx, db.ListPersonLoopsParams{PersonID: c.PersonID, Before: p.At.Time, BeforeID: p.At.ID, RowLimit: more, RowOffset: skip})
 	}
 	return rows, total, err
-}
-
-// CheckKey tells an agent about its key. How many calls are left is the API's to say.
-func (s *Service) CheckKey(ctx context.Context, tx *store.Tx, _ schemas.Empty) (schemas.KeyCheck, error) {
-	c := account.From(ctx)
-	agent, err := tx.AgentByID(ctx, c.AgentID)
-	if err != nil {
-		return schemas.KeyCheck{}, err
-	}
-	out := schemas.KeyCheck{
-		APIKeyID: c.KeyID, UserID: agent.ID, Email: agent.Email, AccountStatus: "active", Permissions: c.Scopes, Mode: c.Mode,
-	}
-	if len(out.Permissions) == 0 {
-		out.Permissions = account.Scopes
-	}
-	markTest(&out.Sandboxed, c.Mode)
-	return out, nil
 }

@@ -1,4 +1,4 @@
-package review
+package loop
 
 import (
 	"cmp"
@@ -51,7 +51,7 @@ func (s *Service) invite(ctx context.Context, tx *store.Tx, loop db.Loop) (schem
 	c, now := account.From(ctx), tx.Now()
 	length, admits := agentCode, false
 	if c.Owner {
-		length, admits = ownerCode, !s.settings(loop).Passkey
+		length, admits = ownerCode, !Settings(loop).Passkey
 	}
 	code, expires := newCode(length), now.Add(s.cfg.InviteTTL)
 	err := tx.InsertInvitation(ctx, db.InsertInvitationParams{
@@ -141,13 +141,13 @@ func (s *Service) PeekInvitation(ctx context.Context, tx *store.Tx, code string)
 		LoopName: row.Loop.Name, Description: row.Loop.Description,
 		Admits: s.admits(row), ExpiresAt: store.Time(row.LoopInvitation.ExpiresAt),
 	}
-	if person, err := tx.PersonByID(ctx, row.LoopInvitation.CreatedBy); err == nil {
+	if person, err := account.Person(ctx, tx, row.LoopInvitation.CreatedBy); err == nil {
 		out.Inviter = person.Name
 		return out, nil
 	} else if !store.NotFound(err) {
 		return out, err
 	}
-	agent, err := tx.AgentByID(ctx, row.LoopInvitation.CreatedBy)
+	agent, err := account.Agent(ctx, tx, row.LoopInvitation.CreatedBy)
 	out.Inviter, out.ByAgent = agent.Name, true
 	return out, err
 }
@@ -155,7 +155,7 @@ func (s *Service) PeekInvitation(ctx context.Context, tx *store.Tx, code string)
 // admits tells whether an invitation lets people in at once now: a loop may have begun to
 // demand passkeys since it was made.
 func (s *Service) admits(row db.InvitationByHashRow) bool {
-	return row.LoopInvitation.Admits && !s.settings(row.Loop).Passkey
+	return row.LoopInvitation.Admits && !Settings(row.Loop).Passkey
 }
 
 // JoinLoop brings the calling person into a loop.
@@ -168,7 +168,7 @@ func (s *Service) JoinLoop(ctx context.Context, tx *store.Tx, in schemas.JoinLoo
 	if err != nil {
 		return schemas.MemberAnswer{}, err
 	}
-	person, err := tx.PersonByID(ctx, c.PersonID)
+	person, err := account.Person(ctx, tx, c.PersonID)
 	if err != nil {
 		return schemas.MemberAnswer{}, err
 	}
@@ -212,7 +212,7 @@ func (s *Service) nameFree(ctx context.Context, tx *store.Tx, name string) error
 		return err
 	}
 	for _, text := range kept {
-		for _, chosen := range namesIn(s.settings(db.Loop{Settings: text})) {
+		for _, chosen := range namesIn(Settings(db.Loop{Settings: text})) {
 			if account.NameKey(chosen) == account.NameKey(name) {
 				return account.NameTaken(name)
 			}

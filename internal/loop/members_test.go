@@ -1,4 +1,4 @@
-package review_test
+package loop_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/ident"
-	"humanops-mcp/internal/review"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
@@ -48,7 +48,7 @@ func (h *circles) joinAsNew(code, name, email string) (c account.Caller, m schem
 }
 
 func TestWhoJoinsByAnAgentsCodeWaitsForAnOwner(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		made := must(h, h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: "Ops"})
 		ada := h.person("Ada")
 		joined := h.join(ada, made.InviteCode)
@@ -75,7 +75,7 @@ func TestWhoJoinsByAnAgentsCodeWaitsForAnOwner(t *testing.T) {
 }
 
 func TestAnOwnersInvitationLetsPeopleInAtOnce(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Ops")
 		invitation := h.invitation(loop.Slug)
 		require.True(t, invitation.Admits)
@@ -91,7 +91,7 @@ func TestAnOwnersInvitationLetsPeopleInAtOnce(t *testing.T) {
 }
 
 func TestACodeThatEndedLetsNobodyIn(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.owner, "Ops")
 		ada := h.person("Ada")
 		revoked := h.invitation(loop.ID)
@@ -113,11 +113,11 @@ func TestACodeThatEndedLetsNobodyIn(t *testing.T) {
 }
 
 func TestSomebodyNewJoinsUnderANameOfTheirOwn(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		made := must(h, h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: "Ops", Description: "Watches"})
 		h.write(func(ctx context.Context, tx *store.Tx) error {
 			peek, err := h.PeekInvitation(ctx, tx, made.InviteCode)
-			require.Equal(t, review.Invited{LoopName: "Ops", Description: "Watches", Inviter: "local", ByAgent: true, ExpiresAt: peek.ExpiresAt}, peek)
+			require.Equal(t, loop.Invited{LoopName: "Ops", Description: "Watches", Inviter: "local", ByAgent: true, ExpiresAt: peek.ExpiresAt}, peek)
 			return err
 		})
 		eve, member, err := h.joinAsNew(made.InviteCode, " Eve \u202e", "eve@example.com")
@@ -146,7 +146,7 @@ func TestSomebodyNewJoinsUnderANameOfTheirOwn(t *testing.T) {
 }
 
 func TestTheQRCodeIsOnlyForWhatCouldBeACode(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		for _, code := range []string{"ABC123DEF", "ABC123DEF456"} {
 			picture, err := h.JoinQR(code)
 			require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestTheQRCodeIsOnlyForWhatCouldBeACode(t *testing.T) {
 }
 
 func TestMembersAreAddedByNameAndRemoved(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Ops")
 		ada := h.person("Ada")
 		m := must(h, h.owner, h.AddMember, schemas.AddMemberRequest{LoopID: loop.ID, UserID: "ada", Role: "admin"}).Member
@@ -177,7 +177,7 @@ func TestMembersAreAddedByNameAndRemoved(t *testing.T) {
 }
 
 func TestWhatARemovedMemberHadClaimedReturnsToTheOthers(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		here, there := h.loop(h.agent, "Here"), h.loop(h.agent, "There")
 		ada := h.person("Ada")
 		h.add(here.ID, ada)
@@ -202,7 +202,7 @@ func TestWhatARemovedMemberHadClaimedReturnsToTheOthers(t *testing.T) {
 }
 
 func TestWhoIsRemovedFromTheHouseIsGoneFromEverything(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		second := h.person("Second", "owner")
 		loop := h.loop(second, "Theirs")
 		must(h, h.owner, h.PutGroup, schemas.PutGroupRequest{Group: "legal", Members: []string{"Second", "Owner"}})
@@ -219,7 +219,7 @@ func TestWhoIsRemovedFromTheHouseIsGoneFromEverything(t *testing.T) {
 }
 
 func TestStatisticsSayWhenMembersJoined(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Ops")
 		first := h.clock.Now()
 		h.clock.Advance(48 * time.Hour)
@@ -234,7 +234,7 @@ func TestStatisticsSayWhenMembersJoined(t *testing.T) {
 }
 
 func TestALoopHasAtMostFiveHundredMembers(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		made := must(h, h.owner, h.CreateLoop, schemas.CreateLoopRequest{Name: "Crowd"})
 		h.write(func(ctx context.Context, tx *store.Tx) error {
 			for i := range 499 {
@@ -257,7 +257,7 @@ func TestALoopHasAtMostFiveHundredMembers(t *testing.T) {
 }
 
 func TestGroupsAreMadeChangedListedAndDeleted(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		h.person("Ada")
 		h.person("Bob")
 		put := func(name string, members ...string) (schemas.Group, error) {
@@ -304,7 +304,7 @@ func TestGroupsAreMadeChangedListedAndDeleted(t *testing.T) {
 }
 
 func TestPeopleSetTheirOwnAvailabilityAndOwnersEverybodys(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		ada, bob := h.person("Ada"), h.person("Bob")
 		require.True(t, must(h, ada, h.GetAvailability, schemas.PersonRequest{PersonID: "me"}).AvailableNow)
 		office := schemas.AvailabilityRules{TimeZone: "America/New_York", Hours: []schemas.Hours{{Days: []string{"mon"}, From: "09:00", Until: "17:00"}}}

@@ -1,4 +1,4 @@
-package review
+package loop
 
 import (
 	"context"
@@ -22,8 +22,8 @@ func rulesOf(zone, hours string, absentFrom, absentUntil int64) oncall.Rules {
 }
 
 func storedRules(zone, hours string, absentFrom, absentUntil int64) schemas.AvailabilityRules {
-	out := schemas.AvailabilityRules{TimeZone: zone, AbsentFrom: timePointer(absentFrom), AbsentUntil: timePointer(absentUntil)}
-	read(hours, &out.Hours)
+	out := schemas.AvailabilityRules{TimeZone: zone, AbsentFrom: store.TimePointer(absentFrom), AbsentUntil: store.TimePointer(absentUntil)}
+	store.ReadJSON(hours, &out.Hours)
 	return out
 }
 
@@ -111,4 +111,13 @@ func (s *Service) PutAvailability(ctx context.Context, tx *store.Tx, in schemas.
 		return schemas.Availability{}, err
 	}
 	return availabilityView(ctx, tx, id)
+}
+
+// TimeZone is the zone in which a person works, "" when they have not said.
+func TimeZone(ctx context.Context, tx *store.Tx, personID string) (string, error) {
+	zone, err := tx.TimeZoneOf(ctx, personID)
+	if store.NotFound(err) {
+		return "", nil
+	}
+	return zone, err
 }

@@ -1,4 +1,4 @@
-package review_test
+package loop_test
 
 import (
 	"encoding/base64"
@@ -13,12 +13,12 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/ident"
-	"humanops-mcp/internal/review"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/schemas"
 )
 
 func TestTheFirstStartMakesTheHousesLoopsWithTheOwnersInThem(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		for _, slug := range []string{"default", "proof"} {
 			loop := must(h, h.agent, h.GetLoop, schemas.LoopRequest{LoopID: slug}).Loop
 			require.True(t, ident.IsHex(loop.ID))
@@ -36,7 +36,7 @@ func TestTheFirstStartMakesTheHousesLoopsWithTheOwnersInThem(t *testing.T) {
 }
 
 func TestAnAgentMakesALoopWithItsOwnerInIt(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		made := must(h, h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: " Content \n moderation\u202e", Description: "Who\tlooks\nat posts", Icon: "🛡️"})
 		require.Equal(t, "Content moderation", made.Loop.Name)
 		require.Equal(t, "content_moderation", made.Loop.Slug)
@@ -58,7 +58,7 @@ func TestAnAgentMakesALoopWithItsOwnerInIt(t *testing.T) {
 }
 
 func TestASlugIsUnique(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		make := func(name, slug string) (schemas.LoopCreated, error) {
 			return call(h, h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: name, Slug: slug})
 		}
@@ -90,7 +90,7 @@ func TestASlugIsUnique(t *testing.T) {
 }
 
 func TestALoopBelongsToItsAgentAndMode(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Mine")
 		sandbox := h.agent
 		sandbox.Mode = account.Test
@@ -127,7 +127,7 @@ func TestALoopBelongsToItsAgentAndMode(t *testing.T) {
 }
 
 func TestAnAgentNeverSetsSettings(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		open := &schemas.LoopSettings{AcceptUnattended: true}
 		refused(h, schemas.CodeForbidden, "Only a person", h.agent, h.CreateLoop, schemas.CreateLoopRequest{Name: "A", Settings: open})
 		loop := h.loop(h.agent, "A")
@@ -142,7 +142,7 @@ func TestAnAgentNeverSetsSettings(t *testing.T) {
 }
 
 func TestUpdatingALoopChangesWhatIsGiven(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Before")
 		_, err := call(h, h.agent, h.UpdateLoop, schemas.UpdateLoopRequest{LoopID: loop.ID})
 		require.EqualError(t, err, "At least one field must be provided for update")
@@ -158,7 +158,7 @@ func TestUpdatingALoopChangesWhatIsGiven(t *testing.T) {
 }
 
 func TestDeletingALoopTakesEverythingInItAlong(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		loop := h.loop(h.agent, "Short-lived")
 		h.add(loop.ID, h.person("Ada"))
 		waiting := h.request(loop.ID, "pending")
@@ -183,7 +183,7 @@ func TestDeletingALoopTakesEverythingInItAlong(t *testing.T) {
 }
 
 func TestLoopsAreListedPageByPage(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		ada := h.person("Ada")
 		for i := range 7 {
 			h.clock.Advance(time.Duration(i%2) * time.Second) // some at the same time
@@ -217,7 +217,7 @@ func TestLoopsAreListedPageByPage(t *testing.T) {
 }
 
 func TestAnAgentHasAtMostTwoHundredLoops(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		for range 200 {
 			h.loop(h.agent, "Same")
 		}
@@ -232,14 +232,14 @@ func TestAnAgentHasAtMostTwoHundredLoops(t *testing.T) {
 }
 
 func TestAKeyIsChecked(t *testing.T) {
-	eachCircle(t, review.Config{}, func(t *testing.T, h *circles) {
-		got := must(h, h.agent, h.CheckKey, schemas.Empty{})
+	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
+		got := must(h, h.agent, account.CheckKey, schemas.Empty{})
 		require.Equal(t, "key_1", got.APIKeyID)
 		require.Equal(t, h.agent.AgentID, got.UserID)
 		require.Equal(t, []string{"loops:read", "loops:write", "requests:read", "requests:write"}, got.Permissions)
 		narrow := h.another(account.Test)
 		narrow.Scopes = []string{"loops:read"}
-		got = must(h, narrow, h.CheckKey, schemas.Empty{})
+		got = must(h, narrow, account.CheckKey, schemas.Empty{})
 		require.Equal(t, []string{"loops:read"}, got.Permissions)
 		require.True(t, got.Sandbox)
 	})

@@ -1,4 +1,4 @@
-package review
+package upload
 
 import (
 	"archive/zip"

@@ -1,0 +1,6 @@
+package store
+
+import "humanops-mcp/internal/store/db"
+
+// DBTX is what a transaction's statements run on, for tests of how the database does them.
+func DBTX(tx *Tx) db.DBTX { return tx.db }
