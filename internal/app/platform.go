@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"humanops-mcp/internal/ledger"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -50,18 +49,6 @@ func (a *App) count(ctx context.Context, tx *store.Tx, out *schemas.PlatformStat
 		*into = int(n)
 	}
 	return nil
-}
-
-// check looks at every invariant of the ledger.
-func (a *App) check(ctx context.Context, _ schemas.Empty) (schemas.CheckReport, error) {
-	report := schemas.CheckReport{Exact: true}
-	err := a.store.Read(ctx, func(tx *store.Tx) error {
-		if problem := ledger.Check(ctx, tx); problem != nil {
-			report = schemas.CheckReport{Problem: problem.Error()}
-		}
-		return ctx.Err()
-	})
-	return report, err
 }
 
 const unfinishedBackup = ".backup-"

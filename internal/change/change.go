@@ -67,6 +67,7 @@ type kind interface {
 	owns(id string) bool
 	ring(ctx context.Context, tx *store.Tx, id string) error
 	extend(ctx context.Context, tx *store.Tx, id string, by int64) error
+	check(ctx context.Context, tx *store.Tx, l Line) error
 	view() View
 }
 
