@@ -21,6 +21,7 @@ import (
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/receipt"
@@ -30,6 +31,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -47,9 +49,11 @@ func realRig(t *testing.T) *rig {
 	receipts := receipt.NewService(receipt.Config{Issuer: "http://127.0.0.1"}, seal.New(key))
 	changes := change.New(change.Deps{Store: s, Feed: event.NewFeed(s, clk, log), Clock: clk, Logger: log})
 	hooks := webhook.New(webhook.Config{Store: s, Sealer: seal.New(key), Clock: clk}, log)
+	passkeys := passkey.NewService(passkey.Config{PublicURL: "http://127.0.0.1"})
+	loops := loop.NewService(loop.Deps{Accounts: accounts, Passkeys: passkeys}, loop.Config{PublicURL: "http://127.0.0.1"})
 	reviews := review.NewService(review.Deps{
-		Store: s, Accounts: accounts, Blobs: blobs, Changes: changes, Webhooks: hooks, Clock: clk, Logger: log, Sealer: seal.New(key),
-		Passkeys: passkey.NewService(passkey.Config{PublicURL: "http://127.0.0.1"}), Receipts: receipts,
+		Store: s, Accounts: accounts, Changes: changes, Webhooks: hooks, Loops: loops, Clock: clk, Logger: log, Sealer: seal.New(key),
+		Passkeys: passkeys, Receipts: receipts,
 	}, review.Config{PublicURL: "http://127.0.0.1"})
 	tasks := task.NewService(task.Deps{
 		Store: s, Accounts: accounts, Blobs: blobs, Guardian: guardian.New(guardian.Config{Clock: clk}), Changes: changes, Webhooks: hooks,
@@ -59,7 +63,7 @@ func realRig(t *testing.T) *rig {
 		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(atomic.Int64)}, Size: 3}, nil
 	}
 	rg := &rig{t: t, clk: clk, log: &bytes.Buffer{}}
-	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Receipts: receipts, Webhooks: hooks, Changes: changes, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
+	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Loops: loops, Uploads: upload.NewService(upload.Deps{Store: s, Blobs: blobs, Shown: reviews.ShowsUpload}, "http://127.0.0.1"), Receipts: receipts, Webhooks: hooks, Changes: changes, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
 		Status: func(context.Context, schemas.Empty) (schemas.PlatformStatus, error) {
 			return schemas.PlatformStatus{}, nil
 		},
@@ -70,7 +74,7 @@ func realRig(t *testing.T) *rig {
 	}})
 	rg.routes()
 	rg.seed()
-	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return reviews.EnsureLoops(t.Context(), tx) }))
+	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return loops.EnsureLoops(t.Context(), tx) }))
 	server := httptest.NewServer(Front(rg.Config, log, rg.handler()))
 	t.Cleanup(server.Close)
 	rg.url = server.URL

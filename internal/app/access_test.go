@@ -70,7 +70,7 @@ func (h *house) fixtures() map[string]fixture {
 		schemas.GetOpenTask.Info().Pattern():         {state: "POSTED"},
 		schemas.AcceptTask.Info().Pattern():          {state: "POSTED"},
 		schemas.StartTask.Info().Pattern():           {state: "ACCEPTED"},
-		schemas.SubmitProof.Info().Pattern():         {state: "IN_PROGRESS", body: func(object) any { return upload{fields: map[string]string{"note": "Done"}} }},
+		schemas.SubmitProof.Info().Pattern():         {state: "IN_PROGRESS", body: func(object) any { return multipartBody{fields: map[string]string{"note": "Done"}} }},
 		schemas.ReleaseTask.Info().Pattern():         {state: "IN_PROGRESS"},
 		schemas.PostOperatorMessage.Info().Pattern(): {state: "IN_PROGRESS", body: text},
 		schemas.GetEarnings.Info().Pattern():         {},
@@ -396,7 +396,7 @@ func TestAnAgentNeverActsAsAPerson(t *testing.T) {
 				for _, agent := range agents {
 					var body any = map[string]any{"text": "Hello"}
 					if verb == "proof" {
-						body = upload{files: []file{{"facade.jpg", photoBytes(t)}}}
+						body = multipartBody{files: []file{{"facade.jpg", photoBytes(t)}}}
 					}
 					got := h.send(agent, "POST", "/api/v1/operator/tasks/"+o.task+"/"+verb, body)
 					require.Equal(t, 403, got.status, "%s: %s", agent.name, got.raw)

@@ -169,22 +169,22 @@ func TestBadProofIsRefusedAndNothingIsKept(t *testing.T) {
 		proof := func(name string, status int, body any, says ...string) bad {
 			return bad{name, o.operator, "POST", path, body, status, says}
 		}
-		one := func(name string, content []byte) upload { return upload{files: []file{{name, content}}} }
-		many := upload{}
+		one := func(name string, content []byte) multipartBody { return multipartBody{files: []file{{name, content}}} }
+		many := multipartBody{}
 		for n := range 21 {
 			many.files = append(many.files, file{fmt.Sprintf("%d.jpg", n), photoBytes(t)})
 		}
-		note := func(fields map[string]string) upload { return upload{fields: fields} }
+		note := func(fields map[string]string) multipartBody { return multipartBody{fields: fields} }
 		h.refused(t, []bad{
 			proof("no form", 415, `{"note":"x"}`, "multipart/form-data", "files"),
 			proof("no body", 415, nil, "multipart/form-data"),
-			proof("neither photo nor note", 400, upload{fields: map[string]string{"lat": "1", "lng": "1"}}, "files", "at least one photo"),
+			proof("neither photo nor note", 400, multipartBody{fields: map[string]string{"lat": "1", "lng": "1"}}, "files", "at least one photo"),
 			proof("a PNG of 30000 by 30000", 400, one("big.png", hugePNG(30_000)), "files[0]", "30000 x 30000", "60 megapixels", "example"),
 			proof("text named .jpg", 400, one("facade.jpg", []byte("This is no photo.")), "files[0]", "facade.jpg", "JPEG"),
 			proof("a page named .png", 400, one("x.png", []byte("<html><script>alert(1)</script>")), "files[0]"),
 			proof("a HEIC photo", 415, one("x.heic", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic")), "files[0]", "HEIC", "JPEG"),
 			proof("an empty file", 400, one("empty.jpg", nil), "files[0]", "is empty"),
-			proof("half a photo after a whole one", 400, upload{files: []file{{"a.jpg", photoBytes(t)}, {"b.png", []byte("\x89PNG\r\n\x1a\n")}}}, "files[1]"),
+			proof("half a photo after a whole one", 400, multipartBody{files: []file{{"a.jpg", photoBytes(t)}, {"b.png", []byte("\x89PNG\r\n\x1a\n")}}}, "files[1]"),
 			proof("21 files", 413, many, "At most 20 files", "20.jpg"),
 			proof("a file of 26 MB", 413, one("big.jpg", append(photoBytes(t), bytes.Repeat([]byte{1}, 26<<20)...)), "big.jpg", "25 MiB"),
 			proof("a latitude of 91", 400, note(map[string]string{"note": "x", "lat": "91", "lng": "0"}), "lat", "-90 and 90", "got 91"),
@@ -242,7 +242,7 @@ func TestBadDecisionsAndMessages(t *testing.T) {
 		})
 		t.Run("a decision on an older submission", func(t *testing.T) {
 			h.must(h.live(), "POST", own+"/decision", `{"submission":1,"decision":"request_changes","reasons":["Closer"]}`)
-			h.must(o.operator, "POST", work+"/proof", upload{files: []file{{"b.jpg", photoBytes(t)}}})
+			h.must(o.operator, "POST", work+"/proof", multipartBody{files: []file{{"b.jpg", photoBytes(t)}}})
 			h.work()
 			h.refused(t, []bad{decide("names it and the newer one", 409, `{"submission":1,"decision":"approve"}`, "number 2", "number 1")})
 		})

@@ -77,7 +77,7 @@ func TestAfterAnUpgradeTasksGoOn(t *testing.T) {
 		t.Run("one whose changes were asked for is submitted again", func(t *testing.T) { b.finish(t, "Dan", "in progress after changes", 2) })
 		t.Run("one that Guardian rejected once is rejected once more, and then people look at it", func(t *testing.T) {
 			for _, want := range []string{"IN_PROGRESS", "MANUAL_REVIEW"} {
-				b.act("Eli", "in progress after Guardian", "proof", upload{files: []file{{"door.jpg", photoBytes(t)}}})
+				b.act("Eli", "in progress after Guardian", "proof", multipartBody{files: []file{{"door.jpg", photoBytes(t)}}})
 				b.work()
 				require.Equal(t, want, b.status("in progress after Guardian"))
 			}
@@ -123,7 +123,7 @@ func TestAfterAnUpgradeTasksGoOn(t *testing.T) {
 // finish submits a task's proof, and has its agent approve it.
 func (b *before) finish(t *testing.T, person, name string, submission int) {
 	t.Helper()
-	b.act(person, name, "proof", upload{files: []file{{"facade.jpg", photoBytes(t)}}})
+	b.act(person, name, "proof", multipartBody{files: []file{{"facade.jpg", photoBytes(t)}}})
 	require.Equal(t, "SUBMITTED", b.status(name))
 	b.work() // Guardian is content
 	require.Equal(t, "PAID", b.status(name))

@@ -164,8 +164,8 @@ func (a answer) text(name string) string {
 	return fmt.Sprint(at)
 }
 
-// upload is a multipart body: files by name, and fields.
-type upload struct {
+// multipartBody is a multipart body: files by name, and fields.
+type multipartBody struct {
 	files  []file
 	fields map[string]string
 }
@@ -210,7 +210,7 @@ func (h *house) fill(req *http.Request, body any) {
 		raw = []byte(b)
 	case []byte:
 		raw = b
-	case upload:
+	case multipartBody:
 		raw, kind = b.encode(h.t)
 	default:
 		var err error
@@ -221,7 +221,7 @@ func (h *house) fill(req *http.Request, body any) {
 	req.Header.Set("Content-Type", kind)
 }
 
-func (u upload) encode(t *testing.T) ([]byte, string) {
+func (u multipartBody) encode(t *testing.T) ([]byte, string) {
 	t.Helper()
 	var out bytes.Buffer
 	form := multipart.NewWriter(&out)
@@ -322,7 +322,7 @@ func (h *house) task(agent who, state string) object {
 		func() { h.must(o.operator, "POST", work+"/accept", map[string]any{"estimate_minutes": 30}) },
 		func() { h.must(o.operator, "POST", work+"/start", nil) },
 		func() {
-			h.must(o.operator, "POST", work+"/proof", upload{files: []file{{"facade.jpg", photoBytes(h.t)}}})
+			h.must(o.operator, "POST", work+"/proof", multipartBody{files: []file{{"facade.jpg", photoBytes(h.t)}}})
 		},
 		h.work,
 		func() {

@@ -82,7 +82,7 @@ func TestPagesByKindOfCaller(t *testing.T) {
 			got := h.send(form, "POST", path, "text=x&submission=1&decision=approve")
 			require.Equal(t, 404, got.status, "%s by Bob: %s", path, got.raw)
 		}
-		require.Equal(t, 404, h.send(cookie(crowd.bob), "POST", "/tasks/"+o.task+"/proof", upload{files: []file{{"a.jpg", photoBytes(t)}}}).status)
+		require.Equal(t, 404, h.send(cookie(crowd.bob), "POST", "/tasks/"+o.task+"/proof", multipartBody{files: []file{{"a.jpg", photoBytes(t)}}}).status)
 		require.Equal(t, 404, h.send(cookie(o.operator), "GET", "/decide/"+o.task, nil).status)
 	})
 	require.Equal(t, 200, h.send(cookie(o.operator), "GET", "/tasks/"+o.task, nil).status)

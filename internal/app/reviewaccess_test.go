@@ -98,7 +98,7 @@ func hooked(h *house, o *reviewObject) {
 }
 
 func uploaded(h *house, o *reviewObject) {
-	file := h.must(h.live(), "POST", "/v1/upload/document", upload{files: []file{{"list.csv", []byte("a,b\n1,2\n")}}})
+	file := h.must(h.live(), "POST", "/v1/upload/document", multipartBody{files: []file{{"list.csv", []byte("a,b\n1,2\n")}}})
 	url := file.text("data.url")
 	o.upload = url[strings.LastIndex(url, "/")+1:]
 	h.must(h.live(), "POST", "/v1/loops/"+o.loop+"/requests", map[string]any{
@@ -129,8 +129,8 @@ func reviewCases() map[string]reviewCase {
 	}
 	decided := func(h *house, o reviewObject) any { return h.answer(o.request, "rejected") }
 	hours := with1("time_zone", "Europe/Vienna")
-	document := func(*house, reviewObject) any { return upload{files: []file{{"list.csv", []byte("a,b\n")}}} }
-	photo := func(h *house, _ reviewObject) any { return upload{files: []file{{"a.jpg", photoBytes(h.t)}}} }
+	document := func(*house, reviewObject) any { return multipartBody{files: []file{{"list.csv", []byte("a,b\n")}}} }
+	photo := func(h *house, _ reviewObject) any { return multipartBody{files: []file{{"a.jpg", photoBytes(h.t)}}} }
 	everyAgent := func(status int) func(crowd) map[string]int {
 		return func(c crowd) map[string]int {
 			return map[string]int{"the same agent's test key": status, c.elseAgent.name: status, c.elseTest.name: status}

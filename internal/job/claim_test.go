@@ -52,7 +52,7 @@ func (h *hall) wait(n int) map[string]int {
 
 // opened is a runner at work whose kind "call" enters the hall; the test lets all go at
 // its end.
-func opened(t *testing.T, s *store.Store, fill func(tx *store.Tx) error) *hall {
+func opened(t *testing.T, s *store.Store, fill func()) *hall {
 	t.Helper()
 	h := newHall()
 	r := runner(s, clock.NewFake(storetest.Start))
@@ -60,7 +60,7 @@ func opened(t *testing.T, s *store.Store, fill func(tx *store.Tx) error) *hall {
 	call.HandleEffect(r, 1, h.enter, nil)
 	hook.HandleEffect(r, 1, h.enter, nil)
 	r.Limit("hooks", 16, string(hook))
-	require.NoError(t, s.Write(t.Context(), fill))
+	fill()
 	stop := running(t, r)
 	t.Cleanup(func() { close(h.leave); stop() })
 	return h
@@ -72,34 +72,26 @@ const (
 )
 
 // many enqueues one, and writes the others as it was written.
-func many(t *testing.T, tx *store.Tx, n int, kind job.Kind[string], name string, o job.Options) error {
+func many(t *testing.T, s *store.Store, n int, kind job.Kind[string], name string, o job.Options) {
+	t.Helper()
 	o.UniqueKey = ident.New("")
-	if err := kind.Enqueue(t.Context(), tx, name, o); err != nil {
-		return err
-	}
-	for _, text := range []string{
-		`INSERT INTO jobs (id, kind, owner, priority, lane, args, state, run_at, created_at)
+	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return kind.Enqueue(t.Context(), tx, name, o) }))
+	if n > 1 {
+		storetest.Exec(t, s, `INSERT INTO jobs (id, kind, owner, priority, lane, args, state, run_at, created_at)
 			WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < CAST($2 AS BIGINT))
 			SELECT j.id || '_' || n.i, j.kind, j.owner, j.priority, j.lane, j.args, j.state, j.run_at, j.created_at
-			FROM jobs j CROSS JOIN n WHERE j.unique_key = $1 AND n.i <= CAST($2 AS BIGINT)`,
-		`UPDATE jobs SET unique_key = '' WHERE unique_key = $1 AND CAST($2 AS BIGINT) > 0`,
-	} {
-		if _, err := tx.Exec(t.Context(), text, o.UniqueKey, n); err != nil {
-			return err
-		}
+			FROM jobs j CROSS JOIN n WHERE j.unique_key = $1`, o.UniqueKey, n)
 	}
-	return nil
+	storetest.Exec(t, s, "UPDATE jobs SET unique_key = '' WHERE unique_key = $1", o.UniqueKey)
 }
 
 func TestPriority(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-		h := opened(t, s, func(tx *store.Tx) error {
+		h := opened(t, s, func() {
 			for i := range 100 {
-				if err := many(t, tx, 10, call, "test", job.Options{Owner: fmt.Sprint("ag_", i), Priority: job.Test}); err != nil {
-					return err
-				}
+				many(t, s, 10, call, "test", job.Options{Owner: fmt.Sprint("ag_", i), Priority: job.Test})
 			}
-			return many(t, tx, 3, call, "live", job.Options{Owner: "ag_late", RunAt: tx.Now(), Priority: job.Live})
+			many(t, s, 3, call, "live", job.Options{Owner: "ag_late", RunAt: storetest.Start, Priority: job.Live})
 		})
 		require.Equal(t, map[string]int{"live": 3, "test": allWorkers - 3}, h.wait(allWorkers), "live ones first, however long test ones have waited")
 	})
@@ -108,9 +100,9 @@ func TestPriority(t *testing.T) {
 func TestShare(t *testing.T) {
 	t.Run("leaves half the workers to others, even while there is nobody else", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-			h := opened(t, s, func(tx *store.Tx) error { return many(t, tx, 10_000, call, "many", job.Options{Owner: "ag_many"}) })
+			h := opened(t, s, func() { many(t, s, 10_000, call, "many", job.Options{Owner: "ag_many"}) })
 			require.Equal(t, map[string]int{"many": oneShare}, h.wait(oneShare))
-			require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return many(t, tx, 1, call, "one", job.Options{Owner: "ag_one"}) }))
+			many(t, s, 1, call, "one", job.Options{Owner: "ag_one"})
 			require.Equal(t, map[string]int{"one": 1}, h.wait(1), "no worker had to become free")
 			require.Len(t, h.names, oneShare+1)
 		})
@@ -118,11 +110,9 @@ func TestShare(t *testing.T) {
 
 	t.Run("gives another owner's one job its worker in the claim that finds ten thousand before it", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-			h := opened(t, s, func(tx *store.Tx) error {
-				if err := many(t, tx, 10_000, call, "many", job.Options{Owner: "ag_many"}); err != nil {
-					return err
-				}
-				return many(t, tx, 1, call, "one", job.Options{Owner: "ag_one"})
+			h := opened(t, s, func() {
+				many(t, s, 10_000, call, "many", job.Options{Owner: "ag_many"})
+				many(t, s, 1, call, "one", job.Options{Owner: "ag_one"})
 			})
 			require.Equal(t, map[string]int{"many": oneShare, "one": 1}, h.wait(oneShare+1))
 		})
@@ -130,16 +120,12 @@ func TestShare(t *testing.T) {
 
 	t.Run("holds among the workers of limited kinds too", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-			h := opened(t, s, func(tx *store.Tx) error {
+			h := opened(t, s, func() {
 				for i := range 100 {
-					if err := many(t, tx, 10, hook, "many", job.Options{Owner: "ag_many", Lane: fmt.Sprint("host", i)}); err != nil {
-						return err
-					}
+					many(t, s, 10, hook, "many", job.Options{Owner: "ag_many", Lane: fmt.Sprint("host", i)})
 				}
-				if err := many(t, tx, 100, call, "call", job.Options{Owner: "ag_many"}); err != nil {
-					return err
-				}
-				return many(t, tx, 1, hook, "one", job.Options{Owner: "ag_one", Lane: "elsewhere"})
+				many(t, s, 100, call, "call", job.Options{Owner: "ag_many"})
+				many(t, s, 1, hook, "one", job.Options{Owner: "ag_one", Lane: "elsewhere"})
 			})
 			require.Equal(t, map[string]int{"many": 8, "one": 1, "call": oneShare}, h.wait(8+1+oneShare), "an owner's other jobs do not wait for its hosts")
 		})
@@ -147,13 +133,10 @@ func TestShare(t *testing.T) {
 
 	t.Run("is less where more owners wait", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-			h := opened(t, s, func(tx *store.Tx) error {
+			h := opened(t, s, func() {
 				for _, name := range []string{"a", "b", "c", "d"} {
-					if err := many(t, tx, 100, call, name, job.Options{Owner: "ag_" + name}); err != nil {
-						return err
-					}
+					many(t, s, 100, call, name, job.Options{Owner: "ag_" + name})
 				}
-				return nil
 			})
 			require.Equal(t, map[string]int{"a": 16, "b": 16, "c": 16, "d": 16}, h.wait(allWorkers))
 		})
@@ -161,13 +144,11 @@ func TestShare(t *testing.T) {
 
 	t.Run("comes round to everybody, however many wait before them", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-			h := opened(t, s, func(tx *store.Tx) error {
+			h := opened(t, s, func() {
 				for i := range 40 { // more than a claim compares
-					if err := many(t, tx, 50, call, "many", job.Options{Owner: fmt.Sprintf("ag_%02d", i)}); err != nil {
-						return err
-					}
+					many(t, s, 50, call, "many", job.Options{Owner: fmt.Sprintf("ag_%02d", i)})
 				}
-				return many(t, tx, 1, call, "last", job.Options{Owner: "ag_99", RunAt: tx.Now().Add(-time.Minute)})
+				many(t, s, 1, call, "last", job.Options{Owner: "ag_99", RunAt: storetest.Start.Add(-time.Minute)})
 			})
 			served := h.wait(allWorkers)
 			for came := 0; served["last"] == 0; came++ {
@@ -180,7 +161,7 @@ func TestShare(t *testing.T) {
 
 	t.Run("is nothing that the house has", func(t *testing.T) {
 		storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
-			h := opened(t, s, func(tx *store.Tx) error { return many(t, tx, 1000, call, "house", job.Options{}) })
+			h := opened(t, s, func() { many(t, s, 1000, call, "house", job.Options{}) })
 			require.Equal(t, map[string]int{"house": allWorkers}, h.wait(allWorkers))
 		})
 	})
@@ -192,9 +173,7 @@ func TestManyThatComeDueAtOnceAllRun(t *testing.T) {
 		r := settled(t, s, clk)
 		call.Handle(r, func(context.Context, *store.Tx, job.Job[string]) error { return nil })
 		at := clk.Now().Add(time.Minute)
-		require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error {
-			return many(t, tx, 2500, call, "", job.Options{RunAt: at})
-		}))
+		many(t, s, 2500, call, "", job.Options{RunAt: at})
 		require.Zero(t, due(t, r))
 		clk.Advance(time.Minute)
 		require.Equal(t, 2500, due(t, r))
@@ -227,7 +206,7 @@ func TestTheLeaseIsTwentySecondsAndIsExtendedWhileTheWorkGoesOn(t *testing.T) {
 			id = j.ID
 			return h.enter(ctx, j)
 		}, nil)
-		require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error { return many(t, tx, 1, call, "long", job.Options{}) }))
+		many(t, s, 1, call, "long", job.Options{})
 		stop := running(t, r)
 		defer func() { close(h.leave); stop() }()
 		h.wait(1)

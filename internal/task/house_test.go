@@ -21,6 +21,7 @@ import (
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/ledger"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/receipt"
@@ -42,6 +43,7 @@ type house struct {
 	clock    *clock.Fake
 	accounts *account.Service
 	reviews  *review.Service
+	loops    *loop.Service
 	runner   *job.Runner
 	feed     *event.Feed
 	agent    context.Context // the local agent, live
@@ -92,9 +94,12 @@ func build(t testing.TB, s *store.Store, clk *clock.Fake, cfg task.Config, eye g
 	hooks := webhook.New(webhook.Config{Store: s, Sealer: seal.New(key), Clock: clk}, log)
 	h.accounts = account.NewService(account.Config{PublicURL: "https://house.test", LocalCredit: 1000 * schemas.USD})
 	cfg.PublicURL = "https://house.test"
+	passkeys := passkey.NewService(passkey.Config{PublicURL: "https://house.test"})
+	loops := loop.NewService(loop.Deps{Accounts: h.accounts, Passkeys: passkeys}, loop.Config{PublicURL: "https://house.test", Mail: true})
+	h.loops = loops
 	reviews := review.NewService(review.Deps{
-		Store: s, Accounts: h.accounts, Blobs: blobs, Changes: changes, Webhooks: hooks, Clock: clk, Logger: log, Sealer: seal.New(key),
-		Passkeys: passkey.NewService(passkey.Config{PublicURL: "https://house.test"}),
+		Store: s, Accounts: h.accounts, Changes: changes, Webhooks: hooks, Loops: loops, Clock: clk, Logger: log, Sealer: seal.New(key),
+		Passkeys: passkeys,
 		Receipts: receipt.NewService(receipt.Config{Issuer: "https://house.test"}, seal.New(key)),
 	}, review.Config{PublicURL: "https://house.test", Mail: true})
 	h.reviews = reviews
@@ -124,7 +129,7 @@ func (h *house) settle() {
 		if keys, err = h.accounts.EnsureHouse(ctx, tx); err != nil {
 			return err
 		}
-		return h.reviews.EnsureLoops(ctx, tx)
+		return h.loops.EnsureLoops(ctx, tx)
 	})
 	h.write(func(tx *store.Tx) error {
 		live, err := h.accounts.AuthenticateKey(ctx, tx, keys.LiveKey)

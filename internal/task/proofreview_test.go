@@ -135,5 +135,5 @@ func TestProofReview(t *testing.T) {
 // join puts a person into a loop.
 func (h *house) join(loop string, who context.Context) {
 	h.t.Helper()
-	must(h, h.owner, h.reviews.AddMember, schemas.AddMemberRequest{LoopID: loop, UserID: account.From(who).PersonID})
+	must(h, h.owner, h.loops.AddMember, schemas.AddMemberRequest{LoopID: loop, UserID: account.From(who).PersonID})
 }

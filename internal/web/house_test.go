@@ -26,6 +26,7 @@ import (
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
@@ -35,6 +36,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/task"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/web"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
@@ -51,6 +53,8 @@ type house struct {
 	accounts *account.Service
 	tasks    *task.Service
 	reviews  *review.Service
+	loops    *loop.Service
+	uploads  *upload.Service
 	passkeys *passkey.Service
 	runner   *job.Runner
 	agent    account.Caller
@@ -70,10 +74,13 @@ func newHouse(t *testing.T) *house {
 	h.passkeys = passkey.NewService(passkey.Config{PublicURL: publicURL})
 	changes := change.New(change.Deps{Store: h.store, Feed: event.NewFeed(h.store, clk, log), Clock: clk, Logger: log})
 	hooks := webhook.New(webhook.Config{Store: h.store, Sealer: sealer, Clock: clk}, log)
+	loops := loop.NewService(loop.Deps{Accounts: h.accounts, Passkeys: h.passkeys}, loop.Config{PublicURL: publicURL, Mail: true})
+	h.loops = loops
 	h.reviews = review.NewService(review.Deps{
-		Store: h.store, Accounts: h.accounts, Blobs: blobs, Changes: changes, Webhooks: hooks, Clock: clk, Logger: log, Sealer: sealer,
+		Store: h.store, Accounts: h.accounts, Changes: changes, Webhooks: hooks, Loops: loops, Clock: clk, Logger: log, Sealer: sealer,
 		Passkeys: h.passkeys, Receipts: receipt.NewService(receipt.Config{Issuer: publicURL}, sealer),
 	}, review.Config{PublicURL: publicURL, Mail: true})
+	h.uploads = upload.NewService(upload.Deps{Store: h.store, Blobs: blobs, Shown: h.reviews.ShowsUpload}, publicURL)
 	h.tasks = task.NewService(task.Deps{
 		Store: h.store, Accounts: h.accounts, Reviews: h.reviews, Blobs: blobs, Guardian: guardian.New(guardian.Config{}), Clock: clk, Logger: log,
 		Changes: changes, Webhooks: hooks, Links: signedlink.New(sealer.Derive("proof links"), publicURL, clk),
@@ -88,7 +95,7 @@ func newHouse(t *testing.T) *house {
 		if _, err := h.accounts.EnsureHouse(ctx, tx); err != nil {
 			return err
 		}
-		if err := h.reviews.EnsureLoops(ctx, tx); err != nil {
+		if err := h.loops.EnsureLoops(ctx, tx); err != nil {
 			return err
 		}
 		owner, err := h.accounts.OwnerID(ctx, tx)
@@ -101,7 +108,7 @@ func newHouse(t *testing.T) *house {
 		return err
 	})
 	h.server = httptest.NewServer(web.New(web.Deps{
-		Store: h.store, Accounts: h.accounts, Tasks: h.tasks, Reviews: h.reviews, Passkeys: h.passkeys, Clock: clk, Logger: log, Config: web.Config{PublicURL: publicURL},
+		Store: h.store, Accounts: h.accounts, Tasks: h.tasks, Reviews: h.reviews, Loops: h.loops, Uploads: h.uploads, Passkeys: h.passkeys, Clock: clk, Logger: log, Config: web.Config{PublicURL: publicURL},
 	}))
 	t.Cleanup(h.server.Close)
 	return h

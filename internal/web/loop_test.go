@@ -31,7 +31,7 @@ func (b *browser) loop(name string) string {
 func (h *house) loop(id string) (out schemas.Loop) {
 	h.t.Helper()
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		got, err := h.reviews.GetLoop(account.With(ctx, h.owner), tx, schemas.LoopRequest{LoopID: id})
+		got, err := h.loops.GetLoop(account.With(ctx, h.owner), tx, schemas.LoopRequest{LoopID: id})
 		out = got.Loop
 		return err
 	})
@@ -90,7 +90,7 @@ func TestJoin(t *testing.T) {
 	t.Run("by an agent's code one waits, and the page says so until an owner admits", func(t *testing.T) {
 		var made schemas.LoopCreated
 		h.write(func(ctx context.Context, tx *store.Tx) (err error) {
-			made, err = h.reviews.CreateLoop(account.With(ctx, h.agent), tx, schemas.CreateLoopRequest{Name: "Agent's own " + attack})
+			made, err = h.loops.CreateLoop(account.With(ctx, h.agent), tx, schemas.CreateLoopRequest{Name: "Agent's own " + attack})
 			return err
 		})
 		b := h.browser()
@@ -317,7 +317,7 @@ func TestMyPage(t *testing.T) {
 		require.Regexp(t, `name="days0" value="mon" checked`, page)
 		var rules schemas.Availability
 		h.write(func(ctx context.Context, tx *store.Tx) (err error) {
-			rules, err = h.reviews.GetAvailability(account.With(ctx, h.owner), tx, schemas.PersonRequest{PersonID: "Ada"})
+			rules, err = h.loops.GetAvailability(account.With(ctx, h.owner), tx, schemas.PersonRequest{PersonID: "Ada"})
 			return err
 		})
 		require.Equal(t, time.Date(2030, 2, 10, 7, 0, 0, 0, time.UTC), rules.AbsentFrom.UTC())
@@ -438,7 +438,7 @@ func TestProofReview(t *testing.T) {
 	h := newHouse(t)
 	ada, grace := h.person("Ada"), h.person("Grace")
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		_, err := h.reviews.AddMember(account.With(ctx, h.owner), tx, schemas.AddMemberRequest{LoopID: "proof", UserID: "Grace"})
+		_, err := h.loops.AddMember(account.With(ctx, h.owner), tx, schemas.AddMemberRequest{LoopID: "proof", UserID: "Grace"})
 		return err
 	})
 	task := h.submitted(ada, "Both from the street.")

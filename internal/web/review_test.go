@@ -53,7 +53,7 @@ func (h *house) member(name string) *browser {
 	h.t.Helper()
 	b := h.person(name)
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		_, err := h.reviews.AddMember(account.With(ctx, h.owner), tx, schemas.AddMemberRequest{LoopID: "default", UserID: name})
+		_, err := h.loops.AddMember(account.With(ctx, h.owner), tx, schemas.AddMemberRequest{LoopID: "default", UserID: name})
 		return err
 	})
 	return b
@@ -428,9 +428,9 @@ func TestWordsOfAgents(t *testing.T) {
 func TestFilesOfReviews(t *testing.T) {
 	h := newHouse(t)
 	ada := h.member("Ada")
-	up, err := h.reviews.UploadFile(account.With(t.Context(), h.agent), schemas.Empty{}, []schemas.File{fileOf("a.jpg", jpegOf(t, 1))}, true)
+	up, err := h.uploads.UploadFile(account.With(t.Context(), h.agent), schemas.Empty{}, []schemas.File{fileOf("a.jpg", jpegOf(t, 1))}, true)
 	require.NoError(t, err)
-	other, err := h.reviews.UploadFile(account.With(t.Context(), h.agent), schemas.Empty{}, []schemas.File{fileOf("b.jpg", jpegOf(t, 2))}, true)
+	other, err := h.uploads.UploadFile(account.With(t.Context(), h.agent), schemas.Empty{}, []schemas.File{fileOf("b.jpg", jpegOf(t, 2))}, true)
 	require.NoError(t, err)
 	id := h.asked(func(in *schemas.NewReview) { in.Type, in.ImageURL = "image", up.URL })
 	name := func(address string) string { return address[strings.LastIndex(address, "/")+1:] }

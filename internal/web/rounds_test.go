@@ -81,7 +81,7 @@ func TestEscalateOnThePage(t *testing.T) {
 	h := newHouse(t)
 	ada := h.member("Ada")
 	h.write(func(ctx context.Context, tx *store.Tx) error {
-		_, err := h.reviews.UpdateLoop(account.With(ctx, h.owner), tx, schemas.UpdateLoopRequest{LoopID: "default", Settings: &schemas.LoopSettings{
+		_, err := h.loops.UpdateLoop(account.With(ctx, h.owner), tx, schemas.UpdateLoopRequest{LoopID: "default", Settings: &schemas.LoopSettings{
 			Escalation: []schemas.EscalationPolicy{{Steps: []schemas.EscalationStep{{AfterSeconds: 600, To: []string{"owner"}}}}},
 		}})
 		return err
