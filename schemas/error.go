@@ -68,6 +68,14 @@ func (e *Error) Error() string {
 // NewError makes an error of one sentence.
 func NewError(code Code, message string) *Error { return &Error{Code: code, Message: message} }
 
+// Forbidden refuses what a caller may not do, and says who may.
+func Forbidden(sentence string) *Error { return NewError(CodeForbidden, sentence) }
+
+// Against is a conflict with a standing rule: nobody was faster. The state may be "".
+func Against(state, sentence string) *Error {
+	return &Error{Code: CodeConflict, Message: sentence, State: state, Rule: true}
+}
+
 // Invalid makes an error about one field: Invalid("reward_usd", "must be …").
 func Invalid(field, message string) *Error {
 	return &Error{Code: CodeInvalid, Fields: []FieldError{{Field: field, Message: message}}}

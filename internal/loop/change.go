@@ -69,7 +69,7 @@ func asSet(ctx context.Context, loop db.Loop) error {
 	if account.From(ctx).Owner || loop.Settings == "{}" {
 		return nil
 	}
-	return forbidden("A person has set how this loop decides, so only an owner deletes it or takes people out of it.")
+	return schemas.Forbidden("A person has set how this loop decides, so only an owner deletes it or takes people out of it.")
 }
 
 // DeleteLoop deletes a loop and everything in it, unless something in it is still open.
@@ -89,7 +89,7 @@ func (s *Service) DeleteLoop(ctx context.Context, tx *store.Tx, in schemas.Delet
 	}
 	open, _, err := s.contents.Open(ctx, tx, loop.ID)
 	if err == nil && open > 0 {
-		err = against("Cannot delete loop with active requests")
+		err = schemas.Against("", "Cannot delete loop with active requests")
 	}
 	if err != nil {
 		return schemas.LoopDeleted{}, err

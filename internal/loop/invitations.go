@@ -162,7 +162,7 @@ func (s *Service) admits(row db.InvitationByHashRow) bool {
 func (s *Service) JoinLoop(ctx context.Context, tx *store.Tx, in schemas.JoinLoopRequest) (schemas.MemberAnswer, error) {
 	c := account.From(ctx)
 	if c.PersonID == "" {
-		return schemas.MemberAnswer{}, forbidden("Only people join loops: sign in first.")
+		return schemas.MemberAnswer{}, schemas.Forbidden("Only people join loops: sign in first.")
 	}
 	row, err := findInvitation(ctx, tx, in.InviteCode)
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *Service) RemoveMember(ctx context.Context, tx *store.Tx, in schemas.Mem
 		return none, err
 	}
 	if m.PersonID == loop.CreatorID {
-		return none, against("Loop creator cannot be removed")
+		return none, schemas.Against("", "Loop creator cannot be removed")
 	}
 	if err := s.govern(ctx, tx, loop, removal(m.PersonID), in.Assertion); err != nil {
 		return none, err

@@ -69,10 +69,3 @@ const maxShown = 80 // letters of a name that came, in a message
 
 // Quote sets a name that came from outside apart in a sentence.
 func Quote(name string) string { return check.Quote(check.Label(name), maxShown) }
-
-func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForbidden, sentence) }
-
-// against is a conflict with a standing rule: nobody was faster.
-func against(sentence string) error {
-	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, Rule: true}
-}

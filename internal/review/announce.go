@@ -8,6 +8,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
@@ -56,9 +57,9 @@ func (s *Service) announce(ctx context.Context, tx *store.Tx, h happened) error 
 	}
 	r := h.Now
 	e := webhook.Event{
-		ID: h.ID, Name: name, SubjectID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, Mode: r.Mode, Public: true, Own: status(r).Final(),
+		ID: h.ID, Name: name, SubjectID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, Mode: r.Mode, Public: true, Own: r.In().Final(),
 	}
-	e.Body = func() ([]byte, error) { return s.requestBody(ctx, tx, e, r, status(h.Was)) }
+	e.Body = func() ([]byte, error) { return s.requestBody(ctx, tx, e, r, h.Was.In()) }
 	return webhook.Announce(ctx, tx, e)
 }
 
@@ -80,19 +81,18 @@ func announced(r request, e Event) string {
 
 func (s *Service) requestBody(ctx context.Context, tx *store.Tx, e webhook.Event, r request, previous schemas.ReviewStatus) ([]byte, error) {
 	asAgent := account.With(ctx, account.Caller{AgentID: r.AgentID, Mode: r.Mode})
-	around, err := s.around(asAgent, tx, []request{r})
+	v, loop, err := s.Listed(asAgent, tx, r)
 	if err != nil {
 		return nil, err
 	}
-	v := s.listed(r, around)
 	return json.Marshal(requestEvent{
 		Event: e.Name, EventID: e.ID, Timestamp: tx.Now().UTC(), RequestID: v.ID, LoopID: v.LoopID, Status: v.Status,
 		ResponseData: answered(v), ResponseBy: v.ResponseByUser, ResponseAt: v.ResponseAt,
 		ResponseTimeSeconds: v.ResponseTimeSeconds, CreatedAt: v.CreatedAt,
 		Data: requestEventData{
-			RequestID: v.ID, LoopID: v.LoopID, Decision: textPointer(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: store.TimePointer(r.EndedAt),
-			ResponseData: answered(v), EffectiveResponse: v.EffectiveResponse, ResponseSource: textPointer(v.ResponseSource),
-			PreviousStatus: statusPointer(previous), Request: v, Loop: loops.BriefOf(around.loops[r.LoopID]), Reviewer: v.ResponseByUser,
+			RequestID: v.ID, LoopID: v.LoopID, Decision: view.Text(v.Decision), ReviewerID: v.ResponseBy, CompletedAt: store.TimePointer(r.EndedAt),
+			ResponseData: answered(v), EffectiveResponse: v.EffectiveResponse, ResponseSource: view.Text(v.ResponseSource),
+			PreviousStatus: statusPointer(previous), Request: v, Loop: loops.BriefOf(loop), Reviewer: v.ResponseByUser,
 		},
 	})
 }

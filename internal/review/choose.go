@@ -9,6 +9,7 @@ import (
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/quorum"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -50,10 +51,10 @@ func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *req
 		if err != nil {
 			return nil, err
 		}
-		return chooseSeveral(ctx, tx, people, d.mode, reasonAssigned)
+		return chooseSeveral(ctx, tx, people, d.mode, ask.ReasonAssigned)
 	case d.mode != nil:
 		r.Restricted = true
-		return chooseSeveral(ctx, tx, able, d.mode, reasonLoop)
+		return chooseSeveral(ctx, tx, able, d.mode, ask.ReasonLoop)
 	}
 	return s.route(ctx, tx, loop, r, able)
 }
@@ -74,7 +75,7 @@ func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *requ
 			}
 		}
 	}
-	return []group{{people: people, reason: reasonLoop}}, nil
+	return []group{{people: people, reason: ask.ReasonLoop}}, nil
 }
 
 func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, able []loops.Member, steps []schemas.ReviewStep) ([]group, error) {
@@ -88,7 +89,7 @@ func (s *Service) chooseSteps(ctx context.Context, tx *store.Tx, loop db.Loop, a
 		if step.Mode == quorum.Quorum && step.Threshold > len(people) {
 			return nil, unreachable(field+".threshold", len(people), step.Threshold)
 		}
-		groups = append(groups, group{int64(i) + 1, people, reasonAssigned})
+		groups = append(groups, group{int64(i) + 1, people, ask.ReasonAssigned})
 	}
 	return groups, nil
 }
@@ -184,11 +185,11 @@ func (s *Service) setClocks(loop db.Loop, r *request, now time.Time, routed bool
 	settings := loops.Settings(loop)
 	r.ClaimBy, r.EscalationStep, r.EscalationLast = 0, 0, ""
 	switch {
-	case quorum.Several(modeOf(*r)):
+	case quorum.Several(r.Agreement()):
 	case settings.ClaimSeconds > 0:
-		r.ClaimBy = store.Micros(now.Add(seconds(settings.ClaimSeconds)))
+		r.ClaimBy = store.Micros(now.Add(ask.Seconds(settings.ClaimSeconds)))
 	case routed:
-		r.ClaimBy = store.Micros(now.Add(min(routedClaim, seconds(int(r.TimeoutSeconds))/4)))
+		r.ClaimBy = store.Micros(now.Add(min(routedClaim, ask.Seconds(int(r.TimeoutSeconds))/4)))
 	}
 	if plan, ok := oncall.PlanFor(settings.Escalation, r.Priority); ok {
 		r.EscalationLast = plan.Last()

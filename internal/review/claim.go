@@ -7,6 +7,8 @@ import (
 	"humanops-mcp/internal/change"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/quorum"
+	"humanops-mcp/internal/review/ask"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -23,7 +25,7 @@ type locked struct {
 // the task's row is locked before: both sides take the locks in this order.
 func (s *Service) lock(ctx context.Context, tx *store.Tx, id string) (locked, error) {
 	l := locked{caller: account.From(ctx)}
-	r, err := s.findVisible(ctx, tx, id)
+	r, err := view.Visible(ctx, tx, id, ask.Find)
 	if err != nil {
 		return l, err
 	}
@@ -32,7 +34,7 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, id string) (locked, er
 			return l, err
 		}
 	}
-	if l.request, err = s.lockVisible(ctx, tx, id); err != nil {
+	if l.request, err = view.Visible(ctx, tx, id, s.life.Lock); err != nil {
 		return l, err
 	}
 	l.loop, err = loops.ByID(ctx, tx, l.LoopID)
@@ -44,17 +46,17 @@ func (s *Service) lock(ctx context.Context, tx *store.Tx, id string) (locked, er
 func (s *Service) lockAsPerson(ctx context.Context, tx *store.Tx, id, refused string) (locked, error) {
 	c := account.From(ctx)
 	if c.AgentID != "" || c.PersonID == "" {
-		if _, err := s.findVisible(ctx, tx, id); err != nil {
+		if _, err := view.Visible(ctx, tx, id, ask.Find); err != nil {
 			return locked{}, err
 		}
-		return locked{}, forbidden(refused)
+		return locked{}, schemas.Forbidden(refused)
 	}
 	here, err := account.HoldPerson(ctx, tx, c.PersonID)
 	if err != nil {
 		return locked{}, err
 	}
 	if !here {
-		return locked{}, noReview()
+		return locked{}, view.Missing()
 	}
 	return s.lock(ctx, tx, id)
 }
@@ -72,7 +74,7 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 	settings := loops.Settings(l.loop)
 	until := store.Micros(tx.Now().Add(orDefault(settings.LeaseSeconds, s.cfg.Lease)))
 	claim := s.claim
-	if l.line.ClaimedBy != "" {
+	if l.Line.ClaimedBy != "" {
 		claim = s.renew
 	}
 	r, err := claim(ctx, tx, l, until)
@@ -85,10 +87,10 @@ func (s *Service) ClaimReview(ctx context.Context, tx *store.Tx, in schemas.Revi
 func (s *Service) claim(ctx context.Context, tx *store.Tx, l locked, until int64) (request, error) {
 	settings, now := loops.Settings(l.loop), store.Micros(tx.Now())
 	return s.life.Move(ctx, tx, l.request, move{Event: Claim, By: l.caller.Actor(), Edit: func(r *request) {
-		change.Claim(&r.line, l.caller.PersonID, now, until)
-		change.Rewarn(&r.line, clockDecide)
+		change.Claim(&r.Line, l.caller.PersonID, now, until)
+		change.Rewarn(&r.Line, clockDecide)
 		if settings.DecideSeconds > 0 {
-			r.DecideBy = now + seconds(settings.DecideSeconds).Microseconds()
+			r.DecideBy = now + ask.Seconds(settings.DecideSeconds).Microseconds()
 		}
 	}})
 }
@@ -104,16 +106,16 @@ func (s *Service) renew(ctx context.Context, tx *store.Tx, l locked, until int64
 // mayClaim tells whether somebody may claim a request, or renew their claim.
 func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case status(l.request).Final():
+	case l.request.In().Final():
 		return s.life.Refusal(ctx, tx, l.request)
-	case l.line.ClaimedBy != "" && l.line.ClaimedBy != l.caller.PersonID:
+	case l.Line.ClaimedBy != "" && l.Line.ClaimedBy != l.caller.PersonID:
 		return s.held(ctx, tx, l.request)
-	case quorum.Several(modeOf(l.request)):
+	case quorum.Several(l.request.Agreement()):
 		return conflict(l.request, "Several people decide this request, so nobody claims it. Just answer it.")
 	}
 	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
-	if err == nil && st.why != "" {
-		err = forbidden(st.why)
+	if err == nil && st.Why != "" {
+		err = schemas.Forbidden(st.Why)
 	}
 	return err
 }
@@ -126,14 +128,14 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 		return schemas.ReviewAnswer{}, err
 	}
 	switch {
-	case status(l.request).Final():
+	case l.request.In().Final():
 		return schemas.ReviewAnswer{}, s.life.Refusal(ctx, tx, l.request)
-	case l.line.ClaimedBy == "":
+	case l.Line.ClaimedBy == "":
 		return schemas.ReviewAnswer{}, conflict(l.request, "Nobody has claimed the request, so there is nothing to release.")
-	case l.line.ClaimedBy != l.caller.PersonID && !l.caller.Owner:
+	case l.Line.ClaimedBy != l.caller.PersonID && !l.caller.Owner:
 		return schemas.ReviewAnswer{}, s.held(ctx, tx, l.request)
 	}
-	r, err := s.life.Move(ctx, tx, l.request, move{Event: Release, By: l.caller.Actor(), With: Claimed{ClaimedBy: l.line.ClaimedBy}})
+	r, err := s.life.Move(ctx, tx, l.request, move{Event: Release, By: l.caller.Actor(), With: Claimed{ClaimedBy: l.Line.ClaimedBy}})
 	if err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
@@ -145,7 +147,7 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 func (s *Service) leaseEnd(ctx context.Context, tx *store.Tx, r request, at int64) (request, error) {
 	late := r.DecideBy > 0 && r.DecideBy <= at
 	why := map[bool]string{true: "not decided in time", false: "no sign of life"}[late]
-	r, err := s.life.Move(ctx, tx, r, move{Event: LeaseEnd, By: change.Timeout, With: Claimed{r.line.ClaimedBy, why}})
+	r, err := s.life.Move(ctx, tx, r, move{Event: LeaseEnd, By: change.Timeout, With: Claimed{r.Line.ClaimedBy, why}})
 	if err != nil || !late {
 		return r, err
 	}
@@ -168,7 +170,7 @@ func (s *Service) unclaim(ctx context.Context, tx *store.Tx, personID, loopID st
 
 func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID, loopID string) error {
 	r, err := s.life.Lock(ctx, tx, id)
-	if err != nil || r.line.ClaimedBy != personID || loopID != "" && loopID != r.LoopID {
+	if err != nil || r.Line.ClaimedBy != personID || loopID != "" && loopID != r.LoopID {
 		return err
 	}
 	_, err = s.life.Move(ctx, tx, r, move{Event: LeaseEnd, By: change.System, With: Claimed{personID, "no longer there"}})
@@ -178,7 +180,7 @@ func (s *Service) takeBack(ctx context.Context, tx *store.Tx, id, personID, loop
 // answerWith is the request as the caller sees it after what was done to it.
 func (s *Service) answerWith(ctx context.Context, tx *store.Tx, r request, done string) (out schemas.ReviewAnswer, err error) {
 	out.Done = done
-	out.Request, err = s.view(ctx, tx, r)
+	out.Request, err = s.Of(ctx, tx, r)
 	out.Sandboxed = out.Request.Sandboxed
 	return out, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -273,7 +274,7 @@ func TestQuietHours(t *testing.T) {
 		at := sc.clock.Now()
 		sc.clock.Advance(time.Date(at.Year(), at.Month(), at.Day()+1, 20, 0, 0, 0, time.UTC).Sub(at))
 		long := func(r *schemas.NewReview) { r.TimeoutSeconds = 86400 }
-		id, urgent := sc.asked(long), sc.asked(func(r *schemas.NewReview) { long(r); r.Priority = critical })
+		id, urgent := sc.asked(long), sc.asked(func(r *schemas.NewReview) { long(r); r.Priority = ask.Critical })
 		sc.work()
 		require.Equal(t, []string{"asked:Bob"}, sc.letters(id))
 		require.ElementsMatch(t, []string{"asked:Ada", "asked:Bob"}, sc.letters(urgent), "what is critical does not wait")
@@ -282,14 +283,14 @@ func TestQuietHours(t *testing.T) {
 
 		absent := sc.clock.Now().Add(48 * time.Hour)
 		do(sc, sc.owner, sc.PutAvailability, schemas.PutAvailabilityRequest{PersonID: "Ada", AvailabilityRules: schemas.AvailabilityRules{AbsentUntil: &absent}})
-		out := do(sc, sc.agent, sc.CreateReview, sc.request(func(r *schemas.NewReview) { long(r); r.Priority = critical }))
+		out := do(sc, sc.agent, sc.CreateReview, sc.request(func(r *schemas.NewReview) { long(r); r.Priority = ask.Critical }))
 		require.Equal(t, 1, out.NotificationsSent, "nobody is told during an absence that outlasts the request")
 	})
 }
 
 func TestNextClock(t *testing.T) {
 	minute := time.Minute.Microseconds()
-	r := request{db.Review{Status: "pending", Mode: "live", TimeoutAt: 60 * minute, ClaimBy: 10 * minute, EscalationAt: 20 * minute}, change.Line{}}
+	r := request{Review: db.Review{Status: "pending", Mode: "live", TimeoutAt: 60 * minute, ClaimBy: 10 * minute, EscalationAt: 20 * minute}}
 	type rings struct {
 		at    int64
 		event Event
@@ -298,7 +299,7 @@ func TestNextClock(t *testing.T) {
 	next := func(edit func(*request)) rings {
 		c := r
 		edit(&c)
-		n := change.Next(c.line, clocksOf(c, 5*time.Minute), LeaseEnd, Warn)
+		n := change.Next(c.Line, clocksOf(c, 5*time.Minute), LeaseEnd, Warn)
 		return rings{n.At, n.Event, n.Name}
 	}
 	for name, c := range map[string]struct {
@@ -306,15 +307,15 @@ func TestNextClock(t *testing.T) {
 		edit func(*request)
 	}{
 		"the warning before the time to claim it": {rings{5 * minute, Warn, clockClaim}, func(*request) {}},
-		"the time to claim it":                    {rings{10 * minute, ClaimLate, clockClaim}, func(r *request) { r.line.Warned = ",claim," }},
+		"the time to claim it":                    {rings{10 * minute, ClaimLate, clockClaim}, func(r *request) { r.Line.Warned = ",claim," }},
 		"the escalation":                          {rings{20 * minute, Escalate, clockEscalation}, func(r *request) { r.ClaimBy = 0 }},
 		"the warning before the end":              {rings{55 * minute, Warn, clockEnd}, func(r *request) { r.ClaimBy, r.EscalationAt = 0, 0 }},
-		"the end":                                 {rings{60 * minute, Timeout, clockEnd}, func(r *request) { r.ClaimBy, r.EscalationAt, r.line.Warned = 0, 0, ",end," }},
+		"the end":                                 {rings{60 * minute, Timeout, clockEnd}, func(r *request) { r.ClaimBy, r.EscalationAt, r.Line.Warned = 0, 0, ",end," }},
 		"the lease of a claim, not what stands still meanwhile": {rings{30 * minute, LeaseEnd, "lease"}, func(r *request) {
-			r.Status, r.line.ClaimedAt, r.line.LeaseUntil = "claimed", 5*minute, 30*minute
+			r.Status, r.Line.ClaimedAt, r.Line.LeaseUntil = "claimed", 5*minute, 30*minute
 		}},
 		"the warning before the time to decide": {rings{20 * minute, Warn, clockDecide}, func(r *request) {
-			r.Status, r.line.ClaimedAt, r.line.LeaseUntil, r.DecideBy = "claimed", 5*minute, 30*minute, 25*minute
+			r.Status, r.Line.ClaimedAt, r.Line.LeaseUntil, r.DecideBy = "claimed", 5*minute, 30*minute, 25*minute
 		}},
 		"no warning in test mode": {rings{60 * minute, Timeout, clockEnd}, func(r *request) { r.Mode, r.ClaimBy, r.EscalationAt = "test", 0, 0 }},
 		"at most half of a short time is warned of": {rings{3 * minute, Warn, clockEnd}, func(r *request) {

@@ -14,6 +14,7 @@ import (
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
@@ -37,7 +38,7 @@ const (
 func (s *Service) CreateReview(ctx context.Context, tx *store.Tx, in schemas.CreateReviewRequest) (schemas.ReviewCreated, error) {
 	c := account.From(ctx)
 	if !isAgent(c) {
-		return schemas.ReviewCreated{}, forbidden("Only an agent's key asks for reviews.")
+		return schemas.ReviewCreated{}, schemas.Forbidden("Only an agent's key asks for reviews.")
 	}
 	loop, err := s.Loops.Find(ctx, tx, in.LoopID)
 	if err != nil {
@@ -78,7 +79,7 @@ func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in sche
 	if err := p.Take(quorum.Within(settings.Mode, &in)); err != nil {
 		return draft{}, err
 	}
-	if err := p.Take(checkNew(&in, s.cfg.PrivateCallbacks)); err != nil {
+	if err := p.Take(ask.CheckNew(&in, s.cfg.PrivateCallbacks)); err != nil {
 		return draft{}, err
 	}
 	mode, err := quorum.CheckMode("review_mode", in.ReviewMode)
@@ -116,7 +117,7 @@ func (s *Service) draft(ctx context.Context, tx *store.Tx, loop db.Loop, in sche
 // checkDefault gives a default as its one value. Where a loop fails closed, silence can
 // only reject.
 func checkDefault(spec answer.Spec, raw json.RawMessage, settings schemas.LoopSettings) (json.RawMessage, error) {
-	if absent(raw) {
+	if ask.Absent(raw) {
 		return nil, nil
 	}
 	a, err := spec.Default(raw)
@@ -150,15 +151,15 @@ func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.
 	now := store.Micros(tx.Now())
 	r := db.Review{
 		ID: ident.Hex(), LoopID: loop.ID, AgentID: c.AgentID, KeyID: c.KeyID, Mode: c.Mode, Status: string(schemas.ReviewPending), Round: 1, ProcessingType: in.ProcessingType, Type: in.Type,
-		Priority: in.Priority, PriorityRank: priorityRank(in.Priority), Title: in.Title, RequestText: in.RequestText,
-		SearchText: searchText(in.Title, in.RequestText), Media: store.JSON(mediaOf(in)), Context: string(in.Context),
+		Priority: in.Priority, PriorityRank: ask.PriorityRank(in.Priority), Title: in.Title, RequestText: in.RequestText,
+		SearchText: searchText(in.Title, in.RequestText), Media: store.JSON(ask.MediaOf(in)), Context: string(in.Context),
 		Platform: in.Platform, PlatformVersion: in.PlatformVersion, AgentName: in.AgentName,
 		ResponseType: in.ResponseType, ResponseConfig: string(in.ResponseConfig), DefaultResponse: byDefault, OnTimeout: in.OnTimeout,
 		TimeoutSeconds: int64(in.TimeoutSeconds), Tags: store.JSON(append([]string{}, in.Tags...)),
-		Action: act.text, ActionDigest: act.digest, ContentHash: contentHash(c.Mode, loop.ID, in, act.digest),
-		TimeoutAt: store.Micros(tx.Now().Add(seconds(in.TimeoutSeconds))), CreatedAt: now, RoundAt: now, UpdatedAt: now,
+		Action: act.text, ActionDigest: act.digest, ContentHash: ask.ContentHash(c.Mode, loop.ID, in, act.digest),
+		TimeoutAt: store.Micros(tx.Now().Add(ask.Seconds(in.TimeoutSeconds))), CreatedAt: now, RoundAt: now, UpdatedAt: now,
 	}
-	if absent(in.Context) {
+	if ask.Absent(in.Context) {
 		r.Context = ""
 	}
 	if mode != nil {
@@ -172,7 +173,7 @@ func (s *Service) row(c account.Caller, loop db.Loop, tx *store.Tx, in *schemas.
 
 // fresh is a request that is not in the database yet.
 func fresh(r db.Review) request {
-	return request{r, change.Line{ID: r.ID, AgentID: r.AgentID, Mode: r.Mode, CreatedAt: r.CreatedAt}}
+	return request{Review: r, Line: change.Line{ID: r.ID, AgentID: r.AgentID, Mode: r.Mode, CreatedAt: r.CreatedAt}}
 }
 
 func searchText(title, text string) string { return strings.ToLower(title + "\n" + text) }
@@ -237,7 +238,7 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, r request, asked []g
 		}
 	}
 	by := change.System
-	if !isProof(r) {
+	if !r.IsProof() {
 		by = change.Actor{ID: r.AgentID, Via: account.From(ctx).Via}
 	}
 	return s.life.Open(ctx, tx, r, change.Opening[Event]{Event: Create, By: by, With: said, Beside: func(ctx context.Context, tx *store.Tx) error {
@@ -253,9 +254,9 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, r request, asked []g
 // created is the answer about a request that was made or opened again.
 func (s *Service) created(loop db.Loop, r request) schemas.ReviewCreated {
 	return schemas.ReviewCreated{
-		RequestID: r.ID, LoopID: r.LoopID, Status: status(r), Version: r.line.Version, Round: int(r.Round), ProcessingType: r.ProcessingType,
-		Type: r.Type, Priority: r.Priority, ResponseType: r.ResponseType, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.endsAt(loop, r),
-		PollingURL: schemas.Reviews.Prefix() + "/requests/" + r.ID, ReviewURL: s.page(r.ID), ActionDigest: r.ActionDigest,
+		RequestID: r.ID, LoopID: r.LoopID, Status: r.In(), Version: r.Line.Version, Round: int(r.Round), ProcessingType: r.ProcessingType,
+		Type: r.Type, Priority: r.Priority, ResponseType: r.ResponseType, TimeoutAt: store.Time(r.TimeoutAt), EndsAt: s.EndsAt(loop, r),
+		PollingURL: schemas.Reviews.Prefix() + "/requests/" + r.ID, ReviewURL: s.Page(r.ID), ActionDigest: r.ActionDigest,
 	}
 }
 
@@ -292,7 +293,7 @@ func (s *Service) duplicate(ctx context.Context, tx *store.Tx, loop db.Loop, id 
 	out := s.created(loop, r)
 	out.Duplicate, out.Hint = true, sameRequest
 	account.MarkTest(&out.Sandboxed, r.Mode)
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	seen := map[string]bool{}
 	for _, a := range asked {
 		if seen[a.PersonID] {

@@ -16,6 +16,7 @@ import (
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/quorum"
 	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -88,22 +89,22 @@ func assertedOf(r request, in schemas.DecideReviewRequest) string {
 // weigh checks everything about a decision but its passkey.
 func (s *Service) weigh(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest) (ballotPaper, error) {
 	paper := ballotPaper{person: l.caller.PersonID, via: l.caller.Via, comment: in.Comment, source: schemas.SourceHuman}
-	if status(l.request).Final() {
+	if l.request.In().Final() {
 		return paper, s.life.Refusal(ctx, tx, l.request)
 	}
 	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
 	switch {
 	case err != nil:
 		return paper, err
-	case st.why != "":
-		return paper, forbidden(st.why)
-	case l.line.ClaimedBy != "" && l.line.ClaimedBy != l.caller.PersonID:
+	case st.Why != "":
+		return paper, schemas.Forbidden(st.Why)
+	case l.Line.ClaimedBy != "" && l.Line.ClaimedBy != l.caller.PersonID:
 		return paper, s.held(ctx, tx, l.request)
 	}
 	if err := sameThing(l.request, in); err != nil {
 		return paper, err
 	}
-	paper.circles = st.circles
+	paper.circles = st.Circles
 	return paper, s.checkAnswer(l.request, in, &paper)
 }
 
@@ -115,7 +116,7 @@ func sameThing(r request, in schemas.DecideReviewRequest) error {
 	case in.Round != 0 && int64(in.Round) != r.Round:
 		return conflict(r, fmt.Sprintf("The request is in round %d, and the decision names round %d. Look at it again, then decide on round %d.", r.Round, in.Round, r.Round))
 	case in.Version == 0 && r.TextVersion > 0:
-		return schemas.Invalid("version", fmt.Sprintf("is needed because the agent changed the request after it had asked: the version that was looked at. Example: %d", r.line.Version))
+		return schemas.Invalid("version", fmt.Sprintf("is needed because the agent changed the request after it had asked: the version that was looked at. Example: %d", r.Line.Version))
 	case in.Version < r.TextVersion:
 		return conflict(r, fmt.Sprintf("The agent changed the request after version %d was looked at. Look at it again, then decide.", in.Version))
 	case in.ActionDigest == "" && r.ActionDigest != "":
@@ -127,7 +128,7 @@ func sameThing(r request, in schemas.DecideReviewRequest) error {
 }
 
 func (s *Service) checkAnswer(r request, in schemas.DecideReviewRequest, paper *ballotPaper) error {
-	spec, err := s.spec(r)
+	spec, err := r.Spec()
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (s *Service) checkAnswer(r request, in schemas.DecideReviewRequest, paper *
 			return err
 		}
 	}
-	if isProof(r) {
+	if r.IsProof() {
 		paper.answer.Decision = meaningForTask(paper.answer.Value, paper.answer.Decision)
 	}
 	if len(in.EditedArguments) > 0 && len(p) == 0 {
@@ -162,10 +163,10 @@ func (p *ballotPaper) edit(r request, spec answer.Spec, arguments json.RawMessag
 		return schemas.Invalid("edited_arguments", "is given, but this request can only be approved as it was asked: whoever asks cannot use changed arguments. Reject it and say in the comment what to change")
 	case p.answer.Decision != schemas.Approved:
 		return schemas.Invalid("edited_arguments", "only goes with an approval; the answer here is "+p.answer.Decision)
-	case quorum.Several(modeOf(r)):
+	case quorum.Several(r.Agreement()):
 		return schemas.Invalid("edited_arguments", "is only possible where one person decides, since the others approve what was asked. Ask for changes instead")
 	}
-	edited := *action(r.Action)
+	edited := *ask.Action(r.Action)
 	edited.Arguments = arguments
 	_, text, digest, err := receipt.Digest(edited)
 	var e *schemas.Error
@@ -185,9 +186,9 @@ func (p *ballotPaper) edit(r request, spec answer.Spec, arguments json.RawMessag
 func (s *Service) proven(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest, paper *ballotPaper) error {
 	switch {
 	case l.caller.Via == "cli":
-		return forbidden("This loop takes decisions only with a passkey, and the command line has none. Open " + s.page(l.ID) + " and decide there.")
+		return schemas.Forbidden("This loop takes decisions only with a passkey, and the command line has none. Open " + s.Page(l.ID) + " and decide there.")
 	case in.Assertion == nil:
-		return forbidden("This loop takes decisions only with a passkey. Open " + s.page(l.ID) + " and decide there.")
+		return schemas.Forbidden("This loop takes decisions only with a passkey. Open " + s.Page(l.ID) + " and decide there.")
 	}
 	proof, err := s.Passkeys.Verify(ctx, tx, l.caller.PersonID, "decide", assertedOf(l.request, in), *in.Assertion)
 	if err != nil {
@@ -195,7 +196,7 @@ func (s *Service) proven(ctx context.Context, tx *store.Tx, l locked, in schemas
 	}
 	enrolled, err := s.Passkeys.Enrolled(ctx, tx, l.loop.ID, proof.PasskeyID)
 	if err == nil && !enrolled {
-		err = forbidden("This passkey is not enrolled in the loop. Use one that an owner has enrolled there.")
+		err = schemas.Forbidden("This passkey is not enrolled in the loop. Use one that an owner has enrolled there.")
 	}
 	paper.via, paper.evidence = viaPasskey, proof.Evidence
 	return err
@@ -219,7 +220,7 @@ func (s *Service) count(ctx context.Context, tx *store.Tx, r request, paper ball
 
 // tally is what the answers so far amount to.
 func (s *Service) tally(ctx context.Context, tx *store.Tx, r request) (quorum.Verdict, []db.ReviewVote, error) {
-	spec, err := s.spec(r)
+	spec, err := r.Spec()
 	if err != nil {
 		return quorum.Verdict{}, nil, err
 	}
@@ -227,8 +228,8 @@ func (s *Service) tally(ctx context.Context, tx *store.Tx, r request) (quorum.Ve
 	if err != nil {
 		return quorum.Verdict{}, nil, err
 	}
-	list, err := askedOf(ctx, tx, r)
-	return quorum.Outcome(circlesOf(r, list), modeOf(r).Order, ballotsOf(votes), quorum.MeaningOf(spec, json.RawMessage(r.DefaultResponse))), votes, err
+	list, err := ask.AskedOf(ctx, tx, r)
+	return quorum.Outcome(ask.Circles(r, list), r.Agreement().Order, ask.Ballots(votes), quorum.MeaningOf(spec, json.RawMessage(r.DefaultResponse))), votes, err
 }
 
 // recount looks again at requests that somebody who left was asked to decide: their answer
@@ -331,7 +332,7 @@ func (s *Service) comments(ctx context.Context, tx *store.Tx, r request, v quoru
 		if vote.Comment == "" || !decides(v, vote) {
 			continue
 		}
-		if !quorum.Several(modeOf(r)) {
+		if !quorum.Several(r.Agreement()) {
 			return vote.Comment, nil
 		}
 		p, err := account.Person(ctx, tx, vote.PersonID)
@@ -378,7 +379,7 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, r request, paper ball
 	}
 	out := schemas.Receipt{
 		RequestID: r.ID, LoopID: r.LoopID, Round: int(r.Round), Mode: r.Mode, ActionDigest: r.ActionDigest, Decision: r.Decision,
-		ResponseSource: r.ResponseSource, DecidedBy: v.By, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.line.Head,
+		ResponseSource: r.ResponseSource, DecidedBy: v.By, DecidedVia: r.DecidedVia, DecidedAt: store.Time(r.EndedAt), AuditHead: r.Line.Head,
 	}
 	if paper.edited != "" {
 		out.ActionDigest, out.OriginalActionDigest = paper.digest, r.ActionDigest

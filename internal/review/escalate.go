@@ -11,6 +11,7 @@ import (
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/quorum"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -22,7 +23,7 @@ var withoutPolicy = schemas.EscalationStep{To: []string{"loop", "owner"}}
 // EscalateReview goes to the next escalation step now.
 func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.EscalateReviewRequest) (schemas.ReviewAnswer, error) {
 	var p check.Problems
-	p.Text("reason", &in.Reason, 0, maxReason)
+	p.Text("reason", &in.Reason, 0, ask.MaxReason)
 	if err := p.Err(); err != nil {
 		return schemas.ReviewAnswer{}, err
 	}
@@ -50,7 +51,7 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 
 func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case status(l.request).Final():
+	case l.request.In().Final():
 		return s.life.Refusal(ctx, tx, l.request)
 	case l.Mode == "test":
 		return conflict(l.request, "In test mode nobody is asked, so there is nobody to escalate to: a simulated reviewer decides.")
@@ -58,8 +59,8 @@ func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error
 		return nil
 	}
 	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)
-	if err == nil && st.why != "" {
-		err = forbidden(st.why)
+	if err == nil && st.Why != "" {
+		err = schemas.Forbidden(st.Why)
 	}
 	return err
 }
@@ -108,7 +109,7 @@ func (s *Service) planOf(ctx context.Context, tx *store.Tx, r request) (oncall.P
 // claimLate is what happens when nobody has claimed a request in time: one that was
 // routed to a single person opens to the whole loop, and the escalation goes on at once.
 func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r request) (request, error) {
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	if err != nil {
 		return r, err
 	}
@@ -132,12 +133,12 @@ func (s *Service) claimLate(ctx context.Context, tx *store.Tx, r request) (reque
 
 // wasRouted tells a request that went to one person by the loop's routing from one that
 // its agent meant for certain people.
-func wasRouted(r request, asked []askedPerson) bool {
-	if !r.Restricted || quorum.Several(modeOf(r)) || isProof(r) {
+func wasRouted(r request, asked []ask.Asked) bool {
+	if !r.Restricted || quorum.Several(r.Agreement()) || r.IsProof() {
 		return false
 	}
 	for _, a := range asked {
-		if a.Reason == reasonLoop {
+		if a.Reason == ask.ReasonLoop {
 			return true
 		}
 	}
@@ -150,7 +151,7 @@ func (s *Service) widen(ctx context.Context, tx *store.Tx, r request) ([]loops.M
 	if err != nil {
 		return nil, err
 	}
-	return s.addAsked(ctx, tx, r.ID, members, r.Step, reasonLoop, tx.Now())
+	return s.addAsked(ctx, tx, r.ID, members, r.Step, ask.ReasonLoop, tx.Now())
 }
 
 // takeStep tells the people of a step, and sets the clock of the one after it.
@@ -163,15 +164,15 @@ func (s *Service) takeStep(ctx context.Context, tx *store.Tx, r request, step sc
 	if err != nil {
 		return r, err
 	}
-	if _, err := s.addAsked(ctx, tx, r.ID, people, r.Step, reasonEscalated, tx.Now()); err != nil {
+	if _, err := s.addAsked(ctx, tx, r.ID, people, r.Step, ask.ReasonEscalated, tx.Now()); err != nil {
 		return r, err
 	}
 	said := Escalated{r.EscalationStep + 1, len(people), reason}
 	r, err = s.life.Move(ctx, tx, r, move{Event: Escalate, By: by, With: said, Edit: func(r *request) {
 		r.EscalationStep++
 		r.EscalationAt = s.nextEscalation(loop, *r, tx.Now())
-		if r.line.ClaimedBy != "" { // the clock stands still, and moves by the whole claim when that ends
-			later(&r.EscalationAt, r.line.ClaimedAt-store.Micros(tx.Now()))
+		if r.Line.ClaimedBy != "" { // the clock stands still, and moves by the whole claim when that ends
+			later(&r.EscalationAt, r.Line.ClaimedAt-store.Micros(tx.Now()))
 		}
 	}})
 	if err != nil {

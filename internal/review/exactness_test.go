@@ -92,7 +92,7 @@ func TestAClockThatStandsStillIsNotOverdue(t *testing.T) {
 		id := sc.asked(nil)
 		do(sc, sc.ada, sc.ClaimReview, schemas.ReviewRequest{RequestID: id})
 		sc.pass(10 * time.Minute)
-		require.Greater(t, sc.row(id).line.ClockAt, store.Micros(sc.clock.Now()))
+		require.Greater(t, sc.row(id).Line.ClockAt, store.Micros(sc.clock.Now()))
 	})
 }
 

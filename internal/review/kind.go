@@ -11,18 +11,15 @@ import (
 	"humanops-mcp/internal/ident"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/review/ask"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
-// request is a review request as it is kept, with its line among the subjects.
-type request struct {
-	db.Review
-	line change.Line
-}
-
 type (
+	request  = ask.Request
 	life     = change.Life[request, schemas.ReviewStatus, Event, Facts]
 	move     = change.Move[request, Event, Facts]
 	happened = change.Happened[request, Event]
@@ -36,19 +33,14 @@ const Name = "review"
 func (s *Service) kind() change.Kind[request, schemas.ReviewStatus, Event, Facts] {
 	return change.Kind[request, schemas.ReviewStatus, Event, Facts]{
 		Name: Name, Life: Life, Owns: ident.IsHex,
-		Find: find, Insert: insertRow, Save: saveRow,
-		Line: func(r *request) *change.Line { return &r.line }, State: func(r *request) *string { return &r.Status },
+		Find: ask.Find, Insert: insertRow, Save: saveRow,
+		Line: func(r *request) *change.Line { return &r.Line }, State: func(r *request) *string { return &r.Status },
 		Facts: factsOf, Ended: schemas.ReviewStatus.Final, Needs: waitsFor, Claimed: []schemas.ReviewStatus{schemas.ReviewClaimed}, Enter: enter, Mirror: mirror,
 		Says:   func(r request) any { return inRound{r.Round} },
 		Clocks: s.clocks, Ring: s.timeUp, Warn: Warn, Lapse: LeaseEnd, Shift: shift,
 		Ending: s.ending,
-		View:   change.View{Admit: admit, Visible: visible, Missing: func(string) error { return noReview() }, Show: s.show},
+		View:   change.View{Admit: admit, Visible: visible, Missing: func(string) error { return view.Missing() }, Show: s.show},
 	}
-}
-
-func find(ctx context.Context, tx *store.Tx, id string) (request, error) {
-	row, err := tx.FindReview(ctx, id)
-	return request{row.Review, row.Subject}, err
 }
 
 func insertRow(ctx context.Context, tx *store.Tx, r request) error {
@@ -96,7 +88,7 @@ func enter(r *request, was request, now int64) {
 	case status.Final():
 		r.ClaimBy, r.EscalationAt, r.DecideBy = 0, 0, 0
 	case status == schemas.ReviewPending && was.Status == string(schemas.ReviewClaimed):
-		stood := now - was.line.ClaimedAt
+		stood := now - was.Line.ClaimedAt
 		r.DecideBy = 0
 		later(&r.ClaimBy, stood)
 		later(&r.EscalationAt, stood)
@@ -105,7 +97,7 @@ func enter(r *request, was request, now int64) {
 
 // mirror keeps what lists look for beside the line.
 func mirror(r *request) {
-	r.ClaimedBy, r.UpdatedAt, r.EndedAt = nullText(r.line.ClaimedBy), r.line.UpdatedAt, r.line.EndedAt
+	r.ClaimedBy, r.UpdatedAt, r.EndedAt = nullText(r.Line.ClaimedBy), r.Line.UpdatedAt, r.Line.EndedAt
 }
 
 // later moves a clock that is set.
@@ -120,7 +112,7 @@ func later(clock *int64, by int64) {
 func shift(r *request, by int64) {
 	later(&r.TimeoutAt, by)
 	later(&r.DecideBy, by)
-	if status(*r) == schemas.ReviewPending {
+	if r.In() == schemas.ReviewPending {
 		later(&r.ClaimBy, by)
 		later(&r.EscalationAt, by)
 	}
@@ -139,8 +131,8 @@ func clocksOf(r request, warn time.Duration) []ringing {
 		warn = 0
 	}
 	end := ringing{Name: clockEnd, At: r.TimeoutAt, Event: Timeout, Warn: warn, Since: r.RoundAt}
-	if status(r) == schemas.ReviewClaimed {
-		return []ringing{end, {Name: clockDecide, At: r.DecideBy, Event: LeaseEnd, Warn: warn, Since: r.line.ClaimedAt}}
+	if r.In() == schemas.ReviewClaimed {
+		return []ringing{end, {Name: clockDecide, At: r.DecideBy, Event: LeaseEnd, Warn: warn, Since: r.Line.ClaimedAt}}
 	}
 	return []ringing{
 		end, {Name: clockClaim, At: r.ClaimBy, Event: ClaimLate, Warn: warn, Since: r.RoundAt}, {Name: clockEscalation, At: r.EscalationAt, Event: Escalate},
@@ -160,7 +152,7 @@ func admit(ctx context.Context, id string) error {
 	if c := account.From(ctx); c.Opens(account.AudienceReviews) && c.Has("requests:read") {
 		return nil
 	}
-	return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+check.Quote(id, maxShown)+" with a key that may.")
+	return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+check.Quote(id, 80)+" with a key that may.")
 }
 
 func visible(ctx context.Context, tx *store.Tx, l change.Line) error {
@@ -169,32 +161,18 @@ func visible(ctx context.Context, tx *store.Tx, l change.Line) error {
 	}
 	loopID, err := tx.LoopOfReview(ctx, l.ID)
 	if store.NotFound(err) {
-		return noReview() // deleted with its loop
+		return view.Missing() // deleted with its loop
 	}
 	if err != nil {
 		return err
 	}
-	return mayRead(ctx, tx, subject{l.ID, loopID, l.AgentID, l.Mode})
+	return view.MayRead(ctx, tx, view.Subject{ID: l.ID, LoopID: loopID, AgentID: l.AgentID, Mode: l.Mode})
 }
 
 func (s *Service) show(ctx context.Context, tx *store.Tx, id string, out *schemas.WaitResponse) error {
-	v, err := s.viewOf(ctx, tx, id)
+	v, err := s.ByID(ctx, tx, id)
 	out.Reviews = append(out.Reviews, v)
 	return err
-}
-
-// withLines puts their lines to requests that were listed.
-func withLines(ctx context.Context, tx *store.Tx, rows []db.Review) ([]request, error) {
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
-	}
-	lines, err := change.Lines(ctx, tx, ids)
-	list := make([]request, len(rows))
-	for i, r := range rows {
-		list[i] = request{r, lines[r.ID]}
-	}
-	return list, err
 }
 
 // warnBefore is how long before a clock the people of a request's loop are warned.

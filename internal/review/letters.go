@@ -2,6 +2,7 @@ package review
 
 import (
 	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 
 	"context"
 	"fmt"
@@ -49,13 +50,13 @@ func (s letters) Useless(ctx context.Context, tx *store.Tx, l notify.Letter, per
 		return "", nil
 	}
 	r, err := s.life.Find(ctx, tx, l.About)
-	if store.NotFound(err) || err == nil && status(r).Final() {
+	if store.NotFound(err) || err == nil && r.In().Final() {
 		return wasOver, nil // or deleted with its loop
 	}
 	if err != nil || personID == "" {
 		return "", err
 	}
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	if err == nil && !stillAsked(asked, personID) {
 		return "no longer in the loop", nil
 	}
@@ -63,16 +64,16 @@ func (s letters) Useless(ctx context.Context, tx *store.Tx, l notify.Letter, per
 }
 
 // stillAsked tells whether an answer of a person is still wanted.
-func stillAsked(asked []askedPerson, personID string) bool {
-	return slices.ContainsFunc(asked, func(a askedPerson) bool {
-		return a.PersonID == personID && (a.Member || a.Reason == reasonEscalated)
+func stillAsked(asked []ask.Asked, personID string) bool {
+	return slices.ContainsFunc(asked, func(a ask.Asked) bool {
+		return a.PersonID == personID && (a.Member || a.Reason == ask.ReasonEscalated)
 	})
 }
 
 // Complete adds the page; and of what asks for something the question, how urgent it is
 // and until when, in the time of whoever reads it.
 func (s letters) Complete(ctx context.Context, tx *store.Tx, l notify.Letter, personID string) (notify.Letter, error) {
-	l.Link = s.page(l.About)
+	l.Link = s.Page(l.About)
 	if slices.Contains(lasting, l.Kind) {
 		return l, nil
 	}

@@ -204,7 +204,7 @@ func TestReviewNotice(t *testing.T) {
 			w.tell(t, a)
 		}
 		require.Len(t, s.All(), 3)
-		require.Equal(t, "Your answer is wanted.\n\n"+w.page(letterID), bodyOf(t, s.All()[0]))
+		require.Equal(t, "Your answer is wanted.\n\n"+w.Page(letterID), bodyOf(t, s.All()[0]))
 		require.Equal(t, "", w.notified(t)["op_ana"], "only being asked is kept")
 	})
 }
@@ -221,7 +221,7 @@ func TestReviewChat(t *testing.T) {
 		require.Empty(t, post.All())
 		require.Len(t, chat.all(), 1)
 		require.Contains(t, string(chat.all()[0].body), "> Publish this?")
-		require.Contains(t, string(chat.all()[0].body), w.page(letterID))
+		require.Contains(t, string(chat.all()[0].body), w.Page(letterID))
 		require.NotContains(t, string(chat.all()[0].body), tokenOf(w))
 		require.Equal(t, map[string]string{"op_ana": "sent", "op_bo": "sent"}, w.notified(t))
 	})

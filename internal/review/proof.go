@@ -2,6 +2,7 @@ package review
 
 import (
 	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 
 	"context"
 	"encoding/json"
@@ -91,11 +92,11 @@ func proofRow(loop db.Loop, in TaskReview, now time.Time) request {
 	if in.Disputed {
 		config, kind = disputeConfig, "In dispute: "
 	}
-	at, title := store.Micros(now), cut(kind+check.OneLine(in.Title), maxTitle)
+	at, title := store.Micros(now), cut(kind+check.OneLine(in.Title), ask.MaxTitle)
 	r := db.Review{
 		ID: ident.Hex(), LoopID: loop.ID, AgentID: in.AgentID, Mode: account.Live, Status: string(schemas.ReviewPending), Round: 1, Disputed: in.Disputed,
-		ProcessingType: deferred, Type: "markdown", Priority: "high", PriorityRank: priorityRank("high"),
-		Title: title, RequestText: cut(in.Text, maxQuestion), SearchText: searchText(title, in.Text), Media: "{}", Platform: "api",
+		ProcessingType: ask.Deferred, Type: "markdown", Priority: "high", PriorityRank: ask.PriorityRank("high"),
+		Title: title, RequestText: cut(in.Text, ask.MaxQuestion), SearchText: searchText(title, in.Text), Media: "{}", Platform: "api",
 		ResponseType: "single_select", ResponseConfig: config, OnTimeout: "cancel", TimeoutSeconds: int64(in.ExpiresAt.Sub(now).Seconds()),
 		Tags: "[]", TaskSubmission: int64(in.Submission), ContentHash: ident.Hash(fmt.Sprintf("%s:%d:%t", in.TaskID, in.Submission, in.Disputed)),
 		TimeoutAt: store.Micros(in.ExpiresAt), CreatedAt: at, RoundAt: at, UpdatedAt: at,
@@ -115,10 +116,10 @@ func (s *Service) chooseForProof(ctx context.Context, tx *store.Tx, loop db.Loop
 	if r.Disputed {
 		r.Restricted = true
 		people, err := s.Loops.Named(ctx, tx, loop, []string{"owner"})
-		return []group{{people: people, reason: reasonEscalated}}, err
+		return []group{{people: people, reason: ask.ReasonEscalated}}, err
 	}
 	people, err := s.Loops.Active(ctx, tx, loop.ID)
-	return []group{{people: people, reason: reasonLoop}}, err
+	return []group{{people: people, reason: ask.ReasonLoop}}, err
 }
 
 // CloseForTask ends the open review of a task that was decided elsewhere: by a person it
@@ -133,14 +134,14 @@ func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID string,
 		return err
 	}
 	r, err := s.life.Lock(ctx, tx, id)
-	if err != nil || status(r).Final() { // its own clock may have rung at the same moment
+	if err != nil || r.In().Final() { // its own clock may have rung at the same moment
 		return err
 	}
 	if decision == "" || !strings.HasPrefix(by.ID, "op_") {
 		_, err = s.life.Move(ctx, tx, r, move{Event: Cancel, By: by, With: Ended{why}, Edit: cancelled(by, why)})
 		return err
 	}
-	spec, err := s.spec(r)
+	spec, err := r.Spec()
 	if err != nil {
 		return err
 	}
@@ -166,14 +167,14 @@ func meaningForTask(value json.RawMessage, fallback string) string {
 
 // passOn moves the task on whose review was decided.
 func (s *Service) passOn(ctx context.Context, tx *store.Tx, r request, paper ballotPaper) error {
-	if !isProof(r) || s.onDecided == nil {
+	if !r.IsProof() || s.onDecided == nil {
 		return nil
 	}
 	var decision string
 	store.ReadJSON(r.ResponseValue, &decision)
 	d := TaskDecision{TaskID: r.TaskID.String, Submission: int(r.TaskSubmission), Decision: decision, By: paper.by()}
 	if paper.comment != "" {
-		d.Reasons = []string{cut(paper.comment, maxReason)}
+		d.Reasons = []string{cut(paper.comment, ask.MaxReason)}
 	}
 	return s.onDecided(ctx, tx, d)
 }

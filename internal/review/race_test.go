@@ -146,7 +146,7 @@ func (sc *scene) ended(id string) {
 	t := sc.t
 	t.Helper()
 	r := sc.row(id)
-	require.True(t, status(r).Final(), r.Status)
+	require.True(t, r.In().Final(), r.Status)
 	require.NotEmpty(t, r.ResponseSource)
 	require.NotEmpty(t, r.Effective)
 	entries := kinds(sc.trail(id))

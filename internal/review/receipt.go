@@ -10,6 +10,8 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/ask"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -17,7 +19,7 @@ import (
 
 // GetReceipt gives the receipt of a decided request and the action that it covers.
 func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.ReviewRequest) (schemas.ReceiptAnswer, error) {
-	r, err := findReceiptable(ctx, tx, in.RequestID, s.life.Find)
+	r, err := findReceiptable(ctx, tx, in.RequestID, ask.Find)
 	if err != nil {
 		return schemas.ReceiptAnswer{}, err
 	}
@@ -32,18 +34,18 @@ func (s *Service) GetReceipt(ctx context.Context, tx *store.Tx, in schemas.Revie
 
 // findReceiptable reads a request as those may who ask for receipts: its agent, the
 // owner, and executors of its mode.
-func findReceiptable(ctx context.Context, tx *store.Tx, id string, find finder) (request, error) {
+func findReceiptable(ctx context.Context, tx *store.Tx, id string, find view.Finder) (request, error) {
 	c := account.From(ctx)
 	r, err := find(ctx, tx, id)
 	switch {
 	case store.NotFound(err):
-		return r, noReview()
+		return r, view.Missing()
 	case err != nil:
 		return r, err
 	case c.Executor && c.Mode == r.Mode && r.Action != "", c.SeesTasksOf(r.AgentID, r.Mode):
 		return r, nil
 	}
-	return r, noReview()
+	return r, view.Missing()
 }
 
 // receiptOf is the receipt of the request's present round.
@@ -76,9 +78,9 @@ func noReceipt(r request) error {
 // it was asked.
 func approvedAction(r request) *schemas.Action {
 	if r.EditedAction != "" {
-		return action(r.EditedAction)
+		return ask.Action(r.EditedAction)
 	}
-	return action(r.Action)
+	return ask.Action(r.Action)
 }
 
 // ConsumeReceipt uses an approval up. Of all calls for one receipt exactly one succeeds,
@@ -86,7 +88,7 @@ func approvedAction(r request) *schemas.Action {
 func (s *Service) ConsumeReceipt(ctx context.Context, tx *store.Tx, in schemas.ConsumeReceiptRequest) (schemas.ReceiptConsumed, error) {
 	c := account.From(ctx)
 	if !c.Executor && !c.Owner {
-		return schemas.ReceiptConsumed{}, forbidden("Only an executor's key and the owner may use an approval up. The owner makes such a key with POST /platform/v1/keys and audience executor.")
+		return schemas.ReceiptConsumed{}, schemas.Forbidden("Only an executor's key and the owner may use an approval up. The owner makes such a key with POST /platform/v1/keys and audience executor.")
 	}
 	digest, err := consumedDigest(in)
 	if err != nil {
@@ -133,7 +135,7 @@ func fits(kept db.Receipt, r request, nonce, digest string, now int64) error {
 	case kept.ConsumedAt != 0:
 		return used(r, kept)
 	case now >= kept.ExpiresAt:
-		return conflict(r, "The receipt expired at "+clockTime(store.Time(kept.ExpiresAt))+". Do not go on; ask for a new review.")
+		return conflict(r, "The receipt expired at "+ask.ClockTime(store.Time(kept.ExpiresAt))+". Do not go on; ask for a new review.")
 	}
 	return nil
 }
@@ -166,5 +168,5 @@ func consumerName(c account.Caller) string {
 }
 
 func used(r request, kept db.Receipt) error {
-	return conflict(r, "This approval was used already, by "+kept.ConsumedBy+" at "+clockTime(store.Time(kept.ConsumedAt))+". It counts once: do not go on; ask for a new review.")
+	return conflict(r, "This approval was used already, by "+kept.ConsumedBy+" at "+ask.ClockTime(store.Time(kept.ConsumedAt))+". It counts once: do not go on; ask for a new review.")
 }

@@ -7,6 +7,8 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/quorum"
+	"humanops-mcp/internal/review/ask"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -16,16 +18,9 @@ func conflict(r request, sentence string) error {
 	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: r.Status}
 }
 
-// against is a conflict with a standing rule: nobody was faster.
-func against(state, sentence string) error {
-	return &schemas.Error{Code: schemas.CodeConflict, Message: sentence, State: state, Rule: true}
-}
-
-func forbidden(sentence string) error { return schemas.NewError(schemas.CodeForbidden, sentence) }
-
 // ending is how a request ended and who decided, or "" while it is open.
 func (s *Service) ending(ctx context.Context, tx *store.Tx, r request) (string, error) {
-	at := clockTime(store.Time(r.EndedAt))
+	at := ask.ClockTime(store.Time(r.EndedAt))
 	switch schemas.ReviewStatus(r.Status) {
 	case schemas.ReviewCompleted:
 		who, err := s.decider(ctx, tx, r)
@@ -43,7 +38,7 @@ func (s *Service) decider(ctx context.Context, tx *store.Tx, r request) (string,
 	if !r.DecidedBy.Valid {
 		return "the answers of several people together", nil
 	}
-	if quorum.Several(modeOf(r)) {
+	if quorum.Several(r.Agreement()) {
 		if who, err := s.deciders(ctx, tx, r); who != "" || err != nil {
 			return who, err
 		}
@@ -57,7 +52,7 @@ func (s *Service) decider(ctx context.Context, tx *store.Tx, r request) (string,
 func (s *Service) deciders(ctx context.Context, tx *store.Tx, r request) (string, error) {
 	v := decided(r)
 	v.AnswersIn = 1
-	err := s.addAnswers(ctx, tx, &v, r)
+	err := s.AddAnswers(ctx, tx, &v, r)
 	var names []string
 	for _, vote := range v.Deciders() {
 		names = append(names, vote.User.Name)
@@ -77,7 +72,7 @@ const maxDeciders = 3
 // decided is the little of a request that says whose answers made the decision.
 func decided(r request) schemas.Review {
 	return schemas.Review{
-		Status: status(r), ReviewMode: reviewMode(r.ReviewMode), ResponseType: r.ResponseType, Decision: r.Decision, ResponseData: orNull(r.Response),
+		Status: r.In(), ReviewMode: view.Mode(r.ReviewMode), ResponseType: r.ResponseType, Decision: r.Decision, ResponseData: view.OrNull(r.Response),
 	}
 }
 
@@ -98,12 +93,12 @@ func verb(r request) string {
 
 // held tells who has claimed a request.
 func (s *Service) held(ctx context.Context, tx *store.Tx, r request) error {
-	p, err := account.Person(ctx, tx, r.line.ClaimedBy)
+	p, err := account.Person(ctx, tx, r.Line.ClaimedBy)
 	if err != nil {
 		return err
 	}
 	return conflict(r, fmt.Sprintf("The request is claimed by %s until %s. Wait until it is free again, or ask %s to release it.",
-		p.Name, clockTime(store.Time(r.line.LeaseUntil)), p.Name))
+		p.Name, ask.ClockTime(store.Time(r.Line.LeaseUntil)), p.Name))
 }
 
 // status is a request's status as its own type.

@@ -11,6 +11,8 @@ import (
 	"humanops-mcp/internal/check"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/quorum"
+	"humanops-mcp/internal/review/ask"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -27,7 +29,7 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 		return schemas.ReviewCreated{}, err
 	}
 	if !isAgent(l.caller) {
-		return schemas.ReviewCreated{}, forbidden("Access denied to this request")
+		return schemas.ReviewCreated{}, schemas.Forbidden("Access denied to this request")
 	}
 	if err := s.mayReask(l); err != nil {
 		return schemas.ReviewCreated{}, err
@@ -36,7 +38,7 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
-	asked, err := askedOf(ctx, tx, l.request)
+	asked, err := ask.AskedOf(ctx, tx, l.request)
 	if err != nil {
 		return schemas.ReviewCreated{}, err
 	}
@@ -61,12 +63,12 @@ func (s *Service) OpenRound(ctx context.Context, tx *store.Tx, in schemas.OpenRo
 
 // holdLoop keeps the loop from being deleted while a request in it is opened again.
 func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) error {
-	r, err := s.findVisible(ctx, tx, requestID)
+	r, err := view.Visible(ctx, tx, requestID, ask.Find)
 	if err != nil {
 		return err
 	}
 	if err = loops.Hold(ctx, tx, r.LoopID); errors.Is(err, loops.ErrNone) {
-		return noReview()
+		return view.Missing()
 	}
 	return err
 }
@@ -74,13 +76,13 @@ func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) 
 func (s *Service) mayReask(l locked) error {
 	demanded := loops.Settings(l.loop).Mode
 	switch {
-	case isProof(l.request):
+	case l.request.IsProof():
 		return conflict(l.request, "This request decides a task's proof. Its next round begins when the operator submits again.")
-	case status(l.request) == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
+	case l.request.In() == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
 		return conflict(l.request, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
-	case l.Decision != schemas.NeedsChanges || status(l.request) != schemas.ReviewCompleted:
+	case l.Decision != schemas.NeedsChanges || l.request.In() != schemas.ReviewCompleted:
 		return conflict(l.request, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
-	case demanded != nil && quorum.Several(*demanded) && !quorum.Same(*demanded, modeOf(l.request)) && !quorum.Stricter(*demanded, modeOf(l.request)):
+	case demanded != nil && quorum.Several(*demanded) && !quorum.Same(*demanded, l.request.Agreement()) && !quorum.Stricter(*demanded, l.request.Agreement()):
 		return conflict(l.request, "The loop now demands the agreement of more people than this request asked for. Ask with a new request.")
 	}
 	return nil
@@ -88,13 +90,13 @@ func (s *Service) mayReask(l locked) error {
 
 // mayAgree refuses a round that could not be decided any more, because those who would
 // have to were taken out.
-func (s *Service) mayAgree(r request, asked []askedPerson) error {
-	spec, err := s.spec(r)
+func (s *Service) mayAgree(r request, asked []ask.Asked) error {
+	spec, err := r.Spec()
 	if err != nil || r.Mode == account.Test {
 		return err
 	}
-	circles := circlesOf(r, asked)
-	nobody := r.Restricted && !quorum.Several(modeOf(r)) && !wasRouted(r, asked) && len(circles[0].People) == 0
+	circles := ask.Circles(r, asked)
+	nobody := r.Restricted && !quorum.Several(r.Agreement()) && !wasRouted(r, asked) && len(circles[0].People) == 0
 	if v := quorum.Outcome(circles, quorum.Parallel, nil, quorum.MeaningOf(spec, json.RawMessage(r.DefaultResponse))); v.Decided || nobody {
 		return conflict(r, "Those who would have to decide this request are not all there any more, so it cannot be decided again. Ask with a new request.")
 	}
@@ -105,21 +107,21 @@ func (s *Service) mayAgree(r request, asked []askedPerson) error {
 func (s *Service) nextVersion(r request, in schemas.OpenRoundRequest) (request, error) {
 	var p check.Problems
 	if in.RequestText != "" {
-		checkQuestion(&p, &in.RequestText)
+		ask.CheckQuestion(&p, &in.RequestText)
 		r.RequestText, r.SearchText = in.RequestText, searchText(r.Title, in.RequestText)
 	}
-	if checkContext(&p, in.Context); !absent(in.Context) {
+	if ask.CheckContext(&p, in.Context); !ask.Absent(in.Context) {
 		r.Context = string(in.Context)
 	}
 	if in.TimeoutSeconds != 0 {
-		checkTimeout(&p, r.ProcessingType, in.TimeoutSeconds)
+		ask.CheckTimeout(&p, r.ProcessingType, in.TimeoutSeconds)
 		r.TimeoutSeconds = int64(in.TimeoutSeconds)
 	}
 	r.Media = newMedia(&p, r.Media, in)
 	if err := redraft(&p, &r, in.DraftText); err != nil {
 		return r, err
 	}
-	spec, err := s.spec(r)
+	spec, err := r.Spec()
 	if err != nil {
 		return r, p.With(err)
 	}
@@ -134,14 +136,14 @@ func (s *Service) nextVersion(r request, in schemas.OpenRoundRequest) (request, 
 }
 
 func newMedia(p *check.Problems, text string, in schemas.OpenRoundRequest) string {
-	var m media
+	var m ask.Media
 	store.ReadJSON(text, &m)
 	if in.ImageURL != "" {
-		checkMediaAddress(p, "image_url", in.ImageURL)
+		ask.CheckMediaAddress(p, "image_url", in.ImageURL)
 		m.ImageURL = in.ImageURL
 	}
 	if in.FileURL != "" {
-		checkMediaAddress(p, "file_url", in.FileURL)
+		ask.CheckMediaAddress(p, "file_url", in.FileURL)
 		m.FileURL = in.FileURL
 	}
 	return store.JSON(m)
@@ -178,14 +180,14 @@ func keepRound(ctx context.Context, tx *store.Tx, r request) error {
 func renew(r *request, next request, now int64) {
 	r.RequestText, r.SearchText, r.Context, r.Media = next.RequestText, next.SearchText, next.Context, next.Media
 	r.ResponseConfig, r.Action, r.ActionDigest, r.TimeoutSeconds = next.ResponseConfig, next.Action, next.ActionDigest, next.TimeoutSeconds
-	r.Round, r.RoundAt, r.line.Warned, r.TextVersion = r.Round+1, now, "", 0
-	r.TimeoutAt = now + seconds(int(r.TimeoutSeconds)).Microseconds()
+	r.Round, r.RoundAt, r.Line.Warned, r.TextVersion = r.Round+1, now, "", 0
+	r.TimeoutAt = now + ask.Seconds(int(r.TimeoutSeconds)).Microseconds()
 	r.Response, r.ResponseValue, r.Effective, r.ResponseSource, r.Decision = "", "", "", "", ""
 	r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = false, "", ""
 	r.Comment, r.EditedAction, r.CancelReason = "", "", ""
 	r.Step = 0
 	asksElse(r)
-	if mode := modeOf(*r); len(mode.Steps) > 0 && mode.Order != quorum.Parallel {
+	if mode := r.Agreement(); len(mode.Steps) > 0 && mode.Order != quorum.Parallel {
 		r.Step = 1
 	}
 }
@@ -198,12 +200,12 @@ func asksElse(r *request) { r.ContentHash = "changed " + r.ID }
 func (s *Service) reopened(ctx context.Context, tx *store.Tx, loop db.Loop, r request) (schemas.ReviewCreated, error) {
 	out := s.created(loop, r)
 	account.MarkTest(&out.Sandboxed, r.Mode)
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	if err != nil {
 		return out, err
 	}
 	steps := stepsOf(r, asked)
-	people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool { return slices.Contains(steps, a.Step) })
+	people, err := s.membersOf(ctx, tx, r, asked, func(a ask.Asked) bool { return slices.Contains(steps, a.Step) })
 	if err != nil {
 		return out, err
 	}

@@ -2,6 +2,7 @@ package review
 
 import (
 	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 
 	"bytes"
 	"context"
@@ -236,7 +237,7 @@ func (sc *scene) get(id string) schemas.Review {
 func (sc *scene) row(id string) (r request) {
 	sc.t.Helper()
 	sc.write(func(tx *store.Tx) (err error) {
-		r, err = find(sc.t.Context(), tx, id)
+		r, err = ask.Find(sc.t.Context(), tx, id)
 		return err
 	})
 	return r
@@ -278,8 +279,8 @@ func (sc *scene) trail(id string) []schemas.AuditEntry {
 		previous = e.Hash
 	}
 	r := sc.row(id)
-	require.Equal(sc.t, previous, r.line.Head)
-	require.EqualValues(sc.t, len(out.Entries), r.line.Entries)
+	require.Equal(sc.t, previous, r.Line.Head)
+	require.EqualValues(sc.t, len(out.Entries), r.Line.Entries)
 	return out.Entries
 }
 

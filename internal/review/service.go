@@ -13,6 +13,7 @@ import (
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/webhook"
@@ -49,6 +50,7 @@ type Config struct {
 // Service is the review service.
 type Service struct {
 	Deps
+	*view.Reader
 	cfg       Config
 	linkKey   []byte
 	life      *life
@@ -64,7 +66,7 @@ func NewService(d Deps, c Config) *Service {
 	orElse(&c.LinkTTL, 72*time.Hour)
 	orElse(&c.WarnBefore, 15*time.Minute)
 	orElse(&c.SimulatedStep, time.Second)
-	s := &Service{Deps: d, cfg: c, linkKey: d.Sealer.Derive("review links")}
+	s := &Service{Deps: d, Reader: view.NewReader(c.PublicURL, d.Loops, d.Passkeys), cfg: c, linkKey: d.Sealer.Derive("review links")}
 	s.life = change.Register(d.Changes, s.kind())
 	s.life.Follow(s.announce)
 	s.life.Follow(s.tell)

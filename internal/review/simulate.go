@@ -54,14 +54,14 @@ func (s *Service) simulate(ctx context.Context, tx *store.Tx, j job.Job[simulate
 	if store.NotFound(err) {
 		return nil // its loop was deleted
 	}
-	if err != nil || r.Round != j.Args.Round || status(r).Final() || r.Mode != "test" {
+	if err != nil || r.Round != j.Args.Round || r.In().Final() || r.Mode != "test" {
 		return err
 	}
 	people, err := s.Accounts.Simulated(ctx, tx)
 	if err != nil {
 		return err
 	}
-	spec, err := s.spec(r)
+	spec, err := r.Spec()
 	if err != nil {
 		return err
 	}

@@ -11,21 +11,13 @@ import (
 	"humanops-mcp/internal/check"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 )
 
-// Why somebody was asked.
-const (
-	reasonLoop      = "loop"
-	reasonAssigned  = "assigned"
-	reasonEscalated = "escalated"
-)
-
 // sent is what a recipient's row says once a notice went out.
 const sent = "sent"
-
-const critical = "critical"
 
 // letter is what several people are told alike.
 type letter struct {
@@ -75,11 +67,11 @@ func (s *Service) askEach(ctx context.Context, tx *store.Tx, r request, people [
 	})
 }
 
-// deliver tells each person when they may be asked: in their working hours, a critical
+// deliver tells each person when they may be asked: in their working hours, a ask.Critical
 // request at any hour, nobody during an absence.
 func (s *Service) deliver(ctx context.Context, tx *store.Tx, r request, people []loops.Member, step int64, l letter) (told int, err error) {
 	for _, m := range people {
-		at := oncall.NextOpening(m.Availability, tx.Now(), r.Priority == critical)
+		at := oncall.NextOpening(m.Availability, tx.Now(), r.Priority == ask.Critical)
 		outcome := s.unreached(m, l.channels)
 		if outcome == "" && !l.before.IsZero() && !at.Before(l.before) {
 			outcome = "not available before it ends"
@@ -139,12 +131,12 @@ func (s *Service) tell(ctx context.Context, tx *store.Tx, h happened) error {
 
 // askCircle asks those whose turn it is.
 func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r request) error {
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	if err != nil {
 		return err
 	}
 	for _, step := range stepsOf(r, asked) {
-		people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool { return a.Step == step })
+		people, err := s.membersOf(ctx, tx, r, asked, func(a ask.Asked) bool { return a.Step == step })
 		if err != nil {
 			return err
 		}
@@ -156,7 +148,7 @@ func (s *Service) askCircle(ctx context.Context, tx *store.Tx, r request) error 
 }
 
 // stepsOf are the steps that are asked now.
-func stepsOf(r request, asked []askedPerson) []int64 {
+func stepsOf(r request, asked []ask.Asked) []int64 {
 	if r.Step > 0 {
 		return []int64{r.Step}
 	}
@@ -170,7 +162,7 @@ func stepsOf(r request, asked []askedPerson) []int64 {
 }
 
 // membersOf finds those who were asked as people of the house who are still there.
-func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked []askedPerson, which func(askedPerson) bool) ([]loops.Member, error) {
+func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked []ask.Asked, which func(ask.Asked) bool) ([]loops.Member, error) {
 	loop, err := loops.ByID(ctx, tx, r.LoopID)
 	if err != nil {
 		return nil, err
@@ -189,7 +181,7 @@ func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked 
 			people = loops.Union(people, members[at:at+1])
 			continue
 		}
-		if a.Reason != reasonEscalated {
+		if a.Reason != ask.ReasonEscalated {
 			continue // left the loop
 		}
 		others, err := s.reachable(ctx, tx, loop, []string{a.PersonID})
@@ -205,13 +197,13 @@ func (s *Service) membersOf(ctx context.Context, tx *store.Tx, r request, asked 
 // whoever had claimed it.
 func (s *Service) tellOver(ctx context.Context, tx *store.Tx, h happened) error {
 	r := h.Now
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	if err != nil {
 		return err
 	}
 	now := store.Micros(tx.Now())
-	people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool {
-		told := a.Notified == sent && a.NotifiedAt <= now || a.PersonID == h.Was.line.ClaimedBy
+	people, err := s.membersOf(ctx, tx, r, asked, func(a ask.Asked) bool {
+		told := a.Notified == sent && a.NotifiedAt <= now || a.PersonID == h.Was.Line.ClaimedBy
 		return told && a.PersonID != h.By.ID
 	})
 	if err != nil || len(people) == 0 {
@@ -236,7 +228,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) err
 		return nil
 	}
 	r := h.Now
-	asked, err := askedOf(ctx, tx, r)
+	asked, err := ask.AskedOf(ctx, tx, r)
 	if err != nil {
 		return err
 	}
@@ -245,9 +237,9 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) err
 		return err
 	}
 	steps := stepsOf(r, asked)
-	people, err := s.membersOf(ctx, tx, r, asked, func(a askedPerson) bool {
-		if r.line.ClaimedBy != "" {
-			return a.PersonID == r.line.ClaimedBy
+	people, err := s.membersOf(ctx, tx, r, asked, func(a ask.Asked) bool {
+		if r.Line.ClaimedBy != "" {
+			return a.PersonID == r.Line.ClaimedBy
 		}
 		answered := slices.ContainsFunc(votes, func(v db.ReviewVote) bool { return v.PersonID == a.PersonID })
 		return slices.Contains(steps, a.Step) && !answered
@@ -266,7 +258,7 @@ func (s *Service) tellWarning(ctx context.Context, tx *store.Tx, h happened) err
 	default:
 		return nil
 	}
-	l.body += clockTime(l.before) + "."
+	l.body += ask.ClockTime(l.before) + "."
 	_, err = s.deliver(ctx, tx, r, people, r.Step, l)
 	return err
 }

@@ -22,7 +22,7 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 	simulateKind.Handle(r, s.simulate)
 }
 
-// orDefault is a setting in seconds, or what the installation chose.
+// orDefault is a setting in ask.Seconds, or what the installation chose.
 func orDefault(seconds int, fallback time.Duration) time.Duration {
 	if seconds == 0 {
 		return fallback
@@ -62,7 +62,7 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, r request, e Event) (re
 		return s.lapse(ctx, tx, r, e, "Nobody decided in time, and by now silence may only reject in this loop.")
 	}
 	return s.life.Move(ctx, tx, r, move{Event: e, By: change.Timeout, Edit: func(r *request) {
-		if status(*r) == schemas.ReviewCancelled {
+		if r.In() == schemas.ReviewCancelled {
 			cancelled(change.Timeout, "Nobody decided in time.")(r)
 			return
 		}
@@ -72,7 +72,7 @@ func (s *Service) end(ctx context.Context, tx *store.Tx, r request, e Event) (re
 
 // fallback is a request's default.
 func (s *Service) fallback(r request) (answer.Answer, error) {
-	spec, err := s.spec(r)
+	spec, err := r.Spec()
 	if err != nil {
 		return answer.Answer{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"
@@ -23,7 +24,7 @@ func (s *Service) UpdateReview(ctx context.Context, tx *store.Tx, in schemas.Upd
 		return schemas.ReviewAnswer{}, err
 	}
 	if !isAgent(l.caller) {
-		return schemas.ReviewAnswer{}, forbidden("Access denied to this request")
+		return schemas.ReviewAnswer{}, schemas.Forbidden("Access denied to this request")
 	}
 	fields := changedFields(in)
 	if len(fields) == 0 {
@@ -63,8 +64,8 @@ func changedFields(in schemas.UpdateReviewRequest) []string {
 		name  string
 		given bool
 	}{
-		{"priority", in.Priority != nil}, {"request_text", in.RequestText != nil}, {"context", !absent(in.Context)},
-		{"default_response", !absent(in.DefaultResponse)}, {"timeout_seconds", in.TimeoutSeconds != nil},
+		{"priority", in.Priority != nil}, {"request_text", in.RequestText != nil}, {"context", !ask.Absent(in.Context)},
+		{"default_response", !ask.Absent(in.DefaultResponse)}, {"timeout_seconds", in.TimeoutSeconds != nil},
 		{"callback_url", in.CallbackURL != nil}, {"tags", in.Tags != nil},
 	} {
 		if f.given {
@@ -76,11 +77,11 @@ func changedFields(in schemas.UpdateReviewRequest) []string {
 
 func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case status(l.request).Final():
+	case l.request.In().Final():
 		return s.life.Refusal(ctx, tx, l.request)
-	case l.line.ClaimedBy != "":
+	case l.Line.ClaimedBy != "":
 		return conflict(l.request, "Somebody has claimed the request, so it can no longer be changed under them. Wait for the answer, or cancel it and ask again.")
-	case isProof(l.request):
+	case l.request.IsProof():
 		return conflict(l.request, "This request decides a task's proof and cannot be changed.")
 	}
 	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: l.ID, Round: l.Round})
@@ -95,31 +96,31 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 	r := l.request
 	var p check.Problems
 	if in.Priority != nil {
-		p.OneOf("priority", *in.Priority, []string{"low", "medium", "high", critical})
-		r.Priority, r.PriorityRank = *in.Priority, priorityRank(*in.Priority)
+		p.OneOf("priority", *in.Priority, schemas.ReviewPriorities)
+		r.Priority, r.PriorityRank = *in.Priority, ask.PriorityRank(*in.Priority)
 	}
 	if in.RequestText != nil {
 		text := *in.RequestText
-		checkQuestion(&p, &text)
+		ask.CheckQuestion(&p, &text)
 		r.RequestText, r.SearchText = text, searchText(r.Title, text)
 	}
-	if checkContext(&p, in.Context); !absent(in.Context) {
+	if ask.CheckContext(&p, in.Context); !ask.Absent(in.Context) {
 		r.Context = string(in.Context)
 	}
-	if in.RequestText != nil || !absent(in.Context) {
-		r.TextVersion = r.line.Version + 1
+	if in.RequestText != nil || !ask.Absent(in.Context) {
+		r.TextVersion = r.Line.Version + 1
 	}
 	if in.TimeoutSeconds != nil {
-		checkTimeout(&p, r.ProcessingType, *in.TimeoutSeconds)
+		ask.CheckTimeout(&p, r.ProcessingType, *in.TimeoutSeconds)
 		r.TimeoutSeconds = int64(*in.TimeoutSeconds)
-		change.Rewarn(&r.line, clockEnd)
-		r.TimeoutAt = store.Micros(tx.Now().Add(seconds(*in.TimeoutSeconds)))
+		change.Rewarn(&r.Line, clockEnd)
+		r.TimeoutAt = store.Micros(tx.Now().Add(ask.Seconds(*in.TimeoutSeconds)))
 	}
 	if in.CallbackURL != nil {
-		checkCallback(&p, *in.CallbackURL, s.cfg.PrivateCallbacks)
+		ask.CheckCallback(&p, *in.CallbackURL, s.cfg.PrivateCallbacks)
 	}
 	if in.Tags != nil {
-		r.Tags = store.JSON(append([]string{}, checkedTags(&p, *in.Tags)...))
+		r.Tags = store.JSON(append([]string{}, ask.CheckedTags(&p, *in.Tags)...))
 	}
 	if err := p.Take(s.newDefault(&r, l, in.DefaultResponse)); err != nil {
 		return r, err
@@ -135,10 +136,10 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 // newDefault checks a new default. A request that was to be cancelled by silence has its
 // default count from then on.
 func (s *Service) newDefault(r *request, l locked, raw json.RawMessage) error {
-	if absent(raw) {
+	if ask.Absent(raw) {
 		return nil
 	}
-	spec, err := s.spec(*r)
+	spec, err := r.Spec()
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (s *Service) newDefault(r *request, l locked, raw json.RawMessage) error {
 // CancelReview withdraws an open request. Who had claimed it, and who was told, hears so.
 func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.CancelReviewRequest) (schemas.ReviewCancelledAnswer, error) {
 	var p check.Problems
-	p.Text("reason", &in.Reason, 0, maxReason)
+	p.Text("reason", &in.Reason, 0, ask.MaxReason)
 	if err := p.Err(); err != nil {
 		return schemas.ReviewCancelledAnswer{}, err
 	}
@@ -166,10 +167,10 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	}
 	switch {
 	case !isAgent(l.caller) && !l.caller.Owner:
-		return schemas.ReviewCancelledAnswer{}, forbidden("Access denied to this request")
-	case status(l.request).Final():
-		return schemas.ReviewCancelledAnswer{}, against(l.Status, "Request cannot be cancelled in current state")
-	case isProof(l.request):
+		return schemas.ReviewCancelledAnswer{}, schemas.Forbidden("Access denied to this request")
+	case l.request.In().Final():
+		return schemas.ReviewCancelledAnswer{}, schemas.Against(l.Status, "Request cannot be cancelled in current state")
+	case l.request.IsProof():
 		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
 	}
 	r, err := s.life.Move(ctx, tx, l.request, move{Event: Cancel, By: l.caller.Actor(), With: Ended{in.Reason}, Edit: cancelled(l.caller.Actor(), in.Reason)})
@@ -177,7 +178,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 		return schemas.ReviewCancelledAnswer{}, err
 	}
 	out := schemas.ReviewCancelledAnswer{
-		RequestID: r.ID, Status: status(r), CancelledAt: store.Time(r.EndedAt), PreviousStatus: status(l.request), RefundInfo: refundOf(l.request),
+		RequestID: r.ID, Status: r.In(), CancelledAt: store.Time(r.EndedAt), PreviousStatus: l.request.In(), RefundInfo: refundOf(l.request),
 	}
 	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, nil
@@ -190,7 +191,7 @@ func cancelled(by change.Actor, reason string) func(*request) {
 }
 
 func refundOf(was request) schemas.RefundInfo {
-	if was.line.ClaimedBy != "" {
+	if was.Line.ClaimedBy != "" {
 		return schemas.RefundInfo{Reason: "A reviewer had claimed the request already"}
 	}
 	return schemas.RefundInfo{Refunded: true, Reason: "Nobody had claimed the request yet"}

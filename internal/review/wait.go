@@ -7,6 +7,8 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/event"
+	"humanops-mcp/internal/review/ask"
+	"humanops-mcp/internal/review/view"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -28,7 +30,7 @@ var patience = []struct {
 func (s *Service) AwaitReview(ctx context.Context, in schemas.WaitReviewRequest) error {
 	limit := time.Duration(in.TimeoutSeconds) * time.Second
 	if limit < 0 || limit > maxWait {
-		return schemas.Invalid("timeout", "must be between 0 and 300 seconds. Example: 25")
+		return schemas.Invalid("timeout", "must be between 0 and 300 ask.Seconds. Example: 25")
 	}
 	return s.Changes.Until(ctx, in.RequestID, limit, roundOver)
 }
@@ -45,7 +47,7 @@ func (s *Service) answerWait(ctx context.Context, id string) (out schemas.Review
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
 	defer cancel()
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		out.Request, err = s.viewOf(ctx, tx, id)
+		out.Request, err = s.ByID(ctx, tx, id)
 		return err
 	})
 	if out.Pending = err == nil && !out.Request.Status.Final(); out.Pending {
@@ -103,7 +105,7 @@ func (s *Service) GetReviewAudit(ctx context.Context, tx *store.Tx, in schemas.R
 	if in.Limit > 0 {
 		limit = min(int64(in.Limit), 200)
 	}
-	r, err := s.findVisible(ctx, tx, in.RequestID)
+	r, err := view.Visible(ctx, tx, in.RequestID, ask.Find)
 	if err != nil {
 		return schemas.ReviewAudit{}, err
 	}

@@ -1,20 +1,21 @@
-package review
+package view
 
 import (
 	"time"
 
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
-// endsAt is when the escalation ends an open request, nil when that is not before its own
+// EndsAt is when the escalation ends an open request, nil when that is not before its own
 // end. While somebody has claimed the request the escalation stands still and ends nothing.
-func (s *Service) endsAt(loop db.Loop, r request) *time.Time {
+func (s *Reader) EndsAt(loop db.Loop, r ask.Request) *time.Time {
 	ends := r.EscalationLast == oncall.LastDefault || r.EscalationLast == oncall.LastCancel
-	if !ends || r.EscalationAt == 0 || status(r) != schemas.ReviewPending {
+	if !ends || r.EscalationAt == 0 || r.In() != schemas.ReviewPending {
 		return nil
 	}
 	plan, ok := oncall.PlanFor(loops.Settings(loop).Escalation, r.Priority)
@@ -29,7 +30,7 @@ func (s *Service) endsAt(loop db.Loop, r request) *time.Time {
 
 // exhaustedAt is when what follows the last step comes: as long after that step as the step
 // came after the one before. The time to claim, when it is over, brings one step forward.
-func exhaustedAt(plan oncall.Plan, r request) int64 {
+func exhaustedAt(plan oncall.Plan, r ask.Request) int64 {
 	at, claimBy := r.EscalationAt, r.ClaimBy
 	_, after, more := plan.Step(int(r.EscalationStep))
 	for n := int(r.EscalationStep); more; {

@@ -1,4 +1,4 @@
-package review
+package view
 
 import (
 	"cmp"
@@ -30,11 +30,11 @@ const (
 // FindPrecedents searches what the people of the house decided for this agent before, the
 // most similar first. Without words everything that passes the filters is equally similar,
 // the newest first.
-func (s *Service) FindPrecedents(ctx context.Context, tx *store.Tx, in schemas.FindPrecedentsRequest) (schemas.PrecedentList, error) {
+func (s *Reader) FindPrecedents(ctx context.Context, tx *store.Tx, in schemas.FindPrecedentsRequest) (schemas.PrecedentList, error) {
 	c := account.From(ctx)
 	args := db.ListPrecedentsParams{AgentID: c.AgentID, Mode: c.Mode, Decision: in.Decision, RowLimit: searched}
 	if in.LoopID != "" {
-		loop, err := s.Loops.Find(ctx, tx, in.LoopID)
+		loop, err := s.loops.Find(ctx, tx, in.LoopID)
 		if err != nil {
 			return schemas.PrecedentList{}, err
 		}
@@ -81,7 +81,7 @@ func precedent(row db.ListPrecedentsRow) schemas.Precedent {
 	}
 	return schemas.Precedent{
 		RequestID: row.ID, LoopID: row.LoopID, RequestText: row.RequestText, Tool: toolAtEnd(row.ActionEnd), Decision: row.Decision,
-		ResponseValue: orNull(row.ResponseValue), Comment: row.Comment, WasEdited: row.ActionEdited || text.WasEdited,
+		ResponseValue: OrNull(row.ResponseValue), Comment: row.Comment, WasEdited: row.ActionEdited || text.WasEdited,
 		DecidedAt: store.Time(row.EndedAt),
 	}
 }

@@ -1,4 +1,4 @@
-package review
+package ask
 
 import (
 	"bytes"
@@ -19,31 +19,31 @@ import (
 // The bounds of a request, as the schema states them; they are checked again on the typed
 // value, because not every caller comes through a decoder.
 const (
-	maxTitle     = 200
-	maxQuestion  = 2000
-	maxContext   = 64 << 10
-	maxMediaURL  = 2000
-	maxTags      = 20
-	maxTag       = 50
-	maxReason    = 500
-	minTimeout   = 60
-	maxUrgent    = 24 * 60 * 60      // of time-sensitive requests, in seconds
-	maxDeferred  = 30 * 24 * 60 * 60 // of deferred ones, which is their default too
-	maxNames     = 50
-	maxSteps     = 10
-	maxShown     = 80 // of a name that came, in a message
-	maxThreshold = 50
+	MaxTitle    = 200
+	MaxQuestion = 2000
+	maxContext  = 64 << 10
+	maxMediaURL = 2000
+	maxTags     = 20
+	maxTag      = 50
+	MaxReason   = 500
+	minTimeout  = 60
+	maxUrgent   = 24 * 60 * 60      // of time-sensitive requests, in Seconds
+	maxDeferred = 30 * 24 * 60 * 60 // of Deferred ones, which is their default too
+	maxNames    = 50
 )
 
+// How a request is processed.
 const (
 	timeSensitive = "time-sensitive"
-	deferred      = "deferred"
+	Deferred      = "deferred"
 )
 
+// Critical is the priority that waits for nobody's working hours.
+const Critical = "critical"
+
 var (
-	byPriority = []string{critical, "high", "medium", "low"} // in the order of a queue
-	platforms  = []string{"api", "n8n", "zapier", "web_portal", "mobile", "webhook"}
-	types      = []string{"markdown", "image", "file", "video", "audio"}
+	platforms = []string{"api", "n8n", "zapier", "web_portal", "mobile", "webhook"}
+	types     = []string{"markdown", "image", "file", "video", "audio"}
 )
 
 // usualAnswers are what a request without a response type can be answered with.
@@ -54,23 +54,23 @@ func withDefaults(in *schemas.NewReview) {
 	for _, d := range []struct {
 		value    *string
 		fallback string
-	}{{&in.ProcessingType, deferred}, {&in.Type, "markdown"}, {&in.Priority, "medium"}, {&in.Platform, "api"}} {
-		orElse(d.value, d.fallback)
+	}{{&in.ProcessingType, Deferred}, {&in.Type, "markdown"}, {&in.Priority, "medium"}, {&in.Platform, "api"}} {
+		set(d.value, d.fallback)
 	}
-	if in.ProcessingType == deferred && in.TimeoutSeconds == 0 {
+	if in.ProcessingType == Deferred && in.TimeoutSeconds == 0 {
 		in.TimeoutSeconds = maxDeferred
 	}
 	if in.ResponseType == "" {
 		if in.ResponseType = "single_select"; in.Action != nil {
 			in.ResponseType = "boolean"
-		} else if absent(in.ResponseConfig) || string(bytes.TrimSpace(in.ResponseConfig)) == "{}" {
+		} else if Absent(in.ResponseConfig) || string(bytes.TrimSpace(in.ResponseConfig)) == "{}" {
 			in.ResponseConfig = json.RawMessage(usualAnswers)
 		}
 	}
-	if absent(in.ResponseConfig) {
+	if Absent(in.ResponseConfig) {
 		in.ResponseConfig = json.RawMessage("{}")
 	}
-	if absent(in.DefaultResponse) {
+	if Absent(in.DefaultResponse) {
 		in.DefaultResponse = nil
 	}
 	if in.OnTimeout == "" {
@@ -80,30 +80,37 @@ func withDefaults(in *schemas.NewReview) {
 	}
 }
 
-// absent tells what was not sent from what is false, 0 or empty.
-func absent(raw json.RawMessage) bool {
+// set fills what is empty.
+func set(value *string, fallback string) {
+	if *value == "" {
+		*value = fallback
+	}
+}
+
+// Absent tells what was not sent from what is false, 0 or empty.
+func Absent(raw json.RawMessage) bool {
 	trimmed := bytes.TrimSpace(raw)
 	return len(trimmed) == 0 || string(trimmed) == "null"
 }
 
-// checkNew trims a new request's texts and checks every bound that needs no database. The
+// CheckNew trims a new request's texts and checks every bound that needs no database. The
 // sentences are the contract's where it has one.
-func checkNew(in *schemas.NewReview, privateCallbacks bool) error {
+func CheckNew(in *schemas.NewReview, privateCallbacks bool) error {
 	withDefaults(in)
 	var p check.Problems
-	p.Line("title", &in.Title, 0, maxTitle)
-	checkQuestion(&p, &in.RequestText)
+	p.Line("title", &in.Title, 0, MaxTitle)
+	CheckQuestion(&p, &in.RequestText)
 	p.OneOf("type", in.Type, types)
-	p.OneOf("priority", in.Priority, []string{"low", "medium", "high", critical})
+	p.OneOf("priority", in.Priority, schemas.ReviewPriorities)
 	p.OneOf("platform", in.Platform, platforms)
 	p.OneOf("on_timeout", in.OnTimeout, []string{"default", "cancel"})
-	checkTimeout(&p, in.ProcessingType, in.TimeoutSeconds)
+	CheckTimeout(&p, in.ProcessingType, in.TimeoutSeconds)
 	checkMedia(&p, in)
-	checkContext(&p, in.Context)
+	CheckContext(&p, in.Context)
 	p.Line("platform_version", &in.PlatformVersion, 0, 50)
 	p.Line("agent_name", &in.AgentName, 0, 100)
-	in.Tags = checkedTags(&p, in.Tags)
-	checkCallback(&p, in.CallbackURL, privateCallbacks)
+	in.Tags = CheckedTags(&p, in.Tags)
+	CheckCallback(&p, in.CallbackURL, privateCallbacks)
 	checkSecret(&p, in.CallbackURL, in.CallbackSecret)
 	if in.OnTimeout == "default" && in.DefaultResponse == nil {
 		p.Add("default_response", `is needed with on_timeout "default": it counts when nobody decides in time. Send one, or on_timeout "cancel"`)
@@ -112,23 +119,25 @@ func checkNew(in *schemas.NewReview, privateCallbacks bool) error {
 	return p.Err()
 }
 
-func checkQuestion(p *check.Problems, text *string) {
+// CheckQuestion checks what is asked.
+func CheckQuestion(p *check.Problems, text *string) {
 	var own check.Problems
-	if own.Text("request_text", text, 1, maxQuestion); len(own) > 0 {
-		p.Add("request_text", "must be between 1 and %d characters", maxQuestion)
+	if own.Text("request_text", text, 1, MaxQuestion); len(own) > 0 {
+		p.Add("request_text", "must be between 1 and %d characters", MaxQuestion)
 	}
 }
 
-func checkTimeout(p *check.Problems, processing string, seconds int) {
+// CheckTimeout checks how long people have.
+func CheckTimeout(p *check.Problems, processing string, Seconds int) {
 	switch {
-	case processing != timeSensitive && processing != deferred:
+	case processing != timeSensitive && processing != Deferred:
 		p.Add("processing_type", "must be one of: time-sensitive, deferred")
-	case processing == timeSensitive && seconds == 0:
+	case processing == timeSensitive && Seconds == 0:
 		p.Add("timeout_seconds", "is required for time-sensitive requests")
-	case processing == timeSensitive && (seconds < minTimeout || seconds > maxUrgent):
-		p.Add("timeout_seconds", "must be between 60 and 86400 for time-sensitive requests; got %d", seconds)
-	case seconds < minTimeout || seconds > maxDeferred:
-		p.Add("timeout_seconds", "must be between 60 and 2592000 (30 days) for deferred requests; got %d", seconds)
+	case processing == timeSensitive && (Seconds < minTimeout || Seconds > maxUrgent):
+		p.Add("timeout_seconds", "must be between 60 and 86400 for time-sensitive requests; got %d", Seconds)
+	case Seconds < minTimeout || Seconds > maxDeferred:
+		p.Add("timeout_seconds", "must be between 60 and 2592000 (30 days) for Deferred requests; got %d", Seconds)
 	}
 }
 
@@ -139,7 +148,7 @@ func checkMedia(p *check.Problems, in *schemas.NewReview) {
 	for _, kind := range types[1:] {
 		address := addresses[kind]
 		if address != "" {
-			checkMediaAddress(p, kind+"_url", address)
+			CheckMediaAddress(p, kind+"_url", address)
 		} else if in.Type == kind {
 			p.Add(kind+"_url", "is required for %s requests", kind)
 		}
@@ -148,16 +157,18 @@ func checkMedia(p *check.Problems, in *schemas.NewReview) {
 	p.Line("file_name", &in.FileName, 0, 200)
 }
 
-func checkMediaAddress(p *check.Problems, field, address string) {
+// CheckMediaAddress checks the address of something to be looked at.
+func CheckMediaAddress(p *check.Problems, field, address string) {
 	u, err := url.Parse(address)
 	if err != nil || len(address) > maxMediaURL || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
 		p.Add(field, "must be an http or https address of at most %d characters without a user name; got %.80q. Example: https://example.com/photo.jpg", maxMediaURL, address)
 	}
 }
 
-func checkContext(p *check.Problems, raw json.RawMessage) {
+// CheckContext checks what the agent adds for people.
+func CheckContext(p *check.Problems, raw json.RawMessage) {
 	switch {
-	case absent(raw):
+	case Absent(raw):
 	case len(raw) > maxContext:
 		p.Add("context", "must be at most 64 KiB; got %d KiB. Put large content behind an address", len(raw)>>10)
 	case bytes.TrimSpace(raw)[0] != '{' || !json.Valid(raw):
@@ -165,7 +176,8 @@ func checkContext(p *check.Problems, raw json.RawMessage) {
 	}
 }
 
-func checkedTags(p *check.Problems, tags []string) []string {
+// CheckedTags are tags, each in one line.
+func CheckedTags(p *check.Problems, tags []string) []string {
 	if !p.Items("tags", len(tags), maxTags) {
 		return nil
 	}
@@ -176,7 +188,8 @@ func checkedTags(p *check.Problems, tags []string) []string {
 	return tags
 }
 
-func checkCallback(p *check.Problems, address string, private bool) {
+// CheckCallback checks the address that is told of the outcome; private ones are for one's own network.
+func CheckCallback(p *check.Problems, address string, private bool) {
 	if address == "" {
 		return
 	}
@@ -192,17 +205,21 @@ func checkSecret(p *check.Problems, address, secret string) {
 	p.Length("callback_secret", secret, webhook.MaxSecret)
 }
 
-func priorityRank(priority string) int64 { return int64(slices.Index(byPriority, priority)) }
-
-// mediaOf is what the request shows, as it is kept.
-func mediaOf(in *schemas.NewReview) media {
-	return media{ImageURL: in.ImageURL, FileURL: in.FileURL, FileType: in.FileType, FileName: in.FileName, VideoURL: in.VideoURL, AudioURL: in.AudioURL}
+// PriorityRank is where a priority stands in a queue: the most urgent at 0.
+func PriorityRank(priority string) int64 {
+	return int64(len(schemas.ReviewPriorities) - 1 - slices.Index(schemas.ReviewPriorities, priority))
 }
 
-func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+// MediaOf is what the request shows, as it is kept.
+func MediaOf(in *schemas.NewReview) Media {
+	return Media{ImageURL: in.ImageURL, FileURL: in.FileURL, FileType: in.FileType, FileName: in.FileName, VideoURL: in.VideoURL, AudioURL: in.AudioURL}
+}
 
-// contentHash is equal for the same question asked twice by one agent.
-func contentHash(mode, loopID string, in *schemas.NewReview, digest string) string {
+// Seconds is a duration.
+func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// ContentHash is equal for the same question asked twice by one agent.
+func ContentHash(mode, loopID string, in *schemas.NewReview, digest string) string {
 	asked := *in
 	asked.Action, asked.CallbackSecret, asked.AllowDuplicate, asked.Spelling = nil, "", false, ""
 	sum := sha256.Sum256([]byte(store.JSON([]any{mode, loopID, digest, asked})))

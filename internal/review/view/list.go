@@ -1,7 +1,8 @@
-package review
+package view
 
 import (
 	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 
 	"context"
 	"encoding/json"
@@ -40,13 +41,13 @@ type filter struct {
 
 // ListReviews lists an agent's own requests of its key's mode, or those that a person may
 // see: an owner all that are live.
-func (s *Service) ListReviews(ctx context.Context, tx *store.Tx, in schemas.ListReviewsRequest) (schemas.ReviewList, error) {
+func (s *Reader) ListReviews(ctx context.Context, tx *store.Tx, in schemas.ListReviewsRequest) (schemas.ReviewList, error) {
 	f, err := filterOf(in)
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
 	if in.LoopID != "" {
-		loop, err := s.Loops.Find(ctx, tx, in.LoopID)
+		loop, err := s.loops.Find(ctx, tx, in.LoopID)
 		if err != nil {
 			return schemas.ReviewList{}, err
 		}
@@ -56,8 +57,8 @@ func (s *Service) ListReviews(ctx context.Context, tx *store.Tx, in schemas.List
 }
 
 // ListLoopReviews lists the requests of one loop.
-func (s *Service) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.ListLoopReviewsRequest) (schemas.ReviewList, error) {
-	loop, err := s.Loops.Find(ctx, tx, in.LoopID)
+func (s *Reader) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.ListLoopReviewsRequest) (schemas.ReviewList, error) {
+	loop, err := s.loops.Find(ctx, tx, in.LoopID)
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
@@ -73,14 +74,14 @@ func (s *Service) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.
 	return out, err
 }
 
-func (s *Service) list(ctx context.Context, tx *store.Tx, f filter) (schemas.ReviewList, error) {
+func (s *Reader) list(ctx context.Context, tx *store.Tx, f filter) (schemas.ReviewList, error) {
 	c := account.From(ctx)
 	rows, total, err := f.find(ctx, tx, c)
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
 	out := f.page(rows, total)
-	list, err := withLines(ctx, tx, rows[:out.Count])
+	list, err := ask.WithLines(ctx, tx, rows[:out.Count])
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
@@ -95,8 +96,17 @@ func (s *Service) list(ctx context.Context, tx *store.Tx, f filter) (schemas.Rev
 	return out, nil
 }
 
+// Listed is a request as a list shows it, with its loop.
+func (s *Reader) Listed(ctx context.Context, tx *store.Tx, r ask.Request) (schemas.Review, db.Loop, error) {
+	around, err := s.around(ctx, tx, []ask.Request{r})
+	if err != nil {
+		return schemas.Review{}, db.Loop{}, err
+	}
+	return s.listed(r, around), around.loops[r.LoopID], nil
+}
+
 // listed is a request in a list: without what is large, and whole otherwise.
-func (s *Service) listed(r request, a around) schemas.Review {
+func (s *Reader) listed(r ask.Request, a around) schemas.Review {
 	if len(r.Context) > listedBytes {
 		r.Context = ""
 	}
@@ -196,11 +206,10 @@ func priorityFilter(words string) (string, error) {
 	if strings.TrimSpace(words) == "" {
 		return "", nil
 	}
-	known := map[string]bool{"low": true, "medium": true, "high": true, "critical": true}
 	var wanted []string
 	for word := range strings.SplitSeq(words, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
-		if !known[word] {
+		if !slices.Contains(schemas.ReviewPriorities, word) {
 			return "", schemas.Invalid("priority", "must be one of: low, medium, high, critical")
 		}
 		wanted = append(wanted, word)

@@ -1,8 +1,9 @@
-package review
+package view
 
 import (
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/ask"
 
 	"cmp"
 	"context"
@@ -36,13 +37,13 @@ type around struct {
 type mine struct {
 	member   map[string]bool           // of the loop
 	enrolled map[string]bool           // with a passkey, in the loop
-	asked    map[string][]askedPerson  // by request
+	asked    map[string][]ask.Asked    // by request
 	answered map[string]map[int64]bool // by request and step, in this round
 }
 
 // around reads what the views of some requests need: a fixed number of queries, however
 // many the requests are.
-func (s *Service) around(ctx context.Context, tx *store.Tx, rows []request) (around, error) {
+func (s *Reader) around(ctx context.Context, tx *store.Tx, rows []ask.Request) (around, error) {
 	a := around{caller: account.From(ctx)}
 	n := needsOf(rows)
 	for _, read := range []func(context.Context, *store.Tx, needs) error{a.readLoops, a.readRecipients, a.readAnswers, a.readKept, a.readMembership} {
@@ -72,16 +73,16 @@ type needs struct {
 	round                  map[string]int64
 }
 
-func needsOf(rows []request) needs {
+func needsOf(rows []ask.Request) needs {
 	n := needs{round: map[string]int64{}}
 	for _, r := range rows {
 		n.loops = append(n.loops, r.LoopID)
-		n.people = append(n.people, r.line.ClaimedBy, r.DecidedBy.String)
+		n.people = append(n.people, r.Line.ClaimedBy, r.DecidedBy.String)
 		n.round[r.ID] = r.Round
 		if r.Mode == account.Live {
 			n.asked = append(n.asked, r.ID)
 		}
-		if quorum.Several(modeOf(r)) {
+		if quorum.Several(r.Agreement()) {
 			n.several = append(n.several, r.ID)
 		}
 		if r.Status == string(schemas.ReviewCompleted) {
@@ -125,11 +126,11 @@ func (a *around) readRecipients(ctx context.Context, tx *store.Tx, n needs) erro
 	slices.SortStableFunc(rows, func(x, y db.ReviewRecipient) int {
 		return cmp.Or(cmp.Compare(x.CreatedAt, y.CreatedAt), cmp.Compare(x.Step, y.Step), cmp.Compare(people[x.PersonID].Name, people[y.PersonID].Name))
 	})
-	a.recipients, a.mine.asked = map[string][]schemas.Recipient{}, map[string][]askedPerson{}
+	a.recipients, a.mine.asked = map[string][]schemas.Recipient{}, map[string][]ask.Asked{}
 	for _, row := range rows {
 		a.recipients[row.ReviewID] = addRecipient(a.recipients[row.ReviewID], recipient(row, people[row.PersonID]))
 		if row.PersonID == a.caller.PersonID {
-			a.mine.asked[row.ReviewID] = append(a.mine.asked[row.ReviewID], askedPerson{ReviewRecipient: row})
+			a.mine.asked[row.ReviewID] = append(a.mine.asked[row.ReviewID], ask.Asked{ReviewRecipient: row})
 		}
 	}
 	return err
@@ -200,7 +201,7 @@ func (a *around) readMembership(ctx context.Context, tx *store.Tx, n needs) erro
 }
 
 // readEnrolled asks, for the loops that demand passkeys, whether the caller has one there.
-func (s *Service) readEnrolled(ctx context.Context, tx *store.Tx, a *around) (err error) {
+func (s *Reader) readEnrolled(ctx context.Context, tx *store.Tx, a *around) (err error) {
 	if a.caller.PersonID == "" {
 		return nil
 	}
@@ -209,7 +210,7 @@ func (s *Service) readEnrolled(ctx context.Context, tx *store.Tx, a *around) (er
 		if !loops.Settings(loop).Passkey {
 			continue
 		}
-		if a.mine.enrolled[id], err = s.Passkeys.HasEnrolled(ctx, tx, id, a.caller.PersonID); err != nil {
+		if a.mine.enrolled[id], err = s.passkeys.HasEnrolled(ctx, tx, id, a.caller.PersonID); err != nil {
 			return err
 		}
 	}
