@@ -67,6 +67,7 @@ type kind interface {
 	owns(id string) bool
 	ring(ctx context.Context, tx *store.Tx, id string) error
 	extend(ctx context.Context, tx *store.Tx, id string, by int64) error
+	check(ctx context.Context, tx *store.Tx, l Line) error
 	view() View
 }
 
@@ -109,11 +110,13 @@ type Kind[R any, S, E ~string, F any] struct {
 	Lapse  E                                                                   // what happens when a claim ends by itself
 
 	Word   func(S) string                                               // a state's word in sentences; itself when nil
+	Check  func(ctx context.Context, tx *store.Tx, r R) error           // what else has to be so; a conflict's sentence says what is not
 	Ending func(ctx context.Context, tx *store.Tx, r R) (string, error) // how it ended, for those who come too late; "" while it has not
 	View   View                                                         // how callers see it
 }
 
-// View is how callers see the subjects of a kind. Who calls is in the context.
+// View is how callers see the subjects of a kind. Who calls is in the context. None of it
+// has a default.
 type View struct {
 	// Admit refuses a caller who is not let near this kind at all; id is for the sentence.
 	Admit func(ctx context.Context, id string) error
@@ -123,6 +126,10 @@ type View struct {
 	Missing func(id string) error
 	// Show adds the subject to an answer, as the caller may see it.
 	Show func(ctx context.Context, tx *store.Tx, id string, out *schemas.WaitResponse) error
+}
+
+func (v View) complete() bool {
+	return v.Admit != nil && v.Visible != nil && v.Missing != nil && v.Show != nil
 }
 
 // Happened is a move that was made, as followers hear of it.
@@ -144,10 +151,10 @@ type Life[R any, S, E ~string, F any] struct {
 	followers []Follower[R, E]
 }
 
-// Register adds a kind. Two kinds of one name, and one without a name, a life or a line,
+// Register adds a kind. Two kinds of one name, and one that leaves out what has no default,
 // are mistakes of the program: it panics.
 func Register[R any, S, E ~string, F any](c *Changes, k Kind[R, S, E, F]) *Life[R, S, E, F] {
-	if k.Name == "" || k.Life == nil || k.Line == nil || k.Find == nil || k.Owns == nil || c.named(k.Name) != nil {
+	if k.Name == "" || k.Life == nil || k.Line == nil || k.Find == nil || k.Owns == nil || !k.View.complete() || c.named(k.Name) != nil {
 		panic("change: the kind " + k.Name + " is incomplete, or registered twice")
 	}
 	l := &Life[R, S, E, F]{changes: c, kind: k}

@@ -121,14 +121,15 @@ func (l *Life[R, S, E, F]) nextClock(ctx context.Context, tx *store.Tx, r R) (ne
 }
 
 // Next is the first of some clocks, of the claim's end, and of the warnings that were not
-// given yet: a warning has its clock's name, its own time and the event warn.
+// given yet: a warning has its clock's name, its own time and the event warn; there is none
+// where that is empty.
 func Next[E ~string](l Line, clocks []Clock[E], lapse, warn E) (next Clock[E]) {
 	clocks = append(slices.Clone(clocks), Clock[E]{Name: "lease", At: l.LeaseUntil, Event: lapse})
 	for _, c := range clocks {
 		next = sooner(next, c)
 	}
 	for _, c := range clocks {
-		if c.At > 0 && c.Warn > 0 && !strings.Contains(l.Warned, mark(c.Name)) {
+		if warn != "" && c.At > 0 && c.Warn > 0 && !strings.Contains(l.Warned, mark(c.Name)) {
 			c.At, c.Event = c.At-min(c.Warn.Microseconds(), (c.At-c.Since)/2), warn
 			next = sooner(next, c)
 		}

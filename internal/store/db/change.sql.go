@@ -496,3 +496,56 @@ func (q *Queries) SetClock(ctx context.Context, arg SetClockParams) (int64, erro
 	}
 	return result.RowsAffected()
 }
+
+const subjectsAfter = `-- name: SubjectsAfter :many
+SELECT id, kind, agent_id, mode, state, finished, needs, version, seen, claimed_by, claimed_at, lease_until, clock_at, warned, entries, head, created_at, updated_at, ended_at FROM subjects WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)
+`
+
+type SubjectsAfterParams struct {
+	After    string
+	RowLimit int64
+}
+
+// All of them, in the order of their ids.
+func (q *Queries) SubjectsAfter(ctx context.Context, arg SubjectsAfterParams) ([]Subject, error) {
+	rows, err := q.db.QueryContext(ctx, subjectsAfter, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Subject{}
+	for rows.Next() {
+		var i Subject
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.AgentID,
+			&i.Mode,
+			&i.State,
+			&i.Finished,
+			&i.Needs,
+			&i.Version,
+			&i.Seen,
+			&i.ClaimedBy,
+			&i.ClaimedAt,
+			&i.LeaseUntil,
+			&i.ClockAt,
+			&i.Warned,
+			&i.Entries,
+			&i.Head,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -45,6 +45,10 @@ ORDER BY clock_at, id LIMIT CAST(@row_limit AS BIGINT);
 -- Those that have a clock, in the order of their ids.
 SELECT id, kind FROM subjects WHERE clock_at > 0 AND id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
 
+-- name: SubjectsAfter :many
+-- All of them, in the order of their ids.
+SELECT * FROM subjects WHERE id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
+
 -- name: SeeSubject :exec
 UPDATE subjects SET seen = @seen
 WHERE id = @id AND kind = @kind AND agent_id = @agent_id AND mode = @mode AND seen < @seen AND version >= @seen;
