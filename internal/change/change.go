@@ -6,6 +6,7 @@ package change
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 
@@ -214,6 +215,20 @@ func Lines(ctx context.Context, tx *store.Tx, ids []string) (map[string]Line, er
 		lines[row.ID] = row
 	}
 	return lines, err
+}
+
+// EnteredBy is the id of the event that brought a subject into the state that it is in; ""
+// where that was long ago, or before events had one id.
+func EnteredBy(ctx context.Context, tx *store.Tx, l Line) (eventID string, err error) {
+	const looked = 50
+	entries, err := event.Latest(ctx, tx, l.ID, looked)
+	for _, e := range entries {
+		var moved movedTo
+		if json.Unmarshal(e.Data, &moved) == nil && moved.To == l.State && moved.From != l.State {
+			return e.EventID, nil
+		}
+	}
+	return "", err
 }
 
 // Count counts the subjects of a kind by their states.
