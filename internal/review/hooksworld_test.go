@@ -66,7 +66,7 @@ func newOutpost(t testing.TB, s *store.Store, clk *clock.Fake, cfg Config, chann
 	o.circle = loops.NewService(loops.Deps{Accounts: accounts, Passkeys: passkeys}, loops.Config{PublicURL: cfg.PublicURL, Mail: cfg.Mail, Chat: cfg.Chat})
 	o.hooks = webhook.New(webhook.Config{
 		Store: s, Sealer: sealer, Clock: clk, AllowPrivate: cfg.PrivateCallbacks,
-		Loop: o.circle.ID,
+		Loop: o.ID,
 	}, log)
 	o.Service = NewService(Deps{
 		Store: s, Accounts: accounts, Changes: changes, Webhooks: o.hooks, Loops: o.circle, Clock: clk, Logger: log, Sealer: sealer,

@@ -55,8 +55,6 @@ type DecideTask func(ctx context.Context, tx *store.Tx, in TaskDecision) error
 // OnTaskDecision says who moves tasks on. It is set once, before anything is decided.
 func (s *Service) OnTaskDecision(f DecideTask) { s.onDecided = f }
 
-func isProof(r request) bool { return r.TaskID.Valid }
-
 // OpenForTask asks the people of the proof loop about a submission. A review of the same
 // task that is still open ends first. The caller has the task's lock.
 func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) error {
