@@ -1,9 +1,6 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/upload"
-
 	"bytes"
 	"context"
 	"io"
@@ -21,6 +18,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
@@ -28,6 +26,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
