@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 // AskArgs is flat, because models fill in flat arguments best.
@@ -102,9 +104,9 @@ type asking struct {
 
 func (a *asking) title() string {
 	if a.in.Question != "" {
-		return name(a.in.Question)
+		return untrusted.Name(a.in.Question)
 	}
-	return name(a.in.Content)
+	return untrusted.Name(a.in.Content)
 }
 
 // create asks, or opens the next round of what it revises.
@@ -184,22 +186,22 @@ func (a *asking) look(ctx context.Context, created schemas.ReviewCreated, repeat
 
 func asked(created schemas.ReviewCreated, now *schemas.Review, extended bool) Asked {
 	out := Asked{
-		RequestID: created.RequestID, State: waiting, Status: string(created.Status), ReviewURL: created.ReviewURL, Duplicate: created.Duplicate,
+		RequestID: created.RequestID, State: brief.Waiting, Status: string(created.Status), ReviewURL: created.ReviewURL, Duplicate: created.Duplicate,
 		TestMode: mode(created.Sandboxed),
 	}
 	for _, who := range created.Told {
-		out.Told = append(out.Told, name(who))
+		out.Told = append(out.Told, untrusted.Name(who))
 	}
 	if now != nil {
-		b := reviewBrief(*now, extended)
+		b := brief.Review(*now, extended)
 		out.State, out.Status, out.Decision = b.State, b.Status, b.Decision
 		out.UntrustedAnswer, out.UntrustedComment, out.Next = b.UntrustedAnswer, b.UntrustedComment, b.Next
 	}
-	if out.State != waiting {
+	if out.State != brief.Waiting {
 		return out
 	}
 	out.PollAfterSeconds = 60
-	out.Next = nothingApproved + ": do not act before check_status says APPROVED or, where you asked for something else, ANSWERED. Tell the user, end your turn, and call check_status in about a minute or when the user asks."
+	out.Next = brief.NothingApproved + ": do not act before check_status says APPROVED or, where you asked for something else, ANSWERED. Tell the user, end your turn, and call check_status in about a minute or when the user asks."
 	switch {
 	case out.Sandbox:
 		out.PollAfterSeconds = 5
@@ -218,20 +220,20 @@ func askedText(created schemas.ReviewCreated, out Asked, now *schemas.Review, ti
 		verb = "The same was asked before, so nobody was asked again (another idempotency_key asks anew)"
 	}
 	fmt.Fprintf(&b, "%s: %s %q is %s.\n", verb, out.RequestID, title, out.Status)
-	if out.State != waiting {
-		b.WriteString(Brief{UntrustedComment: out.UntrustedComment, UntrustedAnswer: out.UntrustedAnswer, Decision: out.Decision}.words())
+	if out.State != brief.Waiting {
+		b.WriteString(brief.Item{UntrustedComment: out.UntrustedComment, UntrustedAnswer: out.UntrustedAnswer, Decision: out.Decision}.Words())
 		return b.String() + out.Next
 	}
 	switch {
 	case now != nil && now.Status == schemas.ReviewClaimed:
-		b.WriteString(person(now.ClaimedByName) + " is looking at it.\n")
+		b.WriteString(untrusted.Person(now.ClaimedByName) + " is looking at it.\n")
 	case len(out.Told) > 0:
 		fmt.Fprintf(&b, "Being asked: %s.\n", strings.Join(out.Told, ", "))
 	case created.BroadcastedTo > 0:
-		fmt.Fprintf(&b, "%s are asked.\n", people(created.BroadcastedTo))
+		fmt.Fprintf(&b, "%s are asked.\n", brief.People(created.BroadcastedTo))
 	}
 	if created.EndsAt != nil {
-		fmt.Fprintf(&b, "They have until %s: the loop's escalation ends it then.\n", moment(*created.EndsAt))
+		fmt.Fprintf(&b, "They have until %s: the loop's escalation ends it then.\n", brief.Moment(*created.EndsAt))
 	}
 	if out.ReviewURL != "" {
 		b.WriteString("They decide at " + out.ReviewURL + " (after signing in).\n")

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 const (
@@ -147,7 +148,7 @@ func (k answers) rejection() json.RawMessage {
 	if k.name == "boolean" {
 		return json.RawMessage("false")
 	}
-	i := slices.IndexFunc(k.options, func(option string) bool { return meaning(quoted(option)) == schemas.Rejected })
+	i := slices.IndexFunc(k.options, func(option string) bool { return brief.Meaning(quoted(option)) == schemas.Rejected })
 	if i < 0 || k.name != "single_select" {
 		return nil
 	}

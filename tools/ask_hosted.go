@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/untrusted"
 )
 
 // findLoop names a loop by its id, its slug or its name.
@@ -21,16 +22,16 @@ func (a *asking) findLoop(ctx context.Context, wanted string) (string, error) {
 	}
 	known, names := make([]string, 0, len(list.Loops)), map[string]int{}
 	for _, l := range list.Loops {
-		names[strings.ToLower(name(l.Name))]++
+		names[strings.ToLower(untrusted.Name(l.Name))]++
 	}
 	for _, l := range list.Loops {
-		alone := names[strings.ToLower(name(l.Name))] == 1
+		alone := names[strings.ToLower(untrusted.Name(l.Name))] == 1
 		if wanted != "" && (alone && strings.EqualFold(l.Name, wanted) || l.Slug == wanted || strings.EqualFold(l.ID, wanted)) {
 			return l.ID, nil
 		}
-		one := name(l.Name)
+		one := untrusted.Name(l.Name)
 		if names[strings.ToLower(one)] > 1 {
-			one += " (" + name(cmp.Or(l.Slug, l.ID)) + ")"
+			one += " (" + untrusted.Name(cmp.Or(l.Slug, l.ID)) + ")"
 		}
 		known = append(known, one)
 	}

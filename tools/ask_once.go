@@ -12,6 +12,7 @@ import (
 	"humanops-mcp/client"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 const (
@@ -96,7 +97,7 @@ func (a *asking) stale(ctx context.Context, created schemas.ReviewCreated) bool 
 		return false
 	}
 	out, err := a.service.GetReview(ctx, schemas.ReviewRequest{RequestID: created.RequestID})
-	return err == nil && reviewState(out.Request) == failed
+	return err == nil && brief.ReviewState(out.Request) == brief.Failed
 }
 
 // identity is the same for the same call, however long it waits.

@@ -7,6 +7,7 @@ import (
 
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/untrusted"
 )
 
 // The tools of the hosted service's own MCP server, under their names and with their
@@ -162,14 +163,14 @@ func listRequests(ctx context.Context, r *reviewer, in ListRequestsArgs) (any, s
 		Status: in.Status, Priority: in.Priority, LoopID: in.LoopID, Limit: in.Limit, Offset: in.Offset, Sort: in.Sort,
 	})
 	for i := range out.Requests {
-		cleanReview(&out.Requests[i])
+		untrusted.Review(&out.Requests[i])
 	}
 	return out, out.Sandboxed, err
 }
 
 func getRequest(ctx context.Context, r *reviewer, in RequestArgs) (any, schemas.Sandboxed, error) {
 	out, err := r.GetReview(ctx, schemas.ReviewRequest{RequestID: in.RequestID})
-	cleanReview(&out.Request)
+	untrusted.Review(&out.Request)
 	return out, out.Sandboxed, err
 }
 
@@ -182,7 +183,7 @@ func updateRequest(ctx context.Context, r *reviewer, in UpdateRequestArgs) (any,
 		RequestID: in.RequestID, Priority: u.Priority, RequestText: u.RequestText, Context: u.Context, DefaultResponse: u.DefaultResponse,
 		TimeoutSeconds: u.TimeoutSeconds, CallbackURL: u.CallbackURL, Tags: u.Tags,
 	})
-	cleanReview(&out.Request)
+	untrusted.Review(&out.Request)
 	return out, out.Sandboxed, err
 }
 
@@ -194,24 +195,4 @@ func cancelRequest(ctx context.Context, r *reviewer, in CancelRequestArgs) (any,
 func addRequestFeedback(ctx context.Context, r *reviewer, in FeedbackArgs) (any, schemas.Sandboxed, error) {
 	out, err := r.AddFeedback(ctx, schemas.AddFeedbackRequest{RequestID: in.RequestID, Feedback: in.Feedback})
 	return out, out.Sandboxed, err
-}
-
-// cleanReview cleans every text of a review that people wrote. An edited action stays as
-// it is: what is done has to be exactly that.
-func cleanReview(r *schemas.Review) {
-	r.ResponseData, r.ResponseValue, r.EffectiveResponse = cleanJSON(r.ResponseData), cleanJSON(r.ResponseValue), cleanJSON(r.EffectiveResponse)
-	r.Comment, r.CancelReason, r.ClaimedByName = untrusted(r.Comment, maxComment), untrusted(r.CancelReason, maxText), name(r.ClaimedByName)
-	if r.ResponseByUser != nil {
-		r.ResponseByUser.Name = name(r.ResponseByUser.Name)
-	}
-	for i := range r.Answers {
-		r.Answers[i].Comment, r.Answers[i].ResponseData = untrusted(r.Answers[i].Comment, maxComment), cleanJSON(r.Answers[i].ResponseData)
-		r.Answers[i].User.Name = name(r.Answers[i].User.Name)
-	}
-	for i := range r.Rounds {
-		r.Rounds[i].Comment, r.Rounds[i].ResponseData = untrusted(r.Rounds[i].Comment, maxComment), cleanJSON(r.Rounds[i].ResponseData)
-	}
-	for i := range r.BroadcastedTo {
-		r.BroadcastedTo[i].Name = name(r.BroadcastedTo[i].Name)
-	}
 }

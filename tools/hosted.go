@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 const (
@@ -38,7 +40,7 @@ func hostedResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[Tas
 	if json.Unmarshal(raw, &document) == nil {
 		found.walk("", document, 0)
 	}
-	b := brief(t, false)
+	b := brief.Task(t, false)
 	r.data = TaskResult{TaskID: t.TaskID, State: b.State, Status: t.Status, Links: found.links, Verdict: found.verdict, EscrowUSD: &t.EscrowUSD, Next: b.Next, TestMode: mode(t.Sandboxed)}
 	if schemas.TaskStatus(t.Status) == schemas.Paid {
 		r.data.Next = "Done and paid. Give the user the links."
@@ -92,25 +94,25 @@ func (h *hostedProof) judge(v any) {
 	}
 	out := &Verdict{}
 	out.Decision, _ = members["decision"].(string)
-	out.Decision = name(out.Decision)
+	out.Decision = untrusted.Name(out.Decision)
 	if confidence, ok := members["confidence"].(float64); ok && confidence >= 0 && confidence <= 100 {
 		out.Confidence = int(confidence)
 	}
 	reasons, _ := members["reasons"].([]any)
 	for _, reason := range reasons[:min(len(reasons), maxLinks)] {
 		if text, ok := reason.(string); ok {
-			out.Reasons = append(out.Reasons, untrusted(text, maxReason))
+			out.Reasons = append(out.Reasons, untrusted.Text(text, untrusted.MaxReason))
 		}
 	}
 	h.verdict = out
 }
 
-func hostedText(b Brief, r TaskResult) string {
+func hostedText(b brief.Item, r TaskResult) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %q is %s.\n", r.TaskID, b.Title, r.Status)
 	if r.Verdict != nil {
 		fmt.Fprintf(&s, "Automatic check: %s, confidence %d of 100.\n", r.Verdict.Decision, r.Verdict.Confidence)
-		s.WriteString(quote("Its reasons, drawn from the proof", strings.Join(r.Verdict.Reasons, "\n")))
+		s.WriteString(untrusted.Quote("Its reasons, drawn from the proof", strings.Join(r.Verdict.Reasons, "\n")))
 	}
 	for _, link := range r.Links {
 		s.WriteString("Proof: " + link + "\n")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 // ListTasksArgs filters the list.
@@ -127,9 +128,9 @@ func (l *listing) addTasks(ctx context.Context, status, cursor string) error {
 		return err
 	}
 	for _, t := range page.Data {
-		b := brief(t, extended)
+		b := brief.Task(t, extended)
 		l.out.Items = append(l.out.Items, TaskRow{
-			TaskID: b.TaskID, State: b.State, Status: b.Status, Title: b.Title, RewardUSD: b.RewardUSD, CreatedAt: moment(t.CreatedAt), created: t.CreatedAt,
+			TaskID: b.TaskID, State: b.State, Status: b.Status, Title: b.Title, RewardUSD: b.RewardUSD, CreatedAt: brief.Moment(t.CreatedAt), created: t.CreatedAt,
 		})
 	}
 	l.next[0] = page.Pagination.NextCursor
@@ -161,9 +162,9 @@ func (l *listing) addReviews(ctx context.Context, status, cursor string) error {
 	}
 	for _, one := range list.Requests {
 		if keep(one.Status) {
-			b := reviewBrief(one, service.extended)
+			b := brief.Review(one, service.extended)
 			l.out.Items = append(l.out.Items, TaskRow{
-				RequestID: b.RequestID, State: b.State, Status: b.Status, Title: b.Title, CreatedAt: moment(one.CreatedAt), created: one.CreatedAt,
+				RequestID: b.RequestID, State: b.State, Status: b.Status, Title: b.Title, CreatedAt: brief.Moment(one.CreatedAt), created: one.CreatedAt,
 			})
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 // CancelTaskArgs names the task or the review.
@@ -46,7 +48,7 @@ func cancelTask(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancelle
 		return reply[Cancelled]{}, err
 	}
 	return reply[Cancelled]{
-		data: Cancelled{out.TaskID, failed, out.Status, &out.RefundedUSD, mode(out.Sandboxed)},
+		data: Cancelled{out.TaskID, brief.Failed, out.Status, &out.RefundedUSD, mode(out.Sandboxed)},
 		text: fmt.Sprintf("%s is %s and %s came back. Nothing more to do.", out.TaskID, out.Status, out.RefundedUSD.Dollars()),
 	}, nil
 }
@@ -61,7 +63,7 @@ func cancelReview(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancel
 		return reply[Cancelled]{}, err
 	}
 	return reply[Cancelled]{
-		data: Cancelled{TaskID: in.TaskID, State: failed, Status: string(schemas.ReviewCancelled), TestMode: mode(out.Sandboxed)},
+		data: Cancelled{TaskID: in.TaskID, State: brief.Failed, Status: string(schemas.ReviewCancelled), TestMode: mode(out.Sandboxed)},
 		text: in.TaskID + " is cancelled: nobody is asked any more, and nothing is approved.",
 	}, nil
 }
@@ -156,11 +158,11 @@ func getBalance(ctx context.Context, c *call, _ schemas.Empty) (reply[BalanceRep
 
 func (r *BalanceReport) extend(b schemas.Balance) {
 	if b.Limits.DailyCap > 0 { // no limit binds test tasks
-		r.DailyLeft, r.MaxReward, r.ResetsAt = &b.Limits.DailyLeft, &b.Limits.MaxReward, moment(b.Limits.ResetsAt)
+		r.DailyLeft, r.MaxReward, r.ResetsAt = &b.Limits.DailyLeft, &b.Limits.MaxReward, brief.Moment(b.Limits.ResetsAt)
 	}
 	r.PeopleInReach = &b.PeopleInReach
 	for _, p := range b.People {
-		r.People = append(r.People, PersonBrief{p.OperatorID, name(p.Name)})
+		r.People = append(r.People, PersonBrief{p.OperatorID, untrusted.Name(p.Name)})
 	}
 }
 
@@ -172,7 +174,7 @@ func balanceText(b schemas.Balance) string {
 	if b.PeopleInReach == 0 && !b.Sandbox {
 		return text + " Nobody can be reached: a task would wait until the user runs: humanops-mcp people add me"
 	}
-	return text + " " + people(b.PeopleInReach) + " could act now."
+	return text + " " + brief.People(b.PeopleInReach) + " could act now."
 }
 
 // Registered is the new agent and its key.

@@ -7,6 +7,8 @@ import (
 
 	"humanops-mcp/client"
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 // PostTaskArgs is flat, because models fill in flat arguments best.
@@ -113,11 +115,11 @@ func documented(ctx context.Context, c *call, body *schemas.PostTaskRequest) err
 
 func posted(t schemas.PostTaskResponse, extended bool) PostedTask {
 	out := PostedTask{
-		TaskID: t.TaskID, Status: t.Status, RewardUSD: t.RewardUSD, Deadline: moment(t.Deadline),
+		TaskID: t.TaskID, Status: t.Status, RewardUSD: t.RewardUSD, Deadline: brief.Moment(t.Deadline),
 		Duplicate: t.Duplicate, PollAfterSeconds: 120, TestMode: mode(t.Sandboxed),
 	}
 	for _, person := range t.Notified {
-		out.Notified = append(out.Notified, name(person))
+		out.Notified = append(out.Notified, untrusted.Name(person))
 	}
 	out.Next = "People need time. Tell the user, end your turn, and call check_status in about 2 minutes or when the user asks."
 	switch {
@@ -143,7 +145,7 @@ func postedText(t schemas.PostTaskResponse, p PostedTask) string {
 		held = t.EscrowUSD
 		verb = "The same task was posted within the last 10 minutes, so nothing new was made (allow_duplicate posts it again)"
 	}
-	fmt.Fprintf(&b, "%s: %s %q is %s, %s in escrow", verb, p.TaskID, name(t.Title), p.Status, held.Dollars())
+	fmt.Fprintf(&b, "%s: %s %q is %s, %s in escrow", verb, p.TaskID, untrusted.Name(t.Title), p.Status, held.Dollars())
 	if p.Deadline != "" {
 		b.WriteString(", due " + p.Deadline)
 	}
@@ -152,7 +154,7 @@ func postedText(t schemas.PostTaskResponse, p PostedTask) string {
 	case len(p.Notified) > 0:
 		fmt.Fprintf(&b, "Being told: %s.\n", strings.Join(p.Notified, ", "))
 	case p.PeopleInReach != nil && *p.PeopleInReach > 0 && p.Status == string(schemas.Posted):
-		fmt.Fprintf(&b, "%s could take it; they see it on their page.\n", people(*p.PeopleInReach))
+		fmt.Fprintf(&b, "%s could take it; they see it on their page.\n", brief.People(*p.PeopleInReach))
 	}
 	if t.Hint != "" && !p.Duplicate {
 		b.WriteString(t.Hint + "\n")

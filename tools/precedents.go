@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 // PrecedentArgs say what is alike.
@@ -51,12 +53,12 @@ func findPrecedents(ctx context.Context, c *call, in PrecedentArgs) (reply[Prece
 	var text strings.Builder
 	for _, p := range out.Precedents {
 		item := Precedent{
-			RequestID: p.RequestID, Question: name(p.RequestText), Decision: p.Decision, UntrustedAnswer: cleanJSON(p.ResponseValue),
-			UntrustedComment: untrusted(p.Comment, maxText), DecidedAt: moment(p.DecidedAt), Similarity: p.Similarity,
+			RequestID: p.RequestID, Question: untrusted.Name(p.RequestText), Decision: p.Decision, UntrustedAnswer: untrusted.JSON(p.ResponseValue),
+			UntrustedComment: untrusted.Text(p.Comment, untrusted.MaxText), DecidedAt: brief.Moment(p.DecidedAt), Similarity: p.Similarity,
 		}
 		r.data.Items = append(r.data.Items, item)
 		fmt.Fprintf(&text, "- %s %q: %s, %s%s.\n", item.RequestID, item.Question, item.Decision, alike(in.Query, p.Similarity), item.DecidedAt)
-		text.WriteString(quote("Comment", item.UntrustedComment))
+		text.WriteString(untrusted.Quote("Comment", item.UntrustedComment))
 	}
 	if len(out.Precedents) == 0 {
 		text.WriteString("Nothing alike was decided. ")

@@ -11,6 +11,8 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 const (
@@ -19,7 +21,6 @@ const (
 	maxImages = 740_000
 	// thumbRoom is kept free for each picture still to come.
 	thumbRoom = 25_000
-	maxReason = 500
 )
 
 // GetTaskResultArgs names a task and perhaps an earlier submission.
@@ -94,7 +95,7 @@ func getTaskResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[Ta
 	if err != nil {
 		return r, err
 	}
-	b := brief(t, true)
+	b := brief.Task(t, true)
 	r.data = TaskResult{TaskID: t.TaskID, State: b.State, Status: t.Status, ChangesLeft: t.ChangesLeft, EscrowUSD: &t.EscrowUSD, TestMode: mode(t.Sandboxed)}
 	if proof == nil {
 		r.data.Next = "Nothing has been handed in. " + b.Next
@@ -124,7 +125,7 @@ func submission(t schemas.TaskView, wanted int) (*schemas.Proof, error) {
 }
 
 func (r *TaskResult) describe(p schemas.Proof) {
-	r.Submission, r.UntrustedNote = p.Submission, untrusted(p.Note, maxNote)
+	r.Submission, r.UntrustedNote = p.Submission, untrusted.Text(p.Note, untrusted.MaxNote)
 	if p.Place != nil {
 		r.ClaimedPlace = &Place{p.Place.Lat, p.Place.Lng, p.Place.AccuracyM}
 	}
@@ -132,17 +133,17 @@ func (r *TaskResult) describe(p schemas.Proof) {
 		r.Verdict = verdict(*p.Verdict)
 	}
 	if d := p.Decision; d != nil {
-		r.Decision = fmt.Sprintf("%s by %s (%s)", d.Decision, name(d.DecidedBy), d.DecidedVia)
+		r.Decision = fmt.Sprintf("%s by %s (%s)", d.Decision, untrusted.Name(d.DecidedBy), d.DecidedVia)
 	}
 }
 
 func verdict(v schemas.Verdict) *Verdict {
 	out := &Verdict{Decision: v.Decision, Confidence: v.Confidence, Method: v.Method}
 	for _, f := range v.Findings {
-		out.Reasons = append(out.Reasons, untrusted(fmt.Sprintf("%d/100 %s: %s", f.Score, f.Requirement, f.Reason), maxReason))
+		out.Reasons = append(out.Reasons, untrusted.Text(fmt.Sprintf("%d/100 %s: %s", f.Score, f.Requirement, f.Reason), untrusted.MaxReason))
 	}
 	for _, reason := range v.OtherReasons() {
-		out.Reasons = append(out.Reasons, untrusted(reason, maxReason))
+		out.Reasons = append(out.Reasons, untrusted.Text(reason, untrusted.MaxReason))
 	}
 	return out
 }
@@ -154,7 +155,7 @@ func (r *TaskResult) show(ctx context.Context, c *call, files []schemas.ProofFil
 	for i, f := range files {
 		photo := Photo{N: f.N, Shown: "none", URL: f.URL, ThumbURL: f.ThumbURL}
 		if f.TakenAt != nil {
-			photo.ClaimedTaken = moment(*f.TakenAt)
+			photo.ClaimedTaken = brief.Moment(*f.TakenAt)
 		}
 		reserved := min((len(files)-i-1)*thumbRoom, room)
 		for _, size := range []string{"large", "thumb"} {
@@ -199,7 +200,7 @@ func fetch(ctx context.Context, c *call, in schemas.GetProofRequest, limit int) 
 	return data, mime
 }
 
-func decideNext(b Brief, p schemas.Proof) string {
+func decideNext(b brief.Item, p schemas.Proof) string {
 	pending := slices.ContainsFunc(p.Files, func(f schemas.ProofFile) bool { return !f.Ready })
 	if pending {
 		return "Some photos are still being prepared: call get_task_result again in about 5 seconds before you decide."
@@ -213,13 +214,13 @@ func decideNext(b Brief, p schemas.Proof) string {
 	return b.Next
 }
 
-func (r TaskResult) text(b Brief) string {
+func (r TaskResult) text(b brief.Item) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%s %q is %s. Submission %d by %s, %s.\n", r.TaskID, b.Title, r.Status, r.Submission, b.who(), photos(len(r.Photos)))
-	s.WriteString(quote("Note", r.UntrustedNote))
+	fmt.Fprintf(&s, "%s %q is %s. Submission %d by %s, %s.\n", r.TaskID, b.Title, r.Status, r.Submission, b.Who(), photos(len(r.Photos)))
+	s.WriteString(untrusted.Quote("Note", r.UntrustedNote))
 	if r.Verdict != nil {
 		fmt.Fprintf(&s, "Automatic check (%s): %s, confidence %d of 100.\n", r.Verdict.Method, r.Verdict.Decision, r.Verdict.Confidence)
-		s.WriteString(quote("Its reasons, drawn from the proof", strings.Join(r.Verdict.Reasons, "\n")))
+		s.WriteString(untrusted.Quote("Its reasons, drawn from the proof", strings.Join(r.Verdict.Reasons, "\n")))
 	}
 	if r.Decision != "" {
 		s.WriteString("Decided: " + r.Decision + "\n")

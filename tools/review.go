@@ -8,6 +8,7 @@ import (
 
 	"humanops-mcp/client"
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 // ReviewProofArgs decides one submission.
@@ -48,7 +49,7 @@ func decided(decision string, t schemas.TaskView) string {
 	case "approve":
 		return fmt.Sprintf("%s goes to the person. Tell the user what the photos show.", t.RewardUSD.Dollars())
 	case "request_changes":
-		return fmt.Sprintf("The person is told, and the deadline is 24 h later (%s). Tell the user and end your turn; check_status in about 5 minutes.", moment(t.Deadline))
+		return fmt.Sprintf("The person is told, and the deadline is 24 h later (%s). Tell the user and end your turn; check_status in about 5 minutes.", brief.Moment(t.Deadline))
 	}
 	return "The owner settles the dispute on their page, and the money waits until then. Tell the user and end your turn."
 }
@@ -123,7 +124,7 @@ func answerQuestion(ctx context.Context, c *call, in ReplyArgs) (reply[Outcome],
 	if err != nil {
 		return r, err
 	}
-	r.data = Outcome{TaskID: t.TaskID, Status: t.Status, Next: brief(t, true).Next, TestMode: mode(m.Sandboxed)}
+	r.data = Outcome{TaskID: t.TaskID, Status: t.Status, Next: brief.Task(t, true).Next, TestMode: mode(m.Sandboxed)}
 	r.text = fmt.Sprintf("Delivered to the person who has %s (%s). %s", t.TaskID, t.Status, r.data.Next)
 	return r, nil
 }

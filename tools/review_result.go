@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
+	"humanops-mcp/tools/untrusted"
 )
 
 // Answer is what people answered to a review.
@@ -33,12 +35,12 @@ func reviewResult(ctx context.Context, c *call, id string) (reply[TaskResult], e
 	}
 	one := out.Request
 	if !service.extended {
-		complete(&one)
+		brief.Complete(&one)
 	}
-	b := reviewBrief(one, true)
+	b := brief.Review(one, true)
 	a := &Answer{Decision: b.Decision, Source: one.ResponseSource, UntrustedAnswer: b.UntrustedAnswer, UntrustedComment: b.UntrustedComment}
 	if one.ResponseByUser != nil {
-		a.DecidedBy = name(one.ResponseByUser.Name)
+		a.DecidedBy = untrusted.Name(one.ResponseByUser.Name)
 	}
 	if one.EditedAction != nil {
 		a.EditedArguments = one.EditedAction.Arguments
@@ -47,14 +49,14 @@ func reviewResult(ctx context.Context, c *call, id string) (reply[TaskResult], e
 		var used bool
 		a.Receipt, used = receiptSummary(ctx, c, service, id)
 		if used && one.Decision == schemas.Approved {
-			b.Next = usedUp
+			b.Next = brief.UsedUp
 		}
 	}
 	r.data = TaskResult{TaskID: one.ID, State: b.State, Status: b.Status, Next: b.Next, TestMode: mode(out.Sandboxed)}
 	if one.Sandbox {
 		r.data.TestMode = mode(one.Sandboxed)
 	}
-	if b.State != waiting {
+	if b.State != brief.Waiting {
 		r.data.Review = a
 	}
 	r.text = reviewText(b, one, *a)
@@ -68,17 +70,17 @@ func receiptSummary(ctx context.Context, c *call, service *reviewer, id string) 
 		c.log.Warn("receipt not fetched", "request", id, "error", err)
 		return "there is one, which cannot be read now", false
 	}
-	state := "good until " + moment(out.Receipt.ExpiresAt)
+	state := "good until " + brief.Moment(out.Receipt.ExpiresAt)
 	if out.ConsumedAt != nil {
-		state = "used up " + moment(*out.ConsumedAt)
+		state = "used up " + brief.Moment(*out.ConsumedAt)
 	}
 	return fmt.Sprintf("%s of action %s, signed with key %s, %s", out.Receipt.Decision, out.Receipt.ActionDigest, out.Receipt.KeyID, state), out.ConsumedAt != nil
 }
 
-func reviewText(b Brief, r schemas.Review, a Answer) string {
+func reviewText(b brief.Item, r schemas.Review, a Answer) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %q is %s.\n", b.RequestID, b.Title, b.Status)
-	if b.State == waiting {
+	if b.State == brief.Waiting {
 		return s.String() + b.Next
 	}
 	if len(a.UntrustedAnswer) > 0 {
@@ -86,12 +88,12 @@ func reviewText(b Brief, r schemas.Review, a Answer) string {
 		if a.Source != schemas.SourceHuman {
 			whose += ", " + a.Source + " and no person's"
 		}
-		s.WriteString(quote(whose, string(a.UntrustedAnswer)))
+		s.WriteString(untrusted.Quote(whose, string(a.UntrustedAnswer)))
 	}
-	s.WriteString(quote("Comment", a.UntrustedComment))
+	s.WriteString(untrusted.Quote("Comment", a.UntrustedComment))
 	for _, vote := range r.Answers {
-		fmt.Fprintf(&s, "- %s: %s\n", person(vote.User.Name), vote.Decision)
-		s.WriteString(quote("Comment", untrusted(vote.Comment, maxText)))
+		fmt.Fprintf(&s, "- %s: %s\n", untrusted.Person(vote.User.Name), vote.Decision)
+		s.WriteString(untrusted.Quote("Comment", untrusted.Text(vote.Comment, untrusted.MaxText)))
 	}
 	if len(a.EditedArguments) > 0 {
 		s.WriteString("Edited arguments, which alone are approved: " + string(a.EditedArguments) + "\n")

@@ -62,3 +62,13 @@ func (r *reviewer) needs(what string) error {
 	}
 	return nil
 }
+
+// undocumented refuses what a hosted marketplace cannot do.
+func undocumented(what string) error {
+	return schemas.NewError(schemas.CodeUnsupported, "This marketplace has no documented endpoint for "+what+". Tell the user to use its own pages for that.")
+}
+
+// undocumentedReview refuses what a hosted review service cannot do.
+func undocumentedReview(what string) error {
+	return schemas.NewError(schemas.CodeUnsupported, "This review service documents nothing for "+what+". Leave it out, or tell the user to use the service's own pages.")
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 const (
@@ -29,10 +30,10 @@ type CheckStatusArgs struct {
 
 // StatusReport is where the tasks and reviews are.
 type StatusReport struct {
-	Items            []Brief `json:"items"`
-	Changed          bool    `json:"changed"`
-	PollAfterSeconds int     `json:"poll_after_seconds,omitempty"`
-	Next             string  `json:"next"`
+	Items            []brief.Item `json:"items"`
+	Changed          bool         `json:"changed"`
+	PollAfterSeconds int          `json:"poll_after_seconds,omitempty"`
+	Next             string       `json:"next"`
 	TestMode
 }
 
@@ -239,7 +240,7 @@ func (w *watch) slice(ctx context.Context, d time.Duration) error {
 }
 
 func (w *watch) report() StatusReport {
-	r := StatusReport{Items: []Brief{}, Changed: w.changed}
+	r := StatusReport{Items: []brief.Item{}, Changed: w.changed}
 	due, open, soonest := 0, 0, time.Duration(0)
 	for _, p := range w.parts {
 		d, o, poll := p.report(&r)
@@ -256,13 +257,13 @@ func (w *watch) report() StatusReport {
 }
 
 // add puts one more item into the report and counts it.
-func (r *StatusReport) add(b Brief, due, open *int) {
+func (r *StatusReport) add(b brief.Item, due, open *int) {
 	r.Items = append(r.Items, b)
 	r.Changed = r.Changed || b.New
-	if b.State == needsYou {
+	if b.State == brief.NeedsYou {
 		*due++
 	}
-	if !b.over() {
+	if !b.Over() {
 		*open++
 	}
 }
@@ -295,7 +296,7 @@ func (r StatusReport) next(due, open int) string {
 func (r StatusReport) text() string {
 	var b strings.Builder
 	for _, item := range r.Items {
-		b.WriteString(item.line())
+		b.WriteString(item.Line())
 	}
 	return b.String() + r.Next
 }

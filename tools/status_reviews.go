@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 // The hosted review service counts every call: it is asked at long intervals.
@@ -82,9 +83,9 @@ func (w *reviewWatch) loadLately(ctx context.Context) error {
 // for the others.
 func (w *reviewWatch) rest() (ready, open bool) {
 	for _, r := range w.reviews {
-		b := reviewBrief(r, w.extended)
-		ready = ready || r.New || (w.named && b.State == needsYou)
-		open = open || b.State == waiting
+		b := brief.Review(r, w.extended)
+		ready = ready || r.New || (w.named && b.State == brief.NeedsYou)
+		open = open || b.State == brief.Waiting
 	}
 	return ready, open
 }
@@ -162,10 +163,10 @@ func (w *reviewWatch) acknowledge(ctx context.Context) {
 func (w *reviewWatch) report(r *StatusReport) (due, open int, poll time.Duration) {
 	r.Sandbox = r.Sandbox || w.sandbox.Sandbox
 	for _, one := range w.reviews {
-		b := reviewBrief(one, w.extended)
+		b := brief.Review(one, w.extended)
 		r.add(b, &due, &open)
 		r.Sandbox = r.Sandbox || testModeOf(one)
-		if p := w.pollAfter(one); b.State == waiting && (poll == 0 || p < poll) {
+		if p := w.pollAfter(one); b.State == brief.Waiting && (poll == 0 || p < poll) {
 			poll = p
 		}
 	}

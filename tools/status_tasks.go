@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/brief"
 )
 
 // taskWatch is some tasks at the marketplace.
@@ -102,9 +103,9 @@ func changedAt(t schemas.TaskView) time.Time {
 
 func (w *taskWatch) rest() (ready, open bool) {
 	for _, t := range w.tasks {
-		b := brief(t, w.extended)
-		ready = ready || t.New || b.State == needsYou
-		open = open || !b.over()
+		b := brief.Task(t, w.extended)
+		ready = ready || t.New || b.State == brief.NeedsYou
+		open = open || !b.Over()
 	}
 	return ready, open
 }
@@ -189,10 +190,10 @@ func (w *taskWatch) acknowledge(ctx context.Context) {
 func (w *taskWatch) report(r *StatusReport) (due, open int, poll time.Duration) {
 	r.Sandbox = r.Sandbox || w.sandbox.Sandbox
 	for _, t := range w.tasks {
-		b := brief(t, w.extended)
+		b := brief.Task(t, w.extended)
 		r.add(b, &due, &open)
 		r.Sandbox = r.Sandbox || t.Sandbox
-		if p := pollAfter(t, w.clock.Now()); !b.over() && (poll == 0 || p < poll) {
+		if p := pollAfter(t, w.clock.Now()); !b.Over() && (poll == 0 || p < poll) {
 			poll = p
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"humanops-mcp/client"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/conformance"
 )
 
 // instructions is what a client may put before its model; it is kept short.
@@ -93,7 +94,7 @@ func New(o Options) (*server.MCPServer, error) {
 	addResource(s, o)
 	addPrompts(s)
 	if o.Conformance {
-		addFixtures(s)
+		conformance.Add(s)
 	}
 	return s, nil
 }

@@ -1,8 +1,6 @@
 package loop_test
 
 import (
-	"humanops-mcp/internal/loop"
-
 	"context"
 	"database/sql"
 	"log/slog"
@@ -16,6 +14,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/ident"
+	"humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/passkey/passkeytest"
 	"humanops-mcp/internal/receipt"

@@ -67,7 +67,7 @@ func TestAskingBadly(t *testing.T) {
 		edit  func(*schemas.NewReview)
 	}{
 		"no time where time matters": {"timeout_seconds is required for time-sensitive requests", func(r *schemas.NewReview) { r.TimeoutSeconds = 0 }},
-		"61 days": {"timeout_seconds must be between 60 and 2592000", func(r *schemas.NewReview) {
+		"61 days": {"timeout_seconds must be between 60 and 2592000 (30 days) for deferred requests; got 5270400", func(r *schemas.NewReview) {
 			r.ProcessingType, r.TimeoutSeconds = "deferred", 61*24*3600
 		}},
 		"2 days where time matters":    {"between 60 and 86400", func(r *schemas.NewReview) { r.TimeoutSeconds = 2 * 24 * 3600 }},

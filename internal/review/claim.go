@@ -110,7 +110,7 @@ func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) error {
 		return s.life.Refusal(ctx, tx, l.request)
 	case l.Line.ClaimedBy != "" && l.Line.ClaimedBy != l.caller.PersonID:
 		return s.held(ctx, tx, l.request)
-	case quorum.Several(l.request.Agreement()):
+	case quorum.Several(l.Agreement()):
 		return conflict(l.request, "Several people decide this request, so nobody claims it. Just answer it.")
 	}
 	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)

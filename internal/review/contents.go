@@ -1,11 +1,10 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-
 	"context"
 
 	"humanops-mcp/internal/change"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"

@@ -397,10 +397,5 @@ func (s *Service) issue(ctx context.Context, tx *store.Tx, r request, paper ball
 	return err
 }
 
-// spec is a request's response type.
-func (s *Service) spec(r request) (answer.Spec, error) {
-	return answer.Parse(r.ResponseType, json.RawMessage(r.ResponseConfig))
-}
-
 // isAgent tells whether a caller is an agent's key.
 func isAgent(c account.Caller) bool { return c.AgentID != "" }

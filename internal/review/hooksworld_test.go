@@ -1,9 +1,6 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/upload"
-
 	"bytes"
 	"context"
 	"io"
@@ -21,6 +18,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
@@ -28,6 +26,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/upload"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -66,7 +65,7 @@ func newOutpost(t testing.TB, s *store.Store, clk *clock.Fake, cfg Config, chann
 	o.circle = loops.NewService(loops.Deps{Accounts: accounts, Passkeys: passkeys}, loops.Config{PublicURL: cfg.PublicURL, Mail: cfg.Mail, Chat: cfg.Chat})
 	o.hooks = webhook.New(webhook.Config{
 		Store: s, Sealer: sealer, Clock: clk, AllowPrivate: cfg.PrivateCallbacks,
-		Loop: o.circle.ID,
+		Loop: o.ID,
 	}, log)
 	o.Service = NewService(Deps{
 		Store: s, Accounts: accounts, Changes: changes, Webhooks: o.hooks, Loops: o.circle, Clock: clk, Logger: log, Sealer: sealer,

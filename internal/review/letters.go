@@ -1,9 +1,6 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/review/ask"
-
 	"context"
 	"fmt"
 	"slices"
@@ -12,7 +9,9 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/check"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 )

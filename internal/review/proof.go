@@ -1,9 +1,6 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/review/ask"
-
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +11,8 @@ import (
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
 	"humanops-mcp/internal/ident"
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -54,8 +53,6 @@ type DecideTask func(ctx context.Context, tx *store.Tx, in TaskDecision) error
 
 // OnTaskDecision says who moves tasks on. It is set once, before anything is decided.
 func (s *Service) OnTaskDecision(f DecideTask) { s.onDecided = f }
-
-func isProof(r request) bool { return r.TaskID.Valid }
 
 // OpenForTask asks the people of the proof loop about a submission. A review of the same
 // task that is still open ends first. The caller has the task's lock.

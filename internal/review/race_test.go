@@ -1,8 +1,6 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-
 	"context"
 	"encoding/json"
 	"net/http"
@@ -18,6 +16,7 @@ import (
 
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"

@@ -1,8 +1,6 @@
 package review_test
 
 import (
-	loops "humanops-mcp/internal/loop"
-
 	"bytes"
 	"context"
 	"encoding/json"
@@ -17,6 +15,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/review"

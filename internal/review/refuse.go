@@ -100,6 +100,3 @@ func (s *Service) held(ctx context.Context, tx *store.Tx, r request) error {
 	return conflict(r, fmt.Sprintf("The request is claimed by %s until %s. Wait until it is free again, or ask %s to release it.",
 		p.Name, ask.ClockTime(store.Time(r.Line.LeaseUntil)), p.Name))
 }
-
-// status is a request's status as its own type.
-func status(r request) schemas.ReviewStatus { return schemas.ReviewStatus(r.Status) }

@@ -76,13 +76,13 @@ func (s *Service) holdLoop(ctx context.Context, tx *store.Tx, requestID string) 
 func (s *Service) mayReask(l locked) error {
 	demanded := loops.Settings(l.loop).Mode
 	switch {
-	case l.request.IsProof():
+	case l.IsProof():
 		return conflict(l.request, "This request decides a task's proof. Its next round begins when the operator submits again.")
-	case l.request.In() == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
+	case l.In() == schemas.ReviewCompleted && l.Decision == schemas.NeedsChanges && l.Round >= maxRounds:
 		return conflict(l.request, fmt.Sprintf("Changes were asked for in %d rounds, which is the most. Ask with a new request.", maxRounds))
-	case l.Decision != schemas.NeedsChanges || l.request.In() != schemas.ReviewCompleted:
+	case l.Decision != schemas.NeedsChanges || l.In() != schemas.ReviewCompleted:
 		return conflict(l.request, "A further round is only for a request whose reviewers asked for changes (decision needs_changes). Ask with a new request.")
-	case demanded != nil && quorum.Several(*demanded) && !quorum.Same(*demanded, l.request.Agreement()) && !quorum.Stricter(*demanded, l.request.Agreement()):
+	case demanded != nil && quorum.Several(*demanded) && !quorum.Same(*demanded, l.Agreement()) && !quorum.Stricter(*demanded, l.Agreement()):
 		return conflict(l.request, "The loop now demands the agreement of more people than this request asked for. Ask with a new request.")
 	}
 	return nil

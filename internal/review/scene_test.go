@@ -1,9 +1,6 @@
 package review
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/review/ask"
-
 	"bytes"
 	"context"
 	"encoding/json"
@@ -20,9 +17,11 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/job"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"

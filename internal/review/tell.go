@@ -67,7 +67,7 @@ func (s *Service) askEach(ctx context.Context, tx *store.Tx, r request, people [
 	})
 }
 
-// deliver tells each person when they may be asked: in their working hours, a ask.Critical
+// deliver tells each person when they may be asked: in their working hours, a critical
 // request at any hour, nobody during an absence.
 func (s *Service) deliver(ctx context.Context, tx *store.Tx, r request, people []loops.Member, step int64, l letter) (told int, err error) {
 	for _, m := range people {

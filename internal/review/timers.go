@@ -22,7 +22,7 @@ func (s *Service) RegisterJobs(r *job.Runner) {
 	simulateKind.Handle(r, s.simulate)
 }
 
-// orDefault is a setting in ask.Seconds, or what the installation chose.
+// orDefault is a setting in seconds, or what the installation chose.
 func orDefault(seconds int, fallback time.Duration) time.Duration {
 	if seconds == 0 {
 		return fallback

@@ -30,7 +30,7 @@ var patience = []struct {
 func (s *Service) AwaitReview(ctx context.Context, in schemas.WaitReviewRequest) error {
 	limit := time.Duration(in.TimeoutSeconds) * time.Second
 	if limit < 0 || limit > maxWait {
-		return schemas.Invalid("timeout", "must be between 0 and 300 ask.Seconds. Example: 25")
+		return schemas.Invalid("timeout", "must be between 0 and 300 seconds. Example: 25")
 	}
 	return s.Changes.Until(ctx, in.RequestID, limit, roundOver)
 }

@@ -118,6 +118,7 @@ func TestWaitsAreForThoseWhoMaySee(t *testing.T) {
 		}
 		_, err := d.WaitReview(d.agent, schemas.WaitReviewRequest{RequestID: id, TimeoutSeconds: 301})
 		require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(err))
+		require.EqualError(t, err, "timeout must be between 0 and 300 seconds. Example: 25")
 	})
 }
 

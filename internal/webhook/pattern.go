@@ -20,9 +20,6 @@ var Events = []string{
 	"loop.created", "loop.updated", "loop.deleted", "loop.member_joined", "loop.member_left",
 }
 
-// outcomes are the events that a request's own callback_url is told of.
-var outcomes = []string{"request.completed", "request.timeout", "request.cancelled"}
-
 // documented are events that the contract's pages name and that do not happen here.
 // Subscribing to them is no mistake of the client's.
 var documented = []string{

@@ -27,8 +27,8 @@ const (
 	maxTag      = 50
 	MaxReason   = 500
 	minTimeout  = 60
-	maxUrgent   = 24 * 60 * 60      // of time-sensitive requests, in Seconds
-	maxDeferred = 30 * 24 * 60 * 60 // of Deferred ones, which is their default too
+	maxUrgent   = 24 * 60 * 60      // of time-sensitive requests, in seconds
+	maxDeferred = 30 * 24 * 60 * 60 // of deferred ones, which is their default too
 	maxNames    = 50
 )
 
@@ -128,16 +128,16 @@ func CheckQuestion(p *check.Problems, text *string) {
 }
 
 // CheckTimeout checks how long people have.
-func CheckTimeout(p *check.Problems, processing string, Seconds int) {
+func CheckTimeout(p *check.Problems, processing string, seconds int) {
 	switch {
 	case processing != timeSensitive && processing != Deferred:
 		p.Add("processing_type", "must be one of: time-sensitive, deferred")
-	case processing == timeSensitive && Seconds == 0:
+	case processing == timeSensitive && seconds == 0:
 		p.Add("timeout_seconds", "is required for time-sensitive requests")
-	case processing == timeSensitive && (Seconds < minTimeout || Seconds > maxUrgent):
-		p.Add("timeout_seconds", "must be between 60 and 86400 for time-sensitive requests; got %d", Seconds)
-	case Seconds < minTimeout || Seconds > maxDeferred:
-		p.Add("timeout_seconds", "must be between 60 and 2592000 (30 days) for Deferred requests; got %d", Seconds)
+	case processing == timeSensitive && (seconds < minTimeout || seconds > maxUrgent):
+		p.Add("timeout_seconds", "must be between 60 and 86400 for time-sensitive requests; got %d", seconds)
+	case seconds < minTimeout || seconds > maxDeferred:
+		p.Add("timeout_seconds", "must be between 60 and 2592000 (30 days) for deferred requests; got %d", seconds)
 	}
 }
 

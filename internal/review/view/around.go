@@ -1,18 +1,17 @@
 package view
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/receipt"
-	"humanops-mcp/internal/review/ask"
-
 	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"humanops-mcp/internal/account"
+	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/notify"
 	"humanops-mcp/internal/quorum"
+	"humanops-mcp/internal/receipt"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/webhook"

@@ -1,9 +1,6 @@
 package view
 
 import (
-	loops "humanops-mcp/internal/loop"
-	"humanops-mcp/internal/review/ask"
-
 	"context"
 	"encoding/json"
 	"slices"
@@ -11,6 +8,8 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/keyset"
+	loops "humanops-mcp/internal/loop"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"

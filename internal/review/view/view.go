@@ -200,7 +200,7 @@ func addOutcome(v *schemas.Review, r ask.Request, a around) {
 	}
 }
 
-// answeredIn is how many ask.Seconds people took, nil when it was not they who decided.
+// answeredIn is how many seconds people took, nil when it was not they who decided.
 func answeredIn(r ask.Request) *float64 {
 	if r.Status != string(schemas.ReviewCompleted) || r.EndedAt == 0 {
 		return nil

@@ -1,4 +1,6 @@
-package tools
+// Package conformance holds the tools, resources and prompts that the protocol's
+// conformance suite calls by name. They are offered in the hidden conformance mode only.
+package conformance
 
 import (
 	"context"
@@ -12,16 +14,14 @@ import (
 	"humanops-mcp/internal/clock"
 )
 
-// The fixtures that the protocol's conformance suite calls by name. They are registered
-// in the hidden conformance mode only.
-
 const (
 	fixtureImage = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 	fixtureAudio = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA="
 	fixturePause = 50 * time.Millisecond
 )
 
-func addFixtures(s *server.MCPServer) {
+// Add registers all of them.
+func Add(s *server.MCPServer) {
 	addContentFixtures(s)
 	addNotifyingFixtures(s)
 	addAskingFixtures(s)

@@ -1,65 +1,63 @@
-package tools
+package brief
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"humanops-mcp/schemas"
+	"humanops-mcp/tools/untrusted"
 )
 
 const (
-	maxComment = 2000 // characters of a reviewer's comment
-	maxAnswer  = 5000 // of one text within an answer
-	maxShown   = 300  // of an answer in a line
-	maxNamed   = 5    // people who decided together
+	maxShown = 300 // characters of an answer in a line
+	maxNamed = 5   // people who decided together
 )
 
-// usedUp is said of an approval that somebody acted on.
-const usedUp = "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more."
+// UsedUp is said of an approval that somebody acted on.
+const UsedUp = "APPROVED, and that approval is used up already: do not do it again. Ask anew if it is to be done once more."
 
-// nothingApproved is said wherever somebody could take silence for consent.
-const nothingApproved = "Nothing is approved until a person decides"
+// NothingApproved is said wherever somebody could take silence for consent.
+const NothingApproved = "Nothing is approved until a person decides"
 
-// reviewBrief shortens a review. From the hosted review service it first reads what that
+// Review shortens a review. From the hosted review service it first reads what that
 // service leaves to its clients.
-func reviewBrief(r schemas.Review, extended bool) Brief {
+func Review(r schemas.Review, extended bool) Item {
 	if !extended {
-		complete(&r)
+		Complete(&r)
 	}
-	b := Brief{
-		RequestID: r.ID, Status: string(r.Status), New: r.New, Title: reviewTitle(r), Deadline: moment(r.Deadline()), State: reviewState(r),
-		Decision: r.Decision, UntrustedComment: untrusted(r.Comment, maxComment),
+	b := Item{
+		RequestID: r.ID, Status: string(r.Status), New: r.New, Title: titleOf(r), Deadline: Moment(r.Deadline()), State: ReviewState(r),
+		Decision: r.Decision, UntrustedComment: untrusted.Text(r.Comment, untrusted.MaxComment),
 	}
 	if r.Status.Final() {
-		b.UntrustedAnswer = cleanJSON(answerOf(r))
+		b.UntrustedAnswer = untrusted.JSON(answerOf(r))
 		b.Deadline = ""
 	}
 	b.Next = reviewNext(r)
 	return b
 }
 
-// reviewTitle is what the agent itself asked, in a few words.
-func reviewTitle(r schemas.Review) string {
+// titleOf is what the agent itself asked, in a few words.
+func titleOf(r schemas.Review) string {
 	if r.Title != "" {
-		return name(r.Title)
+		return untrusted.Name(r.Title)
 	}
-	return name(r.RequestText)
+	return untrusted.Name(r.RequestText)
 }
 
-func reviewState(r schemas.Review) string {
+// ReviewState is where a review stands.
+func ReviewState(r schemas.Review) string {
 	switch {
 	case !r.Status.Final():
-		return waiting
+		return Waiting
 	case r.Status != schemas.ReviewCompleted:
-		return failed
+		return Failed
 	case r.Decision == schemas.NeedsChanges:
-		return needsYou
+		return NeedsYou
 	}
-	return done
+	return Done
 }
 
 // answerOf is what people answered, or what counts instead.
@@ -76,9 +74,9 @@ func answerOf(r schemas.Review) json.RawMessage {
 func reviewNext(r schemas.Review) string {
 	switch r.Status {
 	case schemas.ReviewPending:
-		return waitsFor(r) + " " + nothingApproved + "."
+		return waitsFor(r) + " " + NothingApproved + "."
 	case schemas.ReviewClaimed:
-		return person(r.ClaimedByName) + " is looking at it. " + nothingApproved + "."
+		return untrusted.Person(r.ClaimedByName) + " is looking at it. " + NothingApproved + "."
 	case schemas.ReviewCompleted:
 		return decidedNext(r)
 	case schemas.ReviewTimeout:
@@ -103,19 +101,11 @@ func cancelledNext(r schemas.Review) string {
 func waitsFor(r schemas.Review) string {
 	switch n := len(r.BroadcastedTo); {
 	case r.AnswersIn > 0:
-		return fmt.Sprintf("%d of %s answered.", r.AnswersIn, people(n))
+		return fmt.Sprintf("%d of %s answered.", r.AnswersIn, People(n))
 	case n > 0:
-		return "Waits for " + people(n) + "."
+		return "Waits for " + People(n) + "."
 	}
 	return "Waits for a person."
-}
-
-// person quotes a name, which could read like an instruction.
-func person(s string) string {
-	if s = name(s); s != "" {
-		return strconv.Quote(s)
-	}
-	return "A person"
 }
 
 func decidedNext(r schemas.Review) string {
@@ -130,12 +120,12 @@ func decidedNext(r schemas.Review) string {
 	case len(r.Answers) > 1:
 		who = agreed(r)
 	case r.ResponseByUser != nil:
-		who = person(r.ResponseByUser.Name)
+		who = untrusted.Person(r.ResponseByUser.Name)
 	}
 	switch r.Decision {
 	case schemas.Approved:
 		if r.ReceiptConsumedAt != nil {
-			return usedUp
+			return UsedUp
 		}
 		if r.EditedAction != nil {
 			return "APPROVED WITH CHANGES by " + who + ": do only what get_task_result shows as edited_arguments, once."
@@ -156,7 +146,7 @@ func decidedNext(r schemas.Review) string {
 func agreed(r schemas.Review) string {
 	var names []string
 	for _, vote := range r.Deciders() {
-		names = append(names, person(vote.User.Name))
+		names = append(names, untrusted.Person(vote.User.Name))
 	}
 	count := fmt.Sprintf("%d of the %d who answered", len(names), len(r.Answers))
 	if len(names) == 0 || len(names) > maxNamed {
@@ -168,35 +158,35 @@ func agreed(r schemas.Review) string {
 func timedOut(r schemas.Review) string {
 	counts := "no default was set"
 	if value := answerOf(r); value != nil {
-		counts = "the default " + short(cleanJSON(value)) + " counts"
+		counts = "the default " + short(untrusted.JSON(value)) + " counts"
 	}
 	return "NOBODY DECIDED in time; " + counts + ", which is no person's decision and approves nothing. Ask again with more time if it is still wanted."
 }
 
 // short is an answer in a line.
 func short(raw json.RawMessage) string {
-	text := untrusted(string(raw), maxShown)
+	text := untrusted.Text(string(raw), maxShown)
 	return strings.ReplaceAll(text, "\n", " ")
 }
 
-// words are what people wrote, set apart.
-func (b Brief) words() string {
-	text := quote("Comment", b.UntrustedComment)
+// Words are what people wrote, set apart.
+func (b Item) Words() string {
+	text := untrusted.Quote("Comment", b.UntrustedComment)
 	if b.Decision == schemas.Answered && len(b.UntrustedAnswer) > 0 {
-		text += quote("Answer", short(b.UntrustedAnswer))
+		text += untrusted.Quote("Answer", short(b.UntrustedAnswer))
 	}
 	return text
 }
 
-// complete adds to a request of the hosted review service what it leaves to its clients:
+// Complete adds to a request of the hosted review service what it leaves to its clients:
 // what an answer means, and that a default is one.
-func complete(r *schemas.Review) {
+func Complete(r *schemas.Review) {
 	if len(r.ResponseData) > 0 && len(r.ResponseValue) == 0 {
 		r.ResponseValue = plainValue(r.ResponseData)
 	}
 	switch r.Status {
 	case schemas.ReviewCompleted:
-		r.ResponseSource, r.Decision = schemas.SourceHuman, meaning(r.ResponseValue)
+		r.ResponseSource, r.Decision = schemas.SourceHuman, Meaning(r.ResponseValue)
 	case schemas.ReviewTimeout:
 		r.ResponseSource, r.ResponseValue, r.EffectiveResponse = schemas.SourceDefault, nil, r.DefaultResponse
 	case schemas.ReviewCancelled:
@@ -226,8 +216,8 @@ var (
 	revising  = []string{"needs_changes", "request_changes", "changes", "modify", "revise"}
 )
 
-// meaning tells what an answer decides.
-func meaning(value json.RawMessage) string {
+// Meaning tells what an answer decides.
+func Meaning(value json.RawMessage) string {
 	word := strings.Trim(string(value), `"`)
 	word = strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(word)))
 	switch {
@@ -239,43 +229,4 @@ func meaning(value json.RawMessage) string {
 		return schemas.NeedsChanges
 	}
 	return schemas.Answered
-}
-
-// cleanJSON cleans every text within an answer as untrusted does, and keeps its numbers
-// as they are written.
-func cleanJSON(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 {
-		return nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	var value any
-	if decoder.Decode(&value) != nil {
-		return nil
-	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if encoder.Encode(cleaned(value)) != nil {
-		return nil
-	}
-	return bytes.TrimSpace(out.Bytes())
-}
-
-func cleaned(value any) any {
-	switch v := value.(type) {
-	case string:
-		return untrusted(v, maxAnswer)
-	case []any:
-		for i := range v {
-			v[i] = cleaned(v[i])
-		}
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for member, inner := range v {
-			out[name(member)] = cleaned(inner)
-		}
-		return out
-	}
-	return value
 }
