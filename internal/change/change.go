@@ -7,6 +7,7 @@ package change
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -79,6 +80,15 @@ func (c *Changes) named(name string) kind {
 		return nil
 	}
 	return c.kinds[i]
+}
+
+// kindOf is the kind of a subject. One that is not known was written by a newer program.
+func (c *Changes) kindOf(l Line) (kind, error) {
+	k := c.named(l.Kind)
+	if k == nil {
+		return nil, fmt.Errorf("%s is a %s, which this program does not know", l.ID, l.Kind)
+	}
+	return k, nil
 }
 
 // Kind is one kind of subject: R is its row, S and E are the states and events of its life,

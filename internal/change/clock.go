@@ -63,7 +63,11 @@ func (c *Changes) ring(ctx context.Context, tx *store.Tx, j job.Job[clockArgs]) 
 	if err != nil || line.ClockAt == 0 {
 		return err
 	}
-	return c.named(line.Kind).ring(ctx, tx, line.ID)
+	k, err := c.kindOf(line)
+	if err != nil {
+		return err
+	}
+	return k.ring(ctx, tx, line.ID)
 }
 
 func (l *Life[R, S, E, F]) ring(ctx context.Context, tx *store.Tx, id string) error {

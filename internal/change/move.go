@@ -224,7 +224,7 @@ func (l *Life[R, S, E, F]) write(ctx context.Context, tx *store.Tx, r, now R, e 
 		State: line.State, Finished: line.Finished, Needs: line.Needs, Version: line.Version, Seen: line.Seen,
 		ClaimedBy: line.ClaimedBy, ClaimedAt: line.ClaimedAt, LeaseUntil: line.LeaseUntil, ClockAt: line.ClockAt, Warned: line.Warned,
 		Entries: line.Entries, Head: line.Head, UpdatedAt: line.UpdatedAt, EndedAt: line.EndedAt,
-		ID: was.ID, FromState: was.State, FromVersion: was.Version, FromEntries: was.Entries,
+		ID: was.ID, FromState: was.State, FromVersion: was.Version, FromEntries: was.Entries, FromLease: was.LeaseUntil,
 	})
 	if err != nil {
 		return r, err

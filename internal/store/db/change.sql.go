@@ -285,7 +285,7 @@ const moveSubject = `-- name: MoveSubject :execrows
 UPDATE subjects SET
   state = $1, finished = $2, needs = $3, version = $4, seen = $5, claimed_by = $6, claimed_at = $7,
   lease_until = $8, clock_at = $9, warned = $10, entries = $11, head = $12, updated_at = $13, ended_at = $14
-WHERE id = $15 AND state = $16 AND version = $17 AND entries = $18
+WHERE id = $15 AND state = $16 AND version = $17 AND entries = $18 AND lease_until = $19
 `
 
 type MoveSubjectParams struct {
@@ -307,6 +307,7 @@ type MoveSubjectParams struct {
 	FromState   string
 	FromVersion int64
 	FromEntries int64
+	FromLease   int64
 }
 
 // The one conditional update behind every change: nobody else has moved it.
@@ -330,6 +331,7 @@ func (q *Queries) MoveSubject(ctx context.Context, arg MoveSubjectParams) (int64
 		arg.FromState,
 		arg.FromVersion,
 		arg.FromEntries,
+		arg.FromLease,
 	)
 	if err != nil {
 		return 0, err

@@ -11,7 +11,7 @@ VALUES (
 UPDATE subjects SET
   state = @state, finished = @finished, needs = @needs, version = @version, seen = @seen, claimed_by = @claimed_by, claimed_at = @claimed_at,
   lease_until = @lease_until, clock_at = @clock_at, warned = @warned, entries = @entries, head = @head, updated_at = @updated_at, ended_at = @ended_at
-WHERE id = @id AND state = @from_state AND version = @from_version AND entries = @from_entries;
+WHERE id = @id AND state = @from_state AND version = @from_version AND entries = @from_entries AND lease_until = @from_lease;
 
 -- name: LockSubject :one
 SELECT * FROM subjects WHERE id = @id FOR UPDATE;
