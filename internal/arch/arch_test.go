@@ -151,7 +151,8 @@ func TestStandardOutputBelongsToTheTransport(t *testing.T) {
 
 // Domain packages take the time from the injected clock.
 func TestDomainsAskTheInjectedClock(t *testing.T) {
-	domains := []string{"internal/task", "internal/account", "internal/ledger", "internal/lifecycle", "internal/review", "internal/receipt", "internal/oncall", "internal/answer"}
+	domains := []string{"internal/account", "internal/answer", "internal/change", "internal/event", "internal/ledger", "internal/lifecycle", "internal/loop", "internal/oncall",
+		"internal/passkey", "internal/quorum", "internal/receipt", "internal/review", "internal/task", "internal/trail", "internal/upload", "internal/webhook"}
 	eachFile(t, func(path string, file *ast.File) {
 		if strings.HasSuffix(path, "_test.go") || under(path, domains) == "" {
 			return
