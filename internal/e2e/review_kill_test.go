@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
-	"humanops-mcp/internal/receipt"
 	"humanops-mcp/schemas"
 )
 
@@ -159,7 +158,7 @@ func requireTrail(t *testing.T, owner *rest.Client, r schemas.Review) {
 	for i, entry := range trail.Entries {
 		require.Equal(t, i+1, entry.N)
 		require.Equal(t, previous, entry.Previous)
-		hash, err := receipt.AuditHash(entry)
+		hash, err := trail.Hash(entry)
 		require.NoError(t, err)
 		require.Equal(t, hash, entry.Hash)
 		previous = entry.Hash

@@ -145,14 +145,3 @@ func dropMember(raw []byte, member string) ([]byte, error) {
 	}
 	return jcs.Transform(rest)
 }
-
-// AuditHash is the hash of an entry of the audit trail: the SHA-256 of the RFC 8785 form
-// of the entry without its hash.
-func AuditHash(e schemas.AuditEntry) (string, error) {
-	text, err := canonicalWithout(e, "hash")
-	if err != nil {
-		return "", fmt.Errorf("hash audit entry %d: %w", e.N, err)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
-}

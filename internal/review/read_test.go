@@ -22,6 +22,7 @@ import (
 	"humanops-mcp/internal/seal"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/trail"
 	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
@@ -367,7 +368,7 @@ func TestTheTrailCanBeReadAndChecked(t *testing.T) {
 		for i, e := range all.Entries {
 			require.Equal(t, i+1, e.N)
 			require.Equal(t, previous, e.Previous)
-			hash, err := receipt.AuditHash(e)
+			hash, err := trail.Hash(e)
 			require.NoError(t, err)
 			require.Equal(t, e.Hash, hash)
 			previous = e.Hash

@@ -113,3 +113,26 @@ func TestATrailWhoseWordsAreGoneKeepsItsPlaces(t *testing.T) {
 	_, err = trail.Verify(0, "", list)
 	require.ErrorContains(t, err, "entry 3 does not follow the one before it")
 }
+
+func TestAHashCoversEveryMemberButItself(t *testing.T) {
+	e := schemas.AuditEntry{N: 2, Kind: "review.decide", Actor: "op_1", Via: "page", Data: json.RawMessage(`{"b":1,"a":2}`), Previous: "00"}
+	hash, err := trail.Hash(e)
+	require.NoError(t, err)
+	e.Hash = hash
+	e.Data = json.RawMessage(`{"a": 2, "b": 1}`)
+	again, err := trail.Hash(e)
+	require.NoError(t, err)
+	require.Equal(t, hash, again)
+	for name, change := range map[string]func(*schemas.AuditEntry){
+		"number": func(e *schemas.AuditEntry) { e.N++ }, "event": func(e *schemas.AuditEntry) { e.EventID = "ev_1" }, "kind": func(e *schemas.AuditEntry) { e.Kind = "x" },
+		"actor": func(e *schemas.AuditEntry) { e.Actor = "x" }, "via": func(e *schemas.AuditEntry) { e.Via = "x" },
+		"at": func(e *schemas.AuditEntry) { e.At = e.At.Add(1) }, "data": func(e *schemas.AuditEntry) { e.Data = json.RawMessage(`{}`) },
+		"previous": func(e *schemas.AuditEntry) { e.Previous = "01" },
+	} {
+		changed := e
+		change(&changed)
+		other, err := trail.Hash(changed)
+		require.NoError(t, err)
+		require.NotEqual(t, hash, other, name)
+	}
+}
