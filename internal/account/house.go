@@ -130,7 +130,7 @@ func (s *Service) EnsureSimulated(ctx context.Context, tx *store.Tx) error {
 	for i := 1; i <= simulatedPeople; i++ {
 		name := fmt.Sprintf("Simulated operator %d", i)
 		_, err := tx.InsertPerson(ctx, db.InsertPersonParams{
-			ID: fmt.Sprintf("op_simulated%07d", i), Name: name, NameKey: nameKey(name),
+			ID: fmt.Sprintf("%ssimulated%07d", schemas.KindOperator.Prefix(), i), Name: name, NameKey: nameKey(name),
 			IsOperator: true, Simulated: true, CreatedAt: store.Micros(tx.Now()),
 		})
 		if err != nil {

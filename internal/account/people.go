@@ -85,7 +85,7 @@ func checkedPerson(in schemas.AddPersonRequest) (schemas.AddPersonRequest, error
 
 func addOrFind(ctx context.Context, tx *store.Tx, in schemas.AddPersonRequest) (db.Person, bool, error) {
 	n, err := tx.InsertPerson(ctx, db.InsertPersonParams{
-		ID: ident.New("op_"), Name: in.Name, NameKey: nameKey(in.Name), Email: in.Email, Phone: in.Phone,
+		ID: ident.New(schemas.KindOperator.Prefix()), Name: in.Name, NameKey: nameKey(in.Name), Email: in.Email, Phone: in.Phone,
 		IsOwner: slices.Contains(in.Roles, roleOwner), IsOperator: slices.Contains(in.Roles, roleOperator),
 		CreatedAt: store.Micros(tx.Now()),
 	})

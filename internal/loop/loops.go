@@ -153,7 +153,7 @@ func (s *Service) ID(ctx context.Context, tx *store.Tx, idOrSlug string) (string
 
 func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop, err error) {
 	switch {
-	case ident.IsHex(idOrSlug):
+	case schemas.IsHex(idOrSlug):
 		loop, err = tx.LoopByID(ctx, strings.ToLower(idOrSlug))
 	case slugPattern().MatchString(idOrSlug):
 		loop, err = tx.LoopBySlug(ctx, idOrSlug)
@@ -273,7 +273,7 @@ func (s *Service) setUp(ctx context.Context, tx *store.Tx, loop db.Loop, setting
 // the name.
 func insertLoop(ctx context.Context, tx *store.Tx, row db.InsertLoopParams, slug string) error {
 	if slug != "" {
-		if !slugPattern().MatchString(slug) || ident.IsHex(slug) {
+		if !slugPattern().MatchString(slug) || schemas.IsHex(slug) {
 			return schemas.Invalid("slug", fmt.Sprintf("must have 1 to 50 of a-z, 0-9, _ and -, begin with a letter or digit, and not look like an id; got %.60q. Example: content_moderation", slug))
 		}
 		taken, err := tryInsert(ctx, tx, row, slug)
@@ -323,7 +323,7 @@ func slugOf(name string) string {
 	if slug == "" {
 		return "loop"
 	}
-	if ident.IsHex(slug) {
+	if schemas.IsHex(slug) {
 		return "loop_" + slug
 	}
 	return slug

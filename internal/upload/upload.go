@@ -125,7 +125,7 @@ func insertUpload(ctx context.Context, tx *store.Tx, up db.InsertUploadParams) e
 func (s *Service) GetUpload(ctx context.Context, in schemas.UploadRequest) (schemas.Content, error) {
 	var up db.Upload
 	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		if !ident.IsHex(in.UploadID) {
+		if !schemas.IsHex(in.UploadID) {
 			return noUpload()
 		}
 		up, err = s.find(ctx, tx, strings.ToLower(in.UploadID))
