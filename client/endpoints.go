@@ -173,7 +173,8 @@ func (c *Client) RetryJob(ctx context.Context, in schemas.JobRequest) (schemas.J
 	return call(ctx, c, schemas.RetryJob, in)
 }
 
-// GetCheck checks every invariant of the ledger; on a large installation it takes a while.
+// GetCheck checks every invariant of the ledger, every trail and anchor, and that states agree;
+// on a large installation it takes a while.
 func (c *Client) GetCheck(ctx context.Context) (schemas.CheckReport, error) {
 	return callWithin(ctx, c, schemas.GetCheck, schemas.Empty{}, checkTimeout)
 }

@@ -71,7 +71,8 @@ type PlatformStatus struct {
 // GetBackup streams a consistent copy of database and files as a tar archive.
 var GetBackup = Download[Empty]{Platform, "GET", "/backup", "Back up everything", Owner}
 
-// GetCheck checks every invariant of the ledger; on a large installation it takes a while.
+// GetCheck checks every invariant of the ledger, every trail and anchor, and that states agree;
+// on a large installation it takes a while.
 var GetCheck = Endpoint[Empty, CheckReport]{Platform, "GET", "/check", "Check the ledger", 200, Owner}
 
 // CheckReport is what the check found.

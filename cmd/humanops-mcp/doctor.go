@@ -142,9 +142,9 @@ func (p *program) checkPlatform(ctx context.Context, cfg *config.Config, files d
 	return append(checks, checkReach(status), checkJobs(status.JobsFailed), p.checkLedger(ctx, cfg))
 }
 
-// checkLedger lets the platform add up its books.
+// checkLedger lets the platform add up its books, and look whether what else it keeps fits.
 func (p *program) checkLedger(ctx context.Context, cfg *config.Config) check {
-	c := check{Name: "ledger", Fix: "keep a backup (humanops-mcp backup FILE) and report it: money was booked wrongly"}
+	c := check{Name: "ledger", Fix: "keep a backup (humanops-mcp backup FILE) and report it: what is kept does not fit together"}
 	owner, err := p.owner(ctx, cfg)
 	if err != nil {
 		c.Found, c.Fix = err.Error(), "humanops-mcp stop; the next call starts it again"

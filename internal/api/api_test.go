@@ -21,6 +21,7 @@ import (
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/golden"
+	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
@@ -162,7 +163,7 @@ func (rg *rig) agent(method, path, body string, headers ...string) reply {
 }
 
 func TestEveryEndpointIsMounted(t *testing.T) {
-	a := newAPI(Deps{Logger: slog.New(slog.DiscardHandler), Config: Config{Dialects: House(hitl.Settings{})}})
+	a := newAPI(Deps{Reviews: new(review.Service), Logger: slog.New(slog.DiscardHandler), Config: Config{Dialects: House(hitl.Settings{})}})
 	a.routes()
 	patterns := func(list []schemas.Info) (out []string) {
 		for _, info := range list {

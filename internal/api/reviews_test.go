@@ -105,7 +105,7 @@ func newReviewRig(t *testing.T, c Config) *reviewRig {
 	stream(rg.api, followThing, stands, func(ctx context.Context, _ schemas.Empty, emit emitter) error {
 		select {
 		case name := <-rg.events:
-			return emit(name, rg.standing)
+			return emit("ev_1", name, rg.standing)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -407,6 +407,7 @@ func TestAStreamBeatsAndEndsWithOneEvent(t *testing.T) {
 		rg.clk.Advance(heartbeat)
 		require.Equal(t, ": waiting", line(t, r))
 		rg.events <- "completed"
+		require.Equal(t, "id: ev_1", line(t, r))
 		require.Equal(t, "event: completed", line(t, r))
 		require.Contains(t, line(t, r), `data: {"id":"r"`)
 		rest, err := io.ReadAll(r)

@@ -15,7 +15,7 @@ import (
 // heartbeat keeps proxies from closing a stream on which nothing happens.
 const heartbeat = 15 * time.Second
 
-type emitter = func(event string, data any) error
+type emitter = func(id, event string, data any) error
 
 // stream mounts an endpoint that answers with server-sent events. visible refuses whoever
 // may not follow, before the stream begins; follow ends it.
@@ -86,7 +86,7 @@ func (s *events) write(text string) {
 	}
 }
 
-func (s *events) emit(event string, data any) error {
+func (s *events) emit(id, event string, data any) error {
 	if account.From(s.ctx).Mode == account.Test {
 		dialect.Mark(data)
 	}
@@ -94,7 +94,10 @@ func (s *events) emit(event string, data any) error {
 	if err != nil {
 		return err
 	}
-	s.write("event: " + event + "\ndata: " + string(raw) + "\n\n")
+	if id != "" {
+		id = "id: " + id + "\n"
+	}
+	s.write(id + "event: " + event + "\ndata: " + string(raw) + "\n\n")
 	return s.ctx.Err()
 }
 

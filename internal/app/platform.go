@@ -12,7 +12,6 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/job"
-	"humanops-mcp/internal/ledger"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
 	"humanops-mcp/schemas"
@@ -40,18 +39,6 @@ func (a *App) count(ctx context.Context, tx *store.Tx, out *schemas.PlatformStat
 	jobs, err := job.Count(ctx, tx)
 	out.JobsWaiting, out.JobsDue, out.JobsFailed = jobs.Waiting, jobs.Due, jobs.Failed
 	return err
-}
-
-// check looks at every invariant of the ledger.
-func (a *App) check(ctx context.Context, _ schemas.Empty) (schemas.CheckReport, error) {
-	report := schemas.CheckReport{Exact: true}
-	err := a.store.Read(ctx, func(tx *store.Tx) error {
-		if problem := ledger.Check(ctx, tx); problem != nil {
-			report = schemas.CheckReport{Problem: problem.Error()}
-		}
-		return ctx.Err()
-	})
-	return report, err
 }
 
 const unfinishedBackup = ".backup-"

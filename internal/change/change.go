@@ -6,6 +6,8 @@ package change
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"slices"
 
@@ -67,6 +69,7 @@ type kind interface {
 	owns(id string) bool
 	ring(ctx context.Context, tx *store.Tx, id string) error
 	extend(ctx context.Context, tx *store.Tx, id string, by int64) error
+	check(ctx context.Context, tx *store.Tx, l Line) error
 	view() View
 }
 
@@ -77,6 +80,15 @@ func (c *Changes) named(name string) kind {
 		return nil
 	}
 	return c.kinds[i]
+}
+
+// kindOf is the kind of a subject. One that is not known was written by a newer program.
+func (c *Changes) kindOf(l Line) (kind, error) {
+	k := c.named(l.Kind)
+	if k == nil {
+		return nil, fmt.Errorf("%s is a %s, which this program does not know", l.ID, l.Kind)
+	}
+	return k, nil
 }
 
 // Kind is one kind of subject: R is its row, S and E are the states and events of its life,
@@ -109,11 +121,13 @@ type Kind[R any, S, E ~string, F any] struct {
 	Lapse  E                                                                   // what happens when a claim ends by itself
 
 	Word   func(S) string                                               // a state's word in sentences; itself when nil
+	Check  func(ctx context.Context, tx *store.Tx, r R) error           // what else has to be so; a conflict's sentence says what is not
 	Ending func(ctx context.Context, tx *store.Tx, r R) (string, error) // how it ended, for those who come too late; "" while it has not
 	View   View                                                         // how callers see it
 }
 
-// View is how callers see the subjects of a kind. Who calls is in the context.
+// View is how callers see the subjects of a kind. Who calls is in the context. None of it
+// has a default.
 type View struct {
 	// Admit refuses a caller who is not let near this kind at all; id is for the sentence.
 	Admit func(ctx context.Context, id string) error
@@ -123,6 +137,10 @@ type View struct {
 	Missing func(id string) error
 	// Show adds the subject to an answer, as the caller may see it.
 	Show func(ctx context.Context, tx *store.Tx, id string, out *schemas.WaitResponse) error
+}
+
+func (v View) complete() bool {
+	return v.Admit != nil && v.Visible != nil && v.Missing != nil && v.Show != nil
 }
 
 // Happened is a move that was made, as followers hear of it.
@@ -144,10 +162,10 @@ type Life[R any, S, E ~string, F any] struct {
 	followers []Follower[R, E]
 }
 
-// Register adds a kind. Two kinds of one name, and one without a name, a life or a line,
+// Register adds a kind. Two kinds of one name, and one that leaves out what has no default,
 // are mistakes of the program: it panics.
 func Register[R any, S, E ~string, F any](c *Changes, k Kind[R, S, E, F]) *Life[R, S, E, F] {
-	if k.Name == "" || k.Life == nil || k.Line == nil || k.Find == nil || k.Owns == nil || c.named(k.Name) != nil {
+	if k.Name == "" || k.Life == nil || k.Line == nil || k.Find == nil || k.Owns == nil || !k.View.complete() || c.named(k.Name) != nil {
 		panic("change: the kind " + k.Name + " is incomplete, or registered twice")
 	}
 	l := &Life[R, S, E, F]{changes: c, kind: k}
@@ -207,6 +225,20 @@ func Lines(ctx context.Context, tx *store.Tx, ids []string) (map[string]Line, er
 		lines[row.ID] = row
 	}
 	return lines, err
+}
+
+// EnteredBy is the id of the event that brought a subject into the state that it is in; ""
+// where that was long ago, or before events had one id.
+func EnteredBy(ctx context.Context, tx *store.Tx, l Line) (eventID string, err error) {
+	const looked = 50
+	entries, err := event.Latest(ctx, tx, l.ID, looked)
+	for _, e := range entries {
+		var moved movedTo
+		if json.Unmarshal(e.Data, &moved) == nil && moved.To == l.State && moved.From != l.State {
+			return e.EventID, nil
+		}
+	}
+	return "", err
 }
 
 // Count counts the subjects of a kind by their states.

@@ -14,17 +14,22 @@ func Claim(l *Line, holder string, at, until int64) {
 	l.ClaimedBy, l.ClaimedAt, l.LeaseUntil = holder, at, until
 }
 
-// Renew lengthens the lease of whoever has the subject. That wakes nobody and makes no
+// Renew gives whoever has the subject a lease until then. That wakes nobody and makes no
 // entry: they are still at it. Whose claim has ended meanwhile is refused as by Move.
 func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until int64) (R, error) {
 	renewed := r
 	line := l.kind.Line(&renewed)
+	if line.ClaimedBy == "" {
+		return r, l.refusal(ctx, tx, r, nil)
+	}
 	line.LeaseUntil = until
 	next, err := l.nextClock(ctx, tx, renewed)
 	if err != nil {
 		return r, err
 	}
-	line.ClockAt = next.At
+	if line.ClockAt == 0 || next.At < line.ClockAt { // a later end is found when the clock of before rings
+		line.ClockAt = next.At
+	}
 	n, err := tx.RenewClaim(ctx, db.RenewClaimParams{
 		ID: line.ID, ClaimedBy: line.ClaimedBy, Version: line.Version, LeaseUntil: line.LeaseUntil, ClockAt: line.ClockAt,
 	})
@@ -32,7 +37,7 @@ func (l *Life[R, S, E, F]) Renew(ctx context.Context, tx *store.Tx, r R, until i
 		return r, err
 	}
 	if n == 0 {
-		return r, l.lost(ctx, tx, line.ID)
+		return r, l.lost(ctx, tx, r, always)
 	}
 	return renewed, l.setClock(ctx, tx, *l.kind.Line(&r), renewed)
 }

@@ -63,7 +63,11 @@ func (c *Changes) ring(ctx context.Context, tx *store.Tx, j job.Job[clockArgs]) 
 	if err != nil || line.ClockAt == 0 {
 		return err
 	}
-	return c.named(line.Kind).ring(ctx, tx, line.ID)
+	k, err := c.kindOf(line)
+	if err != nil {
+		return err
+	}
+	return k.ring(ctx, tx, line.ID)
 }
 
 func (l *Life[R, S, E, F]) ring(ctx context.Context, tx *store.Tx, id string) error {
@@ -121,14 +125,15 @@ func (l *Life[R, S, E, F]) nextClock(ctx context.Context, tx *store.Tx, r R) (ne
 }
 
 // Next is the first of some clocks, of the claim's end, and of the warnings that were not
-// given yet: a warning has its clock's name, its own time and the event warn.
+// given yet: a warning has its clock's name, its own time and the event warn; there is none
+// where that is empty.
 func Next[E ~string](l Line, clocks []Clock[E], lapse, warn E) (next Clock[E]) {
 	clocks = append(slices.Clone(clocks), Clock[E]{Name: "lease", At: l.LeaseUntil, Event: lapse})
 	for _, c := range clocks {
 		next = sooner(next, c)
 	}
 	for _, c := range clocks {
-		if c.At > 0 && c.Warn > 0 && !strings.Contains(l.Warned, mark(c.Name)) {
+		if warn != "" && c.At > 0 && c.Warn > 0 && !strings.Contains(l.Warned, mark(c.Name)) {
 			c.At, c.Event = c.At-min(c.Warn.Microseconds(), (c.At-c.Since)/2), warn
 			next = sooner(next, c)
 		}

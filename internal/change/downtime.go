@@ -72,7 +72,11 @@ func (c *Changes) extendSlice(ctx context.Context, tx *store.Tx) (more bool, err
 		return false, err
 	}
 	for _, s := range running {
-		if err := c.named(s.Kind).extend(ctx, tx, s.ID, e.ByMicros); err != nil {
+		k, err := c.kindOf(Line{ID: s.ID, Kind: s.Kind})
+		if err != nil {
+			return false, err
+		}
+		if err := k.extend(ctx, tx, s.ID, e.ByMicros); err != nil {
 			return false, err
 		}
 		e.After = s.ID

@@ -42,7 +42,14 @@ func (l *Life[R, S, E, F]) Move(ctx context.Context, tx *store.Tx, r R, m Move[R
 	}
 	l.news(&moved, m.By, m.Quiet)
 	h := Happened[R, E]{ID: event.NewID(), Event: m.Event, By: m.By, With: m.With, Was: r, Now: moved}
-	if h.Now, err = l.write(ctx, tx, r, moved, h.entry(l.kind.Name), l.told(r, moved, m.With)); err != nil {
+	h.Now, err = l.write(ctx, tx, r, moved, h.entry(l.kind.Name), l.told(r, moved, m.With))
+	if errors.Is(err, errLost) {
+		return r, l.lost(ctx, tx, r, func(now R) error {
+			_, err := l.kind.Life.Next(l.state(now), m.Event, l.facts(now, m.Given))
+			return err
+		})
+	}
+	if err != nil {
 		return r, err
 	}
 	return h.Now, l.follow(ctx, tx, h)
@@ -95,10 +102,10 @@ func (l *Life[R, S, E, F]) Note(ctx context.Context, tx *store.Tx, r R, n Note[R
 	}
 	e := schemas.AuditEntry{EventID: event.NewID(), Kind: l.kind.Name + "." + n.Kind, Actor: n.By.ID, Via: n.By.Via}
 	noted, err := l.write(ctx, tx, r, noted, e, said)
-	if err != nil {
-		return r, err
+	if errors.Is(err, errLost) {
+		return r, l.lost(ctx, tx, r, always)
 	}
-	return noted, nil
+	return noted, err
 }
 
 // Opening is how a subject comes to be. No event of the life leads to the first state;
@@ -111,12 +118,13 @@ type Opening[E ~string] struct {
 	Beside func(ctx context.Context, tx *store.Tx) error
 }
 
-// Open makes a subject. r has its id, agent, mode and time in its line; the rest of the
-// line is filled in here.
+// Open makes a subject, in the first state of its life. r has its id, agent and mode in its
+// line; the rest of the line is filled in here.
 func (l *Life[R, S, E, F]) Open(ctx context.Context, tx *store.Tx, r R, o Opening[E]) (R, error) {
-	line := l.kind.Line(&r)
-	line.Kind, line.Version, line.Seen = l.kind.Name, 1, 1
-	if err := l.project(ctx, tx, &r, store.Micros(tx.Now())); err != nil {
+	line, at := l.kind.Line(&r), store.Micros(tx.Now())
+	line.Kind, line.Version, line.Seen, line.CreatedAt = l.kind.Name, 1, 1, at
+	*l.stateOf(&r) = string(l.kind.Life.States()[0])
+	if err := l.project(ctx, tx, &r, at); err != nil {
 		return r, err
 	}
 	h := Happened[R, E]{ID: event.NewID(), Event: o.Event, By: o.By, With: o.With, Now: r}
@@ -194,8 +202,11 @@ func (l *Life[R, S, E, F]) news(r *R, by Actor, quiet bool) {
 	}
 }
 
+// errLost tells that a subject is not any more as it was read.
+var errLost = errors.New("somebody else changed it meanwhile")
+
 // write is the one conditional update, the row and the entry. r is the subject as it was
-// read, now as it is to be.
+// read, now as it is to be; errLost when it was changed since.
 func (l *Life[R, S, E, F]) write(ctx context.Context, tx *store.Tx, r, now R, e schemas.AuditEntry, said []any) (R, error) {
 	was, line := *l.kind.Line(&r), l.kind.Line(&now)
 	at := was.UpdatedAt
@@ -213,13 +224,13 @@ func (l *Life[R, S, E, F]) write(ctx context.Context, tx *store.Tx, r, now R, e 
 		State: line.State, Finished: line.Finished, Needs: line.Needs, Version: line.Version, Seen: line.Seen,
 		ClaimedBy: line.ClaimedBy, ClaimedAt: line.ClaimedAt, LeaseUntil: line.LeaseUntil, ClockAt: line.ClockAt, Warned: line.Warned,
 		Entries: line.Entries, Head: line.Head, UpdatedAt: line.UpdatedAt, EndedAt: line.EndedAt,
-		ID: was.ID, FromState: was.State, FromVersion: was.Version, FromEntries: was.Entries,
+		ID: was.ID, FromState: was.State, FromVersion: was.Version, FromEntries: was.Entries, FromLease: was.LeaseUntil,
 	})
 	if err != nil {
 		return r, err
 	}
 	if won == 0 {
-		return r, l.lost(ctx, tx, was.ID)
+		return r, errLost
 	}
 	if l.kind.Save != nil {
 		if err := l.kind.Save(ctx, tx, now); err != nil {
@@ -284,14 +295,22 @@ func merged(parts []any) (json.RawMessage, error) {
 	return json.Marshal(all)
 }
 
-// lost tells the loser of a race where the subject is now.
-func (l *Life[R, S, E, F]) lost(ctx context.Context, tx *store.Tx, id string) error {
+// lost refuses whoever was too late. again tells whether the same could happen to the subject
+// as others have left it: if not, the words are those for one who comes after them.
+func (l *Life[R, S, E, F]) lost(ctx context.Context, tx *store.Tx, r R, again func(now R) error) error {
+	id := l.kind.Line(&r).ID
 	now, err := l.kind.Find(ctx, tx, id)
+	if store.NotFound(err) {
+		return l.kind.View.Missing(id)
+	}
 	if err != nil {
 		return err
 	}
-	return l.refusal(ctx, tx, now, nil)
+	return l.refusal(ctx, tx, now, again(now))
 }
+
+// always is for what no state keeps from happening.
+func always[R any](R) error { return nil }
 
 // Refusal refuses because of the state that a subject is in, and names it.
 func (l *Life[R, S, E, F]) Refusal(ctx context.Context, tx *store.Tx, r R) error {

@@ -77,7 +77,10 @@ func (c *Changes) visible(ctx context.Context, tx *store.Tx, id string) (Line, e
 	if err != nil {
 		return line, err
 	}
-	k := c.named(line.Kind)
+	k, err := c.kindOf(line)
+	if err != nil {
+		return line, err
+	}
 	if err := k.view().Admit(ctx, id); err != nil {
 		return line, err
 	}

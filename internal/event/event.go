@@ -46,6 +46,16 @@ func List(ctx context.Context, tx *store.Tx, subjectID string, after, limit int6
 	return list, err
 }
 
+// Latest reads the last entries of a subject's trail, the newest first.
+func Latest(ctx context.Context, tx *store.Tx, subjectID string, limit int64) ([]schemas.AuditEntry, error) {
+	rows, err := tx.LatestTrail(ctx, db.LatestTrailParams{SubjectID: subjectID, RowLimit: limit})
+	list := make([]schemas.AuditEntry, len(rows))
+	for i, row := range rows {
+		list[i] = entryOf(row)
+	}
+	return list, err
+}
+
 func entryOf(row db.Trail) schemas.AuditEntry {
 	return schemas.AuditEntry{
 		N: int(row.N), EventID: row.EventID, Kind: row.Kind, Actor: row.Actor, Via: row.Via, At: store.Time(row.CreatedAt),

@@ -66,7 +66,7 @@ func CheckEscrow(ctx context.Context, tx *store.Tx, taskID, asset, state string,
 	if err != nil || finished && held == 0 || !finished && held == reward {
 		return err
 	}
-	return fmt.Errorf("ledger: task %s is %s with a reward of %s and holds %s in escrow", taskID, state, dollars(reward), dollars(held))
+	return schemas.NewError(schemas.CodeConflict, fmt.Sprintf("ledger: task %s is %s with a reward of %s and holds %s in escrow", taskID, state, dollars(reward), dollars(held)))
 }
 
 func checkStrays(ctx context.Context, tx *store.Tx) error {

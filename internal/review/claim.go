@@ -106,7 +106,7 @@ func (s *Service) renew(ctx context.Context, tx *store.Tx, l locked, until int64
 // mayClaim tells whether somebody may claim a request, or renew their claim.
 func (s *Service) mayClaim(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case l.request.In().Final():
+	case l.In().Final():
 		return s.life.Refusal(ctx, tx, l.request)
 	case l.Line.ClaimedBy != "" && l.Line.ClaimedBy != l.caller.PersonID:
 		return s.held(ctx, tx, l.request)
@@ -128,7 +128,7 @@ func (s *Service) ReleaseReview(ctx context.Context, tx *store.Tx, in schemas.Re
 		return schemas.ReviewAnswer{}, err
 	}
 	switch {
-	case l.request.In().Final():
+	case l.In().Final():
 		return schemas.ReviewAnswer{}, s.life.Refusal(ctx, tx, l.request)
 	case l.Line.ClaimedBy == "":
 		return schemas.ReviewAnswer{}, conflict(l.request, "Nobody has claimed the request, so there is nothing to release.")

@@ -89,7 +89,7 @@ func assertedOf(r request, in schemas.DecideReviewRequest) string {
 // weigh checks everything about a decision but its passkey.
 func (s *Service) weigh(ctx context.Context, tx *store.Tx, l locked, in schemas.DecideReviewRequest) (ballotPaper, error) {
 	paper := ballotPaper{person: l.caller.PersonID, via: l.caller.Via, comment: in.Comment, source: schemas.SourceHuman}
-	if l.request.In().Final() {
+	if l.In().Final() {
 		return paper, s.life.Refusal(ctx, tx, l.request)
 	}
 	st, err := s.standingOf(ctx, tx, l.request, l.loop, l.caller.PersonID)

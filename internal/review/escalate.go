@@ -51,7 +51,7 @@ func (s *Service) EscalateReview(ctx context.Context, tx *store.Tx, in schemas.E
 
 func (s *Service) mayEscalate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case l.request.In().Final():
+	case l.In().Final():
 		return s.life.Refusal(ctx, tx, l.request)
 	case l.Mode == "test":
 		return conflict(l.request, "In test mode nobody is asked, so there is nobody to escalate to: a simulated reviewer decides.")

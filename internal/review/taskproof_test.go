@@ -34,6 +34,8 @@ func stubs(c *change.Changes) *stubLife {
 		View: change.View{
 			Admit:   func(context.Context, string) error { return nil },
 			Visible: func(context.Context, *store.Tx, change.Line) error { return nil },
+			Missing: func(string) error { return schemas.NewError(schemas.CodeNotFound, "Task not found") },
+			Show:    func(context.Context, *store.Tx, string, *schemas.WaitResponse) error { return nil },
 		},
 	})
 }

@@ -77,11 +77,11 @@ func changedFields(in schemas.UpdateReviewRequest) []string {
 
 func (s *Service) mayUpdate(ctx context.Context, tx *store.Tx, l locked) error {
 	switch {
-	case l.request.In().Final():
+	case l.In().Final():
 		return s.life.Refusal(ctx, tx, l.request)
 	case l.Line.ClaimedBy != "":
 		return conflict(l.request, "Somebody has claimed the request, so it can no longer be changed under them. Wait for the answer, or cancel it and ask again.")
-	case l.request.IsProof():
+	case l.IsProof():
 		return conflict(l.request, "This request decides a task's proof and cannot be changed.")
 	}
 	votes, err := tx.VotesInRound(ctx, db.VotesInRoundParams{ReviewID: l.ID, Round: l.Round})
@@ -168,9 +168,9 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 	switch {
 	case !isAgent(l.caller) && !l.caller.Owner:
 		return schemas.ReviewCancelledAnswer{}, schemas.Forbidden("Access denied to this request")
-	case l.request.In().Final():
+	case l.In().Final():
 		return schemas.ReviewCancelledAnswer{}, schemas.Against(l.Status, "Request cannot be cancelled in current state")
-	case l.request.IsProof():
+	case l.IsProof():
 		return schemas.ReviewCancelledAnswer{}, conflict(l.request, "This request decides a task's proof and ends with the task's decision. Decide it, or the task itself.")
 	}
 	r, err := s.life.Move(ctx, tx, l.request, move{Event: Cancel, By: l.caller.Actor(), With: Ended{in.Reason}, Edit: cancelled(l.caller.Actor(), in.Reason)})
@@ -178,7 +178,7 @@ func (s *Service) CancelReview(ctx context.Context, tx *store.Tx, in schemas.Can
 		return schemas.ReviewCancelledAnswer{}, err
 	}
 	out := schemas.ReviewCancelledAnswer{
-		RequestID: r.ID, Status: r.In(), CancelledAt: store.Time(r.EndedAt), PreviousStatus: l.request.In(), RefundInfo: refundOf(l.request),
+		RequestID: r.ID, Status: r.In(), CancelledAt: store.Time(r.EndedAt), PreviousStatus: l.In(), RefundInfo: refundOf(l.request),
 	}
 	account.MarkTest(&out.Sandboxed, r.Mode)
 	return out, nil

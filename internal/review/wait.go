@@ -70,7 +70,7 @@ func (s *Service) retryAfter(r schemas.Review) int {
 
 // FollowReview emits one event when the request's round is over: completed, timeout or
 // cancelled, with the request. It returns after that, or when ctx ends.
-func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, emit func(event string, data any) error) error {
+func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, emit func(id, event string, data any) error) error {
 	for {
 		err := s.Changes.Until(ctx, in.RequestID, change.Forever, roundOver)
 		if ctx.Err() != nil {
@@ -84,9 +84,28 @@ func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, em
 			return err
 		}
 		if !out.Pending { // else the agent has opened the next round meanwhile
-			return emit(string(out.Request.Status), out.Request)
+			id, err := s.endedBy(ctx, in.RequestID)
+			if err != nil {
+				return err
+			}
+			return emit(id, string(out.Request.Status), out.Request)
 		}
 	}
+}
+
+// endedBy is the id of the event that ended a request's round.
+func (s *Service) endedBy(ctx context.Context, id string) (eventID string, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	defer cancel()
+	err = s.Store.Read(ctx, func(tx *store.Tx) error {
+		r, err := ask.Find(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		eventID, err = change.EnteredBy(ctx, tx, r.Line)
+		return err
+	})
+	return eventID, err
 }
 
 // AcknowledgeReviews records which versions of its requests an agent has been shown.

@@ -126,14 +126,15 @@ func TestFollowingGivesOneEventAtTheEnd(t *testing.T) {
 	eachDesk(t, func(t *testing.T, d *desk) {
 		id := d.ask(d.agent, "Publish?", nil)
 		type told struct {
+			id    string
 			event string
 			about schemas.Review
 		}
 		follow := func(ctx context.Context) (<-chan told, <-chan error) {
 			events, end := make(chan told, 5), make(chan error, 1)
 			go func() {
-				end <- d.FollowReview(ctx, schemas.ReviewRequest{RequestID: id}, func(event string, data any) error {
-					events <- told{event, data.(schemas.Review)}
+				end <- d.FollowReview(ctx, schemas.ReviewRequest{RequestID: id}, func(id, event string, data any) error {
+					events <- told{id, event, data.(schemas.Review)}
 					return nil
 				})
 			}()
@@ -154,6 +155,8 @@ func TestFollowingGivesOneEventAtTheEnd(t *testing.T) {
 		one := <-events
 		require.Equal(t, "cancelled", one.event)
 		require.Equal(t, "cancelled", one.about.ResponseSource)
+		trail := run(d, d.agent, d.GetReviewAudit, schemas.ReviewAuditRequest{RequestID: id}).Entries
+		require.Equal(t, trail[len(trail)-1].EventID, one.id, "the event has one id everywhere")
 		late, end := follow(d.agent)
 		require.NoError(t, <-end)
 		require.Equal(t, "cancelled", (<-late).event, "at once when it is over already")

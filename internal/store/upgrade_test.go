@@ -237,7 +237,7 @@ func TestWaitingCallbacksOfTasksBecomeDeliveries(t *testing.T) {
 		require.Equal(t, map[string]string{
 			"job_a": "scheduled 70 ag_1 lane: 0 attempt 0", "job_c": "scheduled 71 ag_1 lane: 0 attempt 1", "job_d": "scheduled 72 ag_1 lane: 1 attempt 0", "job_z": "scheduled 900 ag_1 lane:hostb 0 attempt 3",
 		}, sends(t, s), "each is due when it was, for whom it was")
-		require.Equal(t, []string{"job_e webhook.deliver failed", "job_g webhook ready"}, storetest.Texts(t, s,
+		require.Equal(t, []string{"job_e webhook.deliver failed", "job_g webhook scheduled"}, storetest.Texts(t, s,
 			"SELECT id || ' ' || kind || ' ' || state FROM jobs WHERE kind <> 'webhook.send' ORDER BY id"))
 	})
 }

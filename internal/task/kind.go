@@ -34,7 +34,7 @@ func (s *Service) kind() change.Kind[task, schemas.TaskStatus, Event, Facts] {
 		Name: Name, Life: Life, Owns: schemas.KindTask.Owns,
 		Find: find, Insert: insertRow, Save: saveRow,
 		Line: func(t *task) *change.Line { return &t.line }, State: func(t *task) *string { return &t.Status },
-		Facts: factsOf, Needs: needs, Claimed: inHand, Enter: enter, Mirror: func(t *task) { t.UpdatedAt = t.line.UpdatedAt },
+		Check: checkEscrow, Facts: factsOf, Needs: needs, Claimed: inHand, Enter: enter, Mirror: func(t *task) { t.UpdatedAt = t.line.UpdatedAt },
 		Clocks: s.clocks, Ring: s.timeUp, Lapse: Lapse, Shift: shift,
 		Word: func(status schemas.TaskStatus) string { return s.word(string(status)) },
 		View: change.View{Admit: admit, Visible: visible, Missing: noTask, Show: s.show},
@@ -51,6 +51,11 @@ func (s *Service) follow() {
 func find(ctx context.Context, tx *store.Tx, id string) (task, error) {
 	row, err := tx.FindTask(ctx, id)
 	return task{row.Task, row.Subject}, err
+}
+
+// checkEscrow looks whether the money that a task holds is what it has to be.
+func checkEscrow(ctx context.Context, tx *store.Tx, t task) error {
+	return ledger.CheckEscrow(ctx, tx, t.ID, t.Asset, t.Status, t.Reward, t.line.Finished)
 }
 
 func insertRow(ctx context.Context, tx *store.Tx, t task) error {

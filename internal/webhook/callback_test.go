@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/seal"
@@ -24,6 +25,7 @@ import (
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/internal/webhook"
+	"humanops-mcp/schemas"
 )
 
 var sealer = seal.New(bytes.Repeat([]byte{7}, seal.KeySize))
@@ -211,6 +213,53 @@ func TestDelivery(t *testing.T) {
 		move("")
 		require.Len(t, first.all(), 1)
 		require.Len(t, second.all(), 1)
+	})
+
+	each(t, "is read, sent again and ended by the task's id", func(t *testing.T, h *house) {
+		r := receive(t, 500, 500, 500, 500, 500, 500, 500, 500)
+		h.callback(t, task, r.url, "whsec", webhook.Marketplace)
+		h.changed(t, task)
+		for range 8 {
+			h.run(t)
+			h.clock.Advance(24 * time.Hour)
+		}
+		as := func(agent string) context.Context {
+			return account.With(t.Context(), account.Caller{AgentID: agent, Mode: account.Live})
+		}
+		var log schemas.DeliveryList
+		list := func(ctx context.Context) error {
+			return h.store.Read(ctx, func(tx *store.Tx) (err error) {
+				log, err = h.ListDeliveries(ctx, tx, schemas.ListDeliveriesRequest{WebhookID: task})
+				return err
+			})
+		}
+		require.Equal(t, schemas.CodeNotFound, schemas.ErrorCode(list(as("ag_2"))), "it is its agent's")
+		require.NoError(t, list(as("ag_1")))
+		require.Len(t, log.Deliveries, 1)
+		require.Equal(t, []any{"failed", 8, 500}, []any{log.Deliveries[0].State, log.Deliveries[0].Attempts, log.Deliveries[0].StatusCode})
+		write := func(call func(ctx context.Context, tx *store.Tx) error) error {
+			return h.store.Write(as("ag_1"), func(tx *store.Tx) error { return call(as("ag_1"), tx) })
+		}
+		require.NoError(t, write(func(ctx context.Context, tx *store.Tx) error {
+			_, err := h.Redeliver(ctx, tx, schemas.DeliveryRequest{WebhookID: task, DeliveryID: log.Deliveries[0].ID})
+			return err
+		}))
+		h.run(t)
+		require.Len(t, r.all(), 9)
+		require.NoError(t, list(as("ag_1")))
+		require.Equal(t, "delivered", log.Deliveries[0].State)
+		err := write(func(ctx context.Context, tx *store.Tx) error {
+			_, err := h.UpdateWebhook(ctx, tx, schemas.UpdateWebhookRequest{WebhookID: task, RotateSecret: true})
+			return err
+		})
+		require.ErrorContains(t, err, "changes with that alone")
+		require.NoError(t, write(func(ctx context.Context, tx *store.Tx) error {
+			_, err := h.DeleteWebhook(ctx, tx, schemas.WebhookRequest{WebhookID: task})
+			return err
+		}))
+		h.changed(t, task)
+		h.run(t)
+		require.Len(t, r.all(), 9)
 	})
 
 	t.Run("keeps the address out of the log when nobody answers", func(t *testing.T) {

@@ -152,6 +152,8 @@ func (s *Service) GetWebhook(ctx context.Context, tx *store.Tx, in schemas.Webho
 	return out, nil
 }
 
+// ownWebhook finds a webhook of the caller's by its id, or the callback of a task or
+// request by the id of that.
 func ownWebhook(ctx context.Context, id string, find func(context.Context, string) (db.Webhook, error)) (db.Webhook, error) {
 	agentID, mode := hookOwner(ctx)
 	w, err := find(ctx, id)
@@ -167,6 +169,9 @@ func (s *Service) UpdateWebhook(ctx context.Context, tx *store.Tx, in schemas.Up
 	w, err := ownWebhook(ctx, in.WebhookID, tx.LockWebhook)
 	if err != nil {
 		return out, err
+	}
+	if w.SubjectID != "" {
+		return out, schemas.Against("", "This is the callback of "+w.SubjectID+" and changes with that alone. Give a request another callback_url, or make a webhook of your own.")
 	}
 	if err := s.changeWebhook(ctx, tx, &w, in); err != nil {
 		return out, err

@@ -285,7 +285,7 @@ const moveSubject = `-- name: MoveSubject :execrows
 UPDATE subjects SET
   state = $1, finished = $2, needs = $3, version = $4, seen = $5, claimed_by = $6, claimed_at = $7,
   lease_until = $8, clock_at = $9, warned = $10, entries = $11, head = $12, updated_at = $13, ended_at = $14
-WHERE id = $15 AND state = $16 AND version = $17 AND entries = $18
+WHERE id = $15 AND state = $16 AND version = $17 AND entries = $18 AND lease_until = $19
 `
 
 type MoveSubjectParams struct {
@@ -307,6 +307,7 @@ type MoveSubjectParams struct {
 	FromState   string
 	FromVersion int64
 	FromEntries int64
+	FromLease   int64
 }
 
 // The one conditional update behind every change: nobody else has moved it.
@@ -330,6 +331,7 @@ func (q *Queries) MoveSubject(ctx context.Context, arg MoveSubjectParams) (int64
 		arg.FromState,
 		arg.FromVersion,
 		arg.FromEntries,
+		arg.FromLease,
 	)
 	if err != nil {
 		return 0, err
@@ -495,4 +497,57 @@ func (q *Queries) SetClock(ctx context.Context, arg SetClockParams) (int64, erro
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const subjectsAfter = `-- name: SubjectsAfter :many
+SELECT id, kind, agent_id, mode, state, finished, needs, version, seen, claimed_by, claimed_at, lease_until, clock_at, warned, entries, head, created_at, updated_at, ended_at FROM subjects WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)
+`
+
+type SubjectsAfterParams struct {
+	After    string
+	RowLimit int64
+}
+
+// All of them, in the order of their ids.
+func (q *Queries) SubjectsAfter(ctx context.Context, arg SubjectsAfterParams) ([]Subject, error) {
+	rows, err := q.db.QueryContext(ctx, subjectsAfter, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Subject{}
+	for rows.Next() {
+		var i Subject
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.AgentID,
+			&i.Mode,
+			&i.State,
+			&i.Finished,
+			&i.Needs,
+			&i.Version,
+			&i.Seen,
+			&i.ClaimedBy,
+			&i.ClaimedAt,
+			&i.LeaseUntil,
+			&i.ClockAt,
+			&i.Warned,
+			&i.Entries,
+			&i.Head,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -217,6 +217,50 @@ func (q *Queries) LastSeq(ctx context.Context) (int64, error) {
 	return seq, err
 }
 
+const latestTrail = `-- name: LatestTrail :many
+SELECT subject_id, n, event_id, seq, kind, actor, via, data, previous, hash, created_at FROM trail WHERE subject_id = $1 ORDER BY n DESC LIMIT CAST($2 AS BIGINT)
+`
+
+type LatestTrailParams struct {
+	SubjectID string
+	RowLimit  int64
+}
+
+func (q *Queries) LatestTrail(ctx context.Context, arg LatestTrailParams) ([]Trail, error) {
+	rows, err := q.db.QueryContext(ctx, latestTrail, arg.SubjectID, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Trail{}
+	for rows.Next() {
+		var i Trail
+		if err := rows.Scan(
+			&i.SubjectID,
+			&i.N,
+			&i.EventID,
+			&i.Seq,
+			&i.Kind,
+			&i.Actor,
+			&i.Via,
+			&i.Data,
+			&i.Previous,
+			&i.Hash,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAnchors = `-- name: ListAnchors :many
 SELECT n, seq, entries, digest, previous, hash, created_at FROM anchors WHERE n > $1 ORDER BY n LIMIT CAST($2 AS BIGINT)
 `

@@ -223,9 +223,10 @@ func (q *Queries) FindDelivery(ctx context.Context, id string) (WebhookDelivery,
 }
 
 const findWebhook = `-- name: FindWebhook :one
-SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = $1
+SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = $1 OR (subject_id = $1 AND subject_id <> '')
 `
 
+// A subject's callback is found by the subject's id, too.
 func (q *Queries) FindWebhook(ctx context.Context, id string) (Webhook, error) {
 	row := q.db.QueryRowContext(ctx, findWebhook, id)
 	var i Webhook
@@ -526,7 +527,7 @@ func (q *Queries) LockDelivery(ctx context.Context, arg LockDeliveryParams) (Web
 }
 
 const lockWebhook = `-- name: LockWebhook :one
-SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = $1 FOR UPDATE
+SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = $1 OR (subject_id = $1 AND subject_id <> '') FOR UPDATE
 `
 
 func (q *Queries) LockWebhook(ctx context.Context, id string) (Webhook, error) {

@@ -11,7 +11,7 @@ VALUES (
 UPDATE subjects SET
   state = @state, finished = @finished, needs = @needs, version = @version, seen = @seen, claimed_by = @claimed_by, claimed_at = @claimed_at,
   lease_until = @lease_until, clock_at = @clock_at, warned = @warned, entries = @entries, head = @head, updated_at = @updated_at, ended_at = @ended_at
-WHERE id = @id AND state = @from_state AND version = @from_version AND entries = @from_entries;
+WHERE id = @id AND state = @from_state AND version = @from_version AND entries = @from_entries AND lease_until = @from_lease;
 
 -- name: LockSubject :one
 SELECT * FROM subjects WHERE id = @id FOR UPDATE;
@@ -44,6 +44,10 @@ ORDER BY clock_at, id LIMIT CAST(@row_limit AS BIGINT);
 -- name: RunningSubjects :many
 -- Those that have a clock, in the order of their ids.
 SELECT id, kind FROM subjects WHERE clock_at > 0 AND id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: SubjectsAfter :many
+-- All of them, in the order of their ids.
+SELECT * FROM subjects WHERE id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: SeeSubject :exec
 UPDATE subjects SET seen = @seen

@@ -7,6 +7,9 @@ VALUES (@subject_id, @n, @event_id, @kind, @actor, @via, @data, @previous, @hash
 -- name: ListTrail :many
 SELECT * FROM trail WHERE subject_id = @subject_id AND n > @after ORDER BY n LIMIT CAST(@row_limit AS BIGINT);
 
+-- name: LatestTrail :many
+SELECT * FROM trail WHERE subject_id = @subject_id ORDER BY n DESC LIMIT CAST(@row_limit AS BIGINT);
+
 -- name: ForgetTrail :exec
 -- What was said goes with its subject; that something was said, and when, stays chained.
 UPDATE trail SET data = '', actor = '' WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));

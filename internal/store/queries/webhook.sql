@@ -5,10 +5,11 @@ INSERT INTO webhooks (id, agent_id, mode, loop_id, subject_id, style, name, url,
 VALUES (@id, @agent_id, @mode, @loop_id, @subject_id, @style, @name, @url, @events, @secret, @enabled, @created_at, @created_at);
 
 -- name: FindWebhook :one
-SELECT * FROM webhooks WHERE id = @id;
+-- A subject's callback is found by the subject's id, too.
+SELECT * FROM webhooks WHERE id = @id OR (subject_id = @id AND subject_id <> '');
 
 -- name: LockWebhook :one
-SELECT * FROM webhooks WHERE id = @id FOR UPDATE;
+SELECT * FROM webhooks WHERE id = @id OR (subject_id = @id AND subject_id <> '') FOR UPDATE;
 
 -- name: CountWebhooks :one
 SELECT COUNT(*) FROM webhooks WHERE agent_id = @agent_id AND mode = @mode AND subject_id = '';
