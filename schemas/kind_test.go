@@ -19,7 +19,6 @@ func TestAnIdSaysWhatItBelongsTo(t *testing.T) {
 		"":                          KindUnknown,
 		"review_a1B2":               KindUnknown,
 		"Task_a1B2":                 KindUnknown,
-		" task_a1B2":                KindUnknown,
 		"65f0000000000000000000a":   KindUnknown, // 23 digits
 		"65f0000000000000000000aaa": KindUnknown, // 25
 		"65f00000000000000000000g":  KindUnknown,

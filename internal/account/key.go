@@ -120,7 +120,7 @@ func create(ctx context.Context, tx *store.Tx, k newKey) (schemas.CreateKeyRespo
 	if k.name, err = checkedName(k.name, 100); err != nil {
 		return none, err
 	}
-	n, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: k.agentID})
+	n, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: k.agentID, Mode: "", Executors: false})
 	if err != nil {
 		return none, err
 	}
