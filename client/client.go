@@ -147,7 +147,7 @@ func withoutPrefix(base string) string {
 }
 
 func checkSandbox(o Options, local bool) error {
-	if !o.Sandbox || local || o.APIKey == "" || strings.HasPrefix(o.APIKey, "ho_test_") {
+	if !o.Sandbox || local || o.APIKey == "" || schemas.IsTestKey(o.APIKey) {
 		return nil
 	}
 	return schemas.NewError(schemas.CodeInvalid, "Sandbox is on, and against a remote marketplace that needs a test key: one that begins with ho_test_. Set such a key, or turn sandbox off.")

@@ -1,6 +1,9 @@
 package schemas
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // RegisterAgent makes an agent and its first test key (contract §1.3).
 var RegisterAgent = Endpoint[RegisterAgentRequest, RegisterAgentResponse]{Marketplace, "POST", "/agents/register", "Register an agent", 201, Anyone}
@@ -106,6 +109,10 @@ type Key struct {
 	LastUsedAt *time.Time `json:"last_used_at"`
 	CreatedAt  time.Time  `json:"created_at"`
 }
+
+// IsTestKey tells whether a marketplace's key is one of its test mode. The keys of every
+// marketplace say so.
+func IsTestKey(key string) bool { return strings.HasPrefix(key, "ho_test_") }
 
 // RevokeKey ends a key at once.
 var RevokeKey = Endpoint[RevokeKeyRequest, RevokeKeyResponse]{Marketplace, "DELETE", "/agents/keys/{key_id}", "Revoke an API key", 200, Agent | Owner}

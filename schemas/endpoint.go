@@ -19,15 +19,15 @@ const (
 	Anyone   Access = 0
 )
 
-// Kind is how an endpoint's body travels.
-type Kind string
+// BodyKind is how an endpoint's body travels.
+type BodyKind string
 
 // The kinds of endpoint.
 const (
-	JSON      Kind = "json"
-	Multipart Kind = "multipart" // files come up with form fields
-	Binary    Kind = "binary"    // a file goes down
-	Events    Kind = "events"    // server-sent events
+	JSON      BodyKind = "json"
+	Multipart BodyKind = "multipart" // files come up with form fields
+	Binary    BodyKind = "binary"    // a file goes down
+	Events    BodyKind = "events"    // server-sent events
 )
 
 // Info is an endpoint without its type parameters, for whole-surface work: routing
@@ -39,7 +39,7 @@ type Info struct {
 	Summary  string
 	Status   int
 	Access   Access
-	Kind     Kind
+	Kind     BodyKind
 	In, Out  reflect.Type // Out is nil for Binary and Events
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"humanops-mcp/client"
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/schemas"
 	"humanops-mcp/tools/untrusted"
@@ -87,13 +88,15 @@ type FeedbackArgs struct {
 	Feedback  json.RawMessage `json:"feedback" doc:"Any of rating, accuracy, timeliness, helpfulness (1-5), comment, would_recommend, tags, follow_up_needed, category"`
 }
 
-func official[In any](name string, effect Effect, description string, run func(context.Context, *reviewer, In) (any, schemas.Sandboxed, error)) Tool {
-	return connectsLate(tool(name, "hitl", effect, description, func(ctx context.Context, c *call, in In) (reply[OfficialAnswer], error) {
+// official declares one of them: one call of the review service, whose answer is handed on
+// as it came.
+func official[In any](name string, effect Effect, description string, answered officialRun[In]) Tool {
+	return connectsLate(tool(name, setHITL, effect, description, func(ctx context.Context, c *call, in In) (reply[OfficialAnswer], error) {
 		service, err := c.reviews(ctx)
 		if err != nil {
 			return reply[OfficialAnswer]{}, err
 		}
-		answer, sandboxed, err := run(ctx, service, in)
+		answer, err := answered(ctx, service, in)
 		if err != nil {
 			return reply[OfficialAnswer]{}, err
 		}
@@ -105,41 +108,94 @@ func official[In any](name string, effect Effect, description string, run func(c
 		if err := json.Indent(&pretty, data, "", "  "); err != nil {
 			return reply[OfficialAnswer]{}, err
 		}
-		return reply[OfficialAnswer]{data: OfficialAnswer{data, mode(sandboxed)}, text: pretty.String(), bare: true}, nil
+		return reply[OfficialAnswer]{data: OfficialAnswer{data, TestMode{answer.InTestMode()}}, text: pretty.String(), bare: true}, nil
 	}))
+}
+
+// officialRun gives the review service's answer to a tool's arguments.
+type officialRun[In any] = func(context.Context, *reviewer, In) (marked, error)
+
+// marked is an answer that says whether it is one of test mode.
+type marked interface{ InTestMode() bool }
+
+// puts is one call of the review service: the tool's arguments as the endpoint's, and what
+// people wrote in the answer cleaned.
+func puts[In, Request any, Answer marked](
+	request func(*reviewer, In) (Request, error), method func(*client.Client, context.Context, Request) (Answer, error), clean func(*Answer),
+) officialRun[In] {
+	return func(ctx context.Context, r *reviewer, in In) (marked, error) {
+		filled, err := request(r, in)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := method(r.Client, ctx, filled)
+		clean(&answer)
+		return answer, err
+	}
 }
 
 func officialTools() []Tool {
 	return []Tool{
-		official("list_loops", Reads, "List the loops: circles of people who review.", listLoops),
-		official("create_request", Writes, "Ask the people of a loop for a review. Returns at once: poll get_request until it is completed.", createRequest),
-		official("list_requests", Reads, "List your review requests.", listRequests),
-		official("get_request", Reads, "Get a review request and its response.", getRequest),
-		official("update_request", Writes, "Change a request that nobody has claimed.", updateRequest),
-		official("cancel_request", Destroys, "Cancel a review request.", cancelRequest),
-		official("add_request_feedback", Writes, "Say how the answer to a completed request served, once.", addRequestFeedback),
+		official("list_loops", Reads, "List the loops: circles of people who review.", puts(allLoops, (*client.Client).ListLoops, wordless)),
+		official("create_request", Writes, "Ask the people of a loop for a review. Returns at once: poll get_request until it is completed.", puts(newRequest, (*client.Client).CreateReview, wordless)),
+		official("list_requests", Reads, "List your review requests.", puts(filters, (*client.Client).ListReviews, cleanList)),
+		official("get_request", Reads, "Get a review request and its response.", puts(named, (*client.Client).GetReview, cleanOne)),
+		official("update_request", Writes, "Change a request that nobody has claimed.", puts(changes, (*client.Client).UpdateReview, cleanOne)),
+		official("cancel_request", Destroys, "Cancel a review request.", puts(withdrawal, (*client.Client).CancelReview, wordless)),
+		official("add_request_feedback", Writes, "Say how the answer to a completed request served, once.", puts(feedback, (*client.Client).AddFeedback, wordless)),
 	}
 }
 
-func listLoops(ctx context.Context, r *reviewer, _ schemas.Empty) (any, schemas.Sandboxed, error) {
-	out, err := r.ListLoops(ctx, schemas.ListLoopsRequest{})
-	return out, out.Sandboxed, err
+// What people wrote in the answers.
+func wordless[Answer any](*Answer)     {}
+func cleanOne(a *schemas.ReviewAnswer) { untrusted.Review(&a.Request) }
+func cleanList(l *schemas.ReviewList) {
+	for i := range l.Requests {
+		untrusted.Review(&l.Requests[i])
+	}
 }
 
-func createRequest(ctx context.Context, r *reviewer, in CreateRequestArgs) (any, schemas.Sandboxed, error) {
+func allLoops(*reviewer, schemas.Empty) (in schemas.ListLoopsRequest, _ error) { return in, nil }
+
+func named(_ *reviewer, in RequestArgs) (schemas.ReviewRequest, error) {
+	return schemas.ReviewRequest(in), nil
+}
+
+func withdrawal(_ *reviewer, in CancelRequestArgs) (schemas.CancelReviewRequest, error) {
+	return schemas.CancelReviewRequest(in), nil
+}
+
+func feedback(_ *reviewer, in FeedbackArgs) (schemas.AddFeedbackRequest, error) {
+	return schemas.AddFeedbackRequest(in), nil
+}
+
+func filters(_ *reviewer, in ListRequestsArgs) (schemas.ListReviewsRequest, error) {
+	return schemas.ListReviewsRequest{Status: in.Status, Priority: in.Priority, LoopID: in.LoopID, Limit: in.Limit, Offset: in.Offset, Sort: in.Sort}, nil
+}
+
+func changes(_ *reviewer, in UpdateRequestArgs) (schemas.UpdateReviewRequest, error) {
+	var u requestUpdates
+	if _, err := codec.Decode(in.Updates, &u, codec.Options{Strict: true}); err != nil {
+		return schemas.UpdateReviewRequest{}, err
+	}
+	return schemas.UpdateReviewRequest{
+		RequestID: in.RequestID, Priority: u.Priority, RequestText: u.RequestText, Context: u.Context, DefaultResponse: u.DefaultResponse,
+		TimeoutSeconds: u.TimeoutSeconds, CallbackURL: u.CallbackURL, Tags: u.Tags,
+	}, nil
+}
+
+func newRequest(r *reviewer, in CreateRequestArgs) (schemas.CreateReviewRequest, error) {
 	body := schemas.NewReview{
 		ProcessingType: in.ProcessingType, Type: in.Type, Priority: in.Priority, RequestText: in.RequestText, ImageURL: in.ImageURL,
 		FileURL: in.FileURL, FileType: in.FileType, FileName: in.FileName, VideoURL: in.VideoURL, AudioURL: in.AudioURL,
 		Context: in.Context, TimeoutSeconds: in.TimeoutSeconds, ResponseType: in.ResponseType, ResponseConfig: in.ResponseConfig,
 		DefaultResponse: in.DefaultResponse, Platform: in.Platform, PlatformVersion: in.PlatformVersion, CallbackURL: in.CallbackURL, Tags: in.Tags,
 	}
+	var err error
 	if !r.extended {
-		if err := requireAll(&body); err != nil {
-			return nil, schemas.Sandboxed{}, err
-		}
+		err = requireAll(&body)
 	}
-	out, err := r.CreateReview(ctx, schemas.CreateReviewRequest{LoopID: in.LoopID, NewReview: body})
-	return out, out.Sandboxed, err
+	return schemas.CreateReviewRequest{LoopID: in.LoopID, NewReview: body}, err
 }
 
 // requireAll fills in the members that the hosted service requires, as its clients do.
@@ -156,43 +212,4 @@ func requireAll(body *schemas.NewReview) error {
 		return schemas.Invalid("default_response", "is required by this review service. Example: \"reject\"")
 	}
 	return nil
-}
-
-func listRequests(ctx context.Context, r *reviewer, in ListRequestsArgs) (any, schemas.Sandboxed, error) {
-	out, err := r.ListReviews(ctx, schemas.ListReviewsRequest{
-		Status: in.Status, Priority: in.Priority, LoopID: in.LoopID, Limit: in.Limit, Offset: in.Offset, Sort: in.Sort,
-	})
-	for i := range out.Requests {
-		untrusted.Review(&out.Requests[i])
-	}
-	return out, out.Sandboxed, err
-}
-
-func getRequest(ctx context.Context, r *reviewer, in RequestArgs) (any, schemas.Sandboxed, error) {
-	out, err := r.GetReview(ctx, schemas.ReviewRequest{RequestID: in.RequestID})
-	untrusted.Review(&out.Request)
-	return out, out.Sandboxed, err
-}
-
-func updateRequest(ctx context.Context, r *reviewer, in UpdateRequestArgs) (any, schemas.Sandboxed, error) {
-	var u requestUpdates
-	if _, err := codec.Decode(in.Updates, &u, codec.Options{Strict: true}); err != nil {
-		return nil, schemas.Sandboxed{}, err
-	}
-	out, err := r.UpdateReview(ctx, schemas.UpdateReviewRequest{
-		RequestID: in.RequestID, Priority: u.Priority, RequestText: u.RequestText, Context: u.Context, DefaultResponse: u.DefaultResponse,
-		TimeoutSeconds: u.TimeoutSeconds, CallbackURL: u.CallbackURL, Tags: u.Tags,
-	})
-	untrusted.Review(&out.Request)
-	return out, out.Sandboxed, err
-}
-
-func cancelRequest(ctx context.Context, r *reviewer, in CancelRequestArgs) (any, schemas.Sandboxed, error) {
-	out, err := r.CancelReview(ctx, schemas.CancelReviewRequest{RequestID: in.RequestID, Reason: in.Reason})
-	return out, out.Sandboxed, err
-}
-
-func addRequestFeedback(ctx context.Context, r *reviewer, in FeedbackArgs) (any, schemas.Sandboxed, error) {
-	out, err := r.AddFeedback(ctx, schemas.AddFeedbackRequest{RequestID: in.RequestID, Feedback: in.Feedback})
-	return out, out.Sandboxed, err
 }

@@ -14,7 +14,7 @@ import (
 
 // ListTasksArgs filters the list.
 type ListTasksArgs struct {
-	Kind     string           `json:"kind,omitempty" enum:"task,review" doc:"Default both"`
+	Kind     schemas.Kind     `json:"kind,omitempty" enum:"task,review" doc:"Default both"`
 	Status   string           `json:"status,omitempty" maxLength:"200" doc:"Statuses with commas, or open, or done"`
 	TaskType schemas.TaskType `json:"task_type,omitempty" maxLength:"40" doc:"Such as PHOTO"`
 	Query    string           `json:"query,omitempty" maxLength:"100" doc:"Words of the title"`
@@ -59,9 +59,9 @@ func listTasks(ctx context.Context, c *call, in ListTasksArgs) (reply[TaskList],
 	l := &listing{call: c, in: in, out: TaskList{Items: []TaskRow{}}}
 	ofTasks, ofReviews, both := strings.Cut(in.Cursor, cursorMark)
 	if both && ofTasks == "" {
-		l.in.Kind = "review"
+		l.in.Kind = schemas.KindReview
 	} else if in.Cursor != "" && ofReviews == "" {
-		l.in.Kind = "task"
+		l.in.Kind = schemas.KindTask
 	}
 	if err := l.load(ctx, ofTasks, ofReviews); err != nil {
 		return r, err
@@ -77,8 +77,8 @@ func listTasks(ctx context.Context, c *call, in ListTasksArgs) (reply[TaskList],
 
 func (l *listing) load(ctx context.Context, ofTasks, ofReviews string) error {
 	tasks, reviews := l.split()
-	wantTasks := l.in.Kind != "review" && (tasks != "" || l.in.Status == "")
-	wantReviews := l.in.Kind != "task" && l.in.TaskType == "" && (reviews != "" || l.in.Status == "")
+	wantTasks := l.in.Kind != schemas.KindReview && (tasks != "" || l.in.Status == "")
+	wantReviews := l.in.Kind != schemas.KindTask && l.in.TaskType == "" && (reviews != "" || l.in.Status == "")
 	var errTasks, errReviews error
 	if wantTasks {
 		errTasks = l.addTasks(ctx, tasks, ofTasks)

@@ -28,7 +28,7 @@ type Cancelled struct {
 }
 
 func cancelTask(ctx context.Context, c *call, in CancelTaskArgs) (reply[Cancelled], error) {
-	if reviewID.MatchString(in.TaskID) {
+	if schemas.KindReview.Owns(in.TaskID) {
 		return cancelReview(ctx, c, in)
 	}
 	if err := c.market(ctx); err != nil {

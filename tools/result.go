@@ -74,7 +74,7 @@ type Verdict struct {
 
 func getTaskResult(ctx context.Context, c *call, in GetTaskResultArgs) (reply[TaskResult], error) {
 	var r reply[TaskResult]
-	if reviewID.MatchString(in.TaskID) {
+	if schemas.KindReview.Owns(in.TaskID) {
 		return reviewResult(ctx, c, in.TaskID)
 	}
 	if err := c.market(ctx); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -76,9 +75,6 @@ type watch struct {
 	silent  string // why one of the services could not be asked
 }
 
-// reviewID is how reviews are named; tasks never are.
-var reviewID = regexp.MustCompile(`^[0-9a-fA-F]{24}$`)
-
 // load fetches what was named, or what matters.
 func (w *watch) load(ctx context.Context, in CheckStatusArgs) error {
 	ids := slices.Clone(in.IDs)
@@ -95,7 +91,7 @@ func (w *watch) load(ctx context.Context, in CheckStatusArgs) error {
 		switch {
 		case id == "" || strings.ContainsAny(id, ",:/"):
 			return schemas.Invalid("ids", fmt.Sprintf("must hold ids of tasks and reviews; got %.40q. Example: task_a1B2c3D4e5F6g7H8", id))
-		case reviewID.MatchString(id):
+		case schemas.KindReview.Owns(id):
 			reviews = append(reviews, id)
 		default:
 			tasks = append(tasks, id)

@@ -31,7 +31,7 @@ func (s *Service) RegisterAgent(ctx context.Context, tx *store.Tx, in schemas.Re
 	if email == "" {
 		return none, schemas.Invalid("email", "is required. Example: bot@example.com")
 	}
-	id, err := addAgent(ctx, tx, db.InsertAgentParams{Name: name, Email: email, Company: cleanName(in.Company), Tier: TierSandbox})
+	id, err := addAgent(ctx, tx, newAgent{name: name, email: email, company: cleanName(in.Company), tier: TierSandbox})
 	if err != nil {
 		return none, err
 	}
@@ -60,18 +60,21 @@ func registered(agentID, secret string) schemas.RegisterAgentResponse {
 	return out
 }
 
+// newAgent is an agent before it is made.
+type newAgent struct{ name, email, company, tier string }
+
 // addAgent also gives the agent its first play money, so that its test balance is never
 // an empty one.
-func addAgent(ctx context.Context, tx *store.Tx, p db.InsertAgentParams) (string, error) {
-	p.ID = ident.New("ag_")
-	p.EmailKey = strings.ToLower(p.Email)
-	p.CreatedAt = store.Micros(tx.Now())
-	n, err := tx.InsertAgent(ctx, p)
+func addAgent(ctx context.Context, tx *store.Tx, a newAgent) (string, error) {
+	id := ident.New("ag_")
+	n, err := tx.InsertAgent(ctx, db.InsertAgentParams{
+		ID: id, Name: a.name, Email: a.email, EmailKey: strings.ToLower(a.email), Company: a.company, Tier: a.tier, CreatedAt: store.Micros(tx.Now()),
+	})
 	if err != nil {
 		return "", err
 	}
 	if n == 0 {
 		return "", schemas.NewError(schemas.CodeConflict, "An agent with this email already exists")
 	}
-	return p.ID, ledger.Issue(ctx, tx, p.ID, ledger.Test, ledger.TestFloat)
+	return id, ledger.Issue(ctx, tx, id, ledger.Test, ledger.TestFloat)
 }

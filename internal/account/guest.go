@@ -34,7 +34,10 @@ func (s *Service) AddGuest(ctx context.Context, tx *store.Tx, name, email string
 		return db.Person{}, schemas.Invalid("name", fmt.Sprintf("must be your own; %q has a meaning here. Example: Ada Lovelace", name))
 	}
 	now := store.Micros(tx.Now())
-	n, err := tx.InsertPerson(ctx, db.InsertPersonParams{ID: ident.New("op_"), Name: name, NameKey: nameKey(name), Email: email, CreatedAt: now})
+	n, err := tx.InsertPerson(ctx, db.InsertPersonParams{
+		ID: ident.New(schemas.KindOperator.Prefix()), Name: name, NameKey: nameKey(name), Email: email, Phone: "",
+		IsOwner: false, IsOperator: false, Simulated: false, CreatedAt: now,
+	})
 	if err != nil {
 		return db.Person{}, err
 	}

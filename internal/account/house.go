@@ -34,7 +34,7 @@ func (s *Service) EnsureHouse(ctx context.Context, tx *store.Tx) (*Credentials, 
 	if err != nil {
 		return nil, err
 	}
-	agent, err := addAgent(ctx, tx, db.InsertAgentParams{Name: "local", Tier: TierHouse})
+	agent, err := addAgent(ctx, tx, newAgent{name: "local", tier: TierHouse})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Service) RecoverCredentials(ctx context.Context, tx *store.Tx) (*Creden
 		return nil, err
 	}
 	s.forgetKeys(tx)
-	err = tx.RevokeKeysNamed(ctx, db.RevokeKeysNamedParams{AgentID: agent, Name: defaultNamed, RevokedAt: store.Micros(tx.Now())})
+	err = tx.RevokeKeysNamed(ctx, db.RevokeKeysNamedParams{AgentID: agent, Name: defaultNamed, Audience: "", RevokedAt: store.Micros(tx.Now())})
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +130,8 @@ func (s *Service) EnsureSimulated(ctx context.Context, tx *store.Tx) error {
 	for i := 1; i <= simulatedPeople; i++ {
 		name := fmt.Sprintf("Simulated operator %d", i)
 		_, err := tx.InsertPerson(ctx, db.InsertPersonParams{
-			ID: fmt.Sprintf("op_simulated%07d", i), Name: name, NameKey: nameKey(name),
-			IsOperator: true, Simulated: true, CreatedAt: store.Micros(tx.Now()),
+			ID: fmt.Sprintf("%ssimulated%07d", schemas.KindOperator.Prefix(), i), Name: name, NameKey: nameKey(name),
+			Email: "", Phone: "", IsOwner: false, IsOperator: true, Simulated: true, CreatedAt: store.Micros(tx.Now()),
 		})
 		if err != nil {
 			return err

@@ -29,6 +29,16 @@ var errUnauthenticated = schemas.NewError(schemas.CodeUnauthenticated,
 
 func prefixOf(audience, mode string) string { return prefixes[audience] + mode + "_" }
 
+// MeansKey tells whether somebody meant a key with what they sent: it begins like one.
+func MeansKey(text string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(text, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // IsKey tells whether text looks like a key. What does not is never looked up.
 func IsKey(text string) bool {
 	if len(text) > maxSecret {
@@ -110,7 +120,7 @@ func create(ctx context.Context, tx *store.Tx, k newKey) (schemas.CreateKeyRespo
 	if k.name, err = checkedName(k.name, 100); err != nil {
 		return none, err
 	}
-	n, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: k.agentID})
+	n, err := tx.KeysCount(ctx, db.KeysCountParams{AgentID: k.agentID, Mode: "", Executors: false})
 	if err != nil {
 		return none, err
 	}

@@ -85,9 +85,9 @@ func checkedPerson(in schemas.AddPersonRequest) (schemas.AddPersonRequest, error
 
 func addOrFind(ctx context.Context, tx *store.Tx, in schemas.AddPersonRequest) (db.Person, bool, error) {
 	n, err := tx.InsertPerson(ctx, db.InsertPersonParams{
-		ID: ident.New("op_"), Name: in.Name, NameKey: nameKey(in.Name), Email: in.Email, Phone: in.Phone,
+		ID: ident.New(schemas.KindOperator.Prefix()), Name: in.Name, NameKey: nameKey(in.Name), Email: in.Email, Phone: in.Phone,
 		IsOwner: slices.Contains(in.Roles, roleOwner), IsOperator: slices.Contains(in.Roles, roleOperator),
-		CreatedAt: store.Micros(tx.Now()),
+		Simulated: false, CreatedAt: store.Micros(tx.Now()),
 	})
 	if err != nil {
 		return db.Person{}, false, err
@@ -233,7 +233,7 @@ func keepAnOwner(ctx context.Context, tx *store.Tx, p db.Person) error {
 }
 
 func (s *Service) shutOut(ctx context.Context, tx *store.Tx, personID string) error {
-	if err := tx.DeleteSessionsOf(ctx, db.DeleteSessionsOfParams{PersonID: personID}); err != nil {
+	if err := tx.DeleteSessionsOf(ctx, db.DeleteSessionsOfParams{PersonID: personID, Kind: ""}); err != nil {
 		return err
 	}
 	if err := tx.DeleteLinksOf(ctx, personID); err != nil {

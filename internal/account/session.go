@@ -40,9 +40,12 @@ func (s *Service) CreateSession(ctx context.Context, tx *store.Tx, personID, kin
 	})
 }
 
+// MeansSession tells whether somebody meant a session with what they sent: it begins like one.
+func MeansSession(text string) bool { return strings.HasPrefix(text, sessionPrefix) }
+
 // AuthenticateToken finds out whose session it is. It reads only: see Caller.Stale.
 func (s *Service) AuthenticateToken(ctx context.Context, tx *store.Tx, token string) (Caller, error) {
-	if len(token) > maxSecret || !strings.HasPrefix(token, sessionPrefix) {
+	if len(token) > maxSecret || !MeansSession(token) {
 		return Caller{}, errUnauthenticated
 	}
 	row, err := tx.SessionByHash(ctx, db.SessionByHashParams{TokenHash: ident.Hash(token), Now: store.Micros(tx.Now())})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"humanops-mcp/internal/account"
@@ -39,14 +38,7 @@ func (a *api) prove(r *http.Request, info schemas.Info, d *dialect.Dialect) (acc
 			return caller, err
 		}
 	}
-	return caller, d.Unproved(dialect.Attempt{Info: info, Key: key, Token: token, IsKey: account.IsKey(sent), Err: err})
-}
-
-// keyPrefixes tell a key from a person's token.
-var keyPrefixes = []string{"ho_", "hitl_", "hox_"}
-
-func looksLikeKey(bearer string) bool {
-	return slices.ContainsFunc(keyPrefixes, func(p string) bool { return strings.HasPrefix(bearer, p) })
+	return caller, d.Unproved(dialect.Attempt{Info: info, Key: key, Token: token, IsKey: account.IsKey(sent), IsSession: account.MeansSession(token), Err: err})
 }
 
 // credentials are a key or a person's token. A key may also come as a bearer.
@@ -60,7 +52,7 @@ func credentials(r *http.Request) (key, token string, err error) {
 	switch {
 	case key != "" && bearer != "" && key != bearer:
 		return "", "", schemas.NewError(schemas.CodeUnauthenticated, "Two sets of credentials came. Send X-API-Key or Authorization, not both.")
-	case looksLikeKey(bearer):
+	case account.MeansKey(bearer):
 		return bearer, "", nil
 	case key != "":
 		return key, "", nil

@@ -104,11 +104,13 @@ func (p repeat) do(ctx context.Context, tx *store.Tx, fresh func() (kept, error)
 	if err != nil {
 		return answer{}, err
 	}
-	keep := db.KeepIdempotentAnswerParams{CallerID: p.caller, Name: p.name, Status: int64(k.status), ObjectID: k.objectID}
+	kept := ""
 	if k.objectID == "" {
-		keep.Response = string(k.body)
+		kept = string(k.body)
 	}
-	return k.answer, tx.KeepIdempotentAnswer(ctx, keep)
+	return k.answer, tx.KeepIdempotentAnswer(ctx, db.KeepIdempotentAnswerParams{
+		CallerID: p.caller, Name: p.name, Status: int64(k.status), Response: kept, ObjectID: k.objectID,
+	})
 }
 
 func (p repeat) replay(ctx context.Context, tx *store.Tx) (answer, error) {

@@ -82,7 +82,7 @@ func (c *Changes) extendSlice(ctx context.Context, tx *store.Tx) (more bool, err
 		e.After = s.ID
 	}
 	if len(running) < extensionSlice {
-		return false, tx.PutFact(ctx, db.PutFactParams{Name: extensionFact})
+		return false, tx.PutFact(ctx, db.PutFactParams{Name: extensionFact, Value: ""})
 	}
 	return true, keepExtension(ctx, tx, e)
 }

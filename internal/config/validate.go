@@ -80,7 +80,7 @@ func (c *Config) checkUpstreams(v *check.Problems) {
 	c.checkURL(v, "guardian.url", c.Guardian.URL)
 	checkKey(v, "marketplace", "HUMANOPS_API_URL", "https://api.humanops.io", c.Marketplace.URL, c.Marketplace.APIKey)
 	checkKey(v, "reviews", "HITL_API_URL", "https://api.hitl.sh", c.Reviews.URL, c.Reviews.APIKey)
-	if c.Sandbox && c.Remote() && c.Marketplace.APIKey != "" && !strings.HasPrefix(c.Marketplace.APIKey, "ho_test_") {
+	if c.Sandbox && c.Remote() && c.Marketplace.APIKey != "" && !schemas.IsTestKey(c.Marketplace.APIKey) {
 		v.Add("sandbox", "accepts only a key that begins with ho_test_ against a remote marketplace; use the test key, or switch sandbox off")
 	}
 	if c.Guardian.URL != "" && c.Guardian.Model == "" {

@@ -17,6 +17,7 @@ import (
 	"humanops-mcp/internal/e2e/fakehosted"
 	"humanops-mcp/schemas"
 	"humanops-mcp/tools"
+	"humanops-mcp/tools/brief"
 )
 
 // hosted is an agent whose stdio process is set up for a remote marketplace.
@@ -62,7 +63,7 @@ func TestHosted_the_tools_work_with_documented_endpoints_only(t *testing.T) {
 	defer cancel()
 	market := fakehosted.Serve(t)
 	agent, _ := hosted(t, ctx, market.URL, "HUMANOPS_API_KEY="+fakehosted.Key)
-	look := func(id string, wait int) tools.Brief {
+	look := func(id string, wait int) brief.Item {
 		report, _ := call[tools.StatusReport](t, ctx, agent, "check_status", map[string]any{"task_id": id, "wait_seconds": wait})
 		require.Len(t, report.Items, 1)
 		return report.Items[0]
@@ -99,7 +100,7 @@ func TestHosted_the_tools_work_with_documented_endpoints_only(t *testing.T) {
 	})
 	t.Run("an estimate waits for the agent, who approves or rejects it", func(t *testing.T) {
 		posted, _ := call[tools.PostedTask](t, ctx, agent, "post_task", storefront(map[string]any{"title": "Estimate"}))
-		estimated := func() tools.Brief {
+		estimated := func() brief.Item {
 			market.Set(posted.TaskID, map[string]any{"status": "ESTIMATE_PENDING"})
 			began := time.Now()
 			brief := look(posted.TaskID, 20)

@@ -21,6 +21,7 @@ import (
 	rest "humanops-mcp/client"
 	"humanops-mcp/schemas"
 	"humanops-mcp/tools"
+	"humanops-mcp/tools/brief"
 )
 
 // worker is a person who does tasks, signed in as their phone would be.
@@ -100,7 +101,7 @@ func smallPhoto(name string) schemas.File {
 }
 
 // awaitStatus waits as an agent would, until the task is where it is wanted.
-func awaitStatus(t *testing.T, ctx context.Context, agent mcpCaller, id string, wanted schemas.TaskStatus) tools.Brief {
+func awaitStatus(t *testing.T, ctx context.Context, agent mcpCaller, id string, wanted schemas.TaskStatus) brief.Item {
 	t.Helper()
 	last := ""
 	for ctx.Err() == nil {
@@ -111,7 +112,7 @@ func awaitStatus(t *testing.T, ctx context.Context, agent mcpCaller, id string, 
 		}
 	}
 	t.Fatalf("%s is %s, not %s, and time is up", id, last, wanted)
-	return tools.Brief{}
+	return brief.Item{}
 }
 
 // scene is a platform with an agent and one person.

@@ -33,13 +33,20 @@ func Anchor(ctx context.Context, tx *store.Tx) error {
 	if err != nil || end <= last.Seq {
 		return err
 	}
-	next := db.InsertAnchorParams{N: last.N + 1, Seq: min(end, last.Seq+anchorMost), Previous: last.Hash, CreatedAt: store.Micros(tx.Now())}
-	if next.Digest, next.Entries, err = digest(ctx, tx, last.Seq, next.Seq); err != nil {
+	next, err := anchorAfter(ctx, tx, last, min(end, last.Seq+anchorMost), store.Micros(tx.Now()))
+	if err != nil {
 		return err
 	}
-	next.Hash = anchorHash(next)
-	_, err = tx.InsertAnchor(ctx, next)
+	_, err = tx.InsertAnchor(ctx, db.InsertAnchorParams(next))
 	return err
+}
+
+// anchorAfter is the anchor over the entries between the one before and a place.
+func anchorAfter(ctx context.Context, tx *store.Tx, before db.Anchor, seq, at int64) (db.Anchor, error) {
+	text, entries, err := digest(ctx, tx, before.Seq, seq)
+	next := db.Anchor{N: before.N + 1, Seq: seq, Entries: entries, Digest: text, Previous: before.Hash, CreatedAt: at}
+	next.Hash = anchorHash(next)
+	return next, err
 }
 
 func lastAnchor(ctx context.Context, tx *store.Tx) (db.Anchor, error) {
@@ -71,7 +78,7 @@ func digest(ctx context.Context, tx *store.Tx, after, until int64) (text string,
 
 func writeLine(sum hash.Hash, text string) { sum.Write([]byte(text + "\n")) }
 
-func anchorHash(a db.InsertAnchorParams) string {
+func anchorHash(a db.Anchor) string {
 	sum := sha256.New()
 	writeLine(sum, fmt.Sprintf("%d %d %d %d", a.N, a.Seq, a.Entries, a.CreatedAt))
 	writeLine(sum, a.Digest)
@@ -104,12 +111,11 @@ func CheckAnchors(ctx context.Context, s *store.Store) error {
 }
 
 func checkAnchor(ctx context.Context, tx *store.Tx, before, a db.Anchor) error {
-	found := db.InsertAnchorParams{N: before.N + 1, Seq: a.Seq, Previous: before.Hash, CreatedAt: a.CreatedAt}
-	var err error
-	if found.Digest, found.Entries, err = digest(ctx, tx, before.Seq, a.Seq); err != nil {
+	found, err := anchorAfter(ctx, tx, before, a.Seq, a.CreatedAt)
+	if err != nil {
 		return err
 	}
-	if found.Hash = anchorHash(found); db.Anchor(found) != a {
+	if found != a {
 		return schemas.NewError(schemas.CodeConflict, fmt.Sprintf("anchor %d does not fit the trails: entries from before %s were changed or taken away",
 			a.N, store.Time(a.CreatedAt).Format("2006-01-02 15:04:05 UTC")))
 	}

@@ -59,9 +59,3 @@ func Hex() string {
 	rand.Read(raw[:]) //nolint:errcheck // crypto/rand.Read never fails: it ends the program
 	return hex.EncodeToString(raw[:])
 }
-
-// IsHex tells whether text is an id that Hex makes.
-func IsHex(text string) bool {
-	raw, err := hex.DecodeString(text)
-	return err == nil && len(raw) == 12
-}

@@ -59,9 +59,11 @@ type queue struct{ kind, owner, lane string }
 func placeOf(q db.NextQueuesRow) queue { return queue{q.Kind, q.Owner, q.Lane} }
 
 // queuesAfter are the next queues of a priority that have a job ready and room for it.
-func queuesAfter(ctx context.Context, tx *store.Tx, after queue, priority Priority, full db.NextQueuesParams, most int32) ([]db.NextQueuesRow, error) {
-	full.Priority, full.Kind, full.Owner, full.Lane, full.Count = int64(priority), after.kind, after.owner, after.lane, most
-	return tx.NextQueues(ctx, full)
+func queuesAfter(ctx context.Context, tx *store.Tx, after queue, priority Priority, f full, most int32) ([]db.NextQueuesRow, error) {
+	return tx.NextQueues(ctx, db.NextQueuesParams{
+		Count: most, Kind: after.kind, Owner: after.owner, Lane: after.lane, FullKinds: f.kinds, OthersFull: f.others, Limited: f.limited,
+		FullOwners: f.owners, FullLanes: f.lanes, Priority: int64(priority),
+	})
 }
 
 // claim leases due jobs under a token of its own: what a claim lost to another one, it can

@@ -158,28 +158,34 @@ func (r room) of(q db.NextQueuesRow) int64 {
 	return max(0, n)
 }
 
-// full tells the query what to step over, in its words: what has no room, and every other
-// group than the one that is asked for, if one is.
-func (r room) full(only *group) db.NextQueuesParams {
+// full is what has no room, in the words of the query that steps over it.
+type full struct {
+	kinds, limited, owners, lanes string
+	others                        bool
+}
+
+// full tells the query what to step over: what has no room, and every other group than the
+// one that is asked for, if one is.
+func (r room) full(only *group) full {
 	closed := func(g *group) bool { return r.freeOf(g) == 0 || only != nil && g != only }
-	p := db.NextQueuesParams{Limited: ",", FullKinds: ",", FullOwners: ",", FullLanes: ",", OthersFull: closed(r.others)}
+	f := full{kinds: ",", limited: ",", owners: ",", lanes: ",", others: closed(r.others)}
 	for kind, g := range r.byKind {
-		p.Limited += kind + ","
+		f.limited += kind + ","
 		if closed(g) {
-			p.FullKinds += kind + ","
+			f.kinds += kind + ","
 		}
 	}
 	for party, busy := range r.taken.parties {
 		if busy >= party.group.share() {
-			p.FullOwners += party.entries()
+			f.owners += party.entries()
 		}
 	}
 	for lane, busy := range r.taken.lanes {
 		if busy >= perLane {
-			p.FullLanes += lane + ","
+			f.lanes += lane + ","
 		}
 	}
-	return p
+	return f
 }
 
 // entries are the party's with each kind of its group; with none for the group of all

@@ -100,14 +100,11 @@ func (s *Service) PutAvailability(ctx context.Context, tx *store.Tx, in schemas.
 	if err != nil {
 		return schemas.Availability{}, err
 	}
-	row := db.PutAvailabilityParams{PersonID: id, TimeZone: in.TimeZone, Hours: string(hours), UpdatedAt: store.Micros(tx.Now())}
-	if in.AbsentFrom != nil {
-		row.AbsentFrom = store.Micros(*in.AbsentFrom)
-	}
-	if in.AbsentUntil != nil {
-		row.AbsentUntil = store.Micros(*in.AbsentUntil)
-	}
-	if err := tx.PutAvailability(ctx, row); err != nil {
+	err = tx.PutAvailability(ctx, db.PutAvailabilityParams{
+		PersonID: id, TimeZone: in.TimeZone, Hours: string(hours), AbsentFrom: store.MicrosOf(in.AbsentFrom), AbsentUntil: store.MicrosOf(in.AbsentUntil),
+		UpdatedAt: store.Micros(tx.Now()),
+	})
+	if err != nil {
 		return schemas.Availability{}, err
 	}
 	return availabilityView(ctx, tx, id)

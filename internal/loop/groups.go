@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/check"
@@ -115,11 +114,14 @@ func (s *Service) groupPeople(ctx context.Context, tx *store.Tx, names []string)
 	return ids, nil
 }
 
+// named are the kinds by whose ids people are named, too.
+var named = []schemas.Kind{schemas.KindOperator, schemas.KindGroup}
+
 // newGroup refuses names that mean something else where people are named.
 func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, error) {
 	var none db.PeopleGroup
 	key := account.NameKey(name)
-	if key == "" || account.ReservedName(name) || strings.HasPrefix(key, "op_") || strings.HasPrefix(key, "grp_") {
+	if key == "" || account.ReservedName(name) || slices.Contains(named, schemas.KindOf(key)) {
 		return none, schemas.Invalid("group", fmt.Sprintf("must be a name of its own; %s is empty or means something else. Example: legal", Quote(name)))
 	}
 	taken, err := account.IsName(ctx, tx, name)
@@ -136,7 +138,7 @@ func newGroup(ctx context.Context, tx *store.Tx, name string) (db.PeopleGroup, e
 	if n >= maxGroups {
 		return none, schemas.NewError(schemas.CodeUnprocessable, fmt.Sprintf("There are %d groups already, which is the limit. Delete one that is not used any more, then try again.", maxGroups))
 	}
-	if _, err := tx.InsertGroup(ctx, db.InsertGroupParams{ID: ident.New("grp_"), Name: name, NameKey: key, CreatedAt: store.Micros(tx.Now())}); err != nil {
+	if _, err := tx.InsertGroup(ctx, db.InsertGroupParams{ID: ident.New(schemas.KindGroup.Prefix()), Name: name, NameKey: key, CreatedAt: store.Micros(tx.Now())}); err != nil {
 		return none, err
 	}
 	return findGroup(ctx, tx, name)

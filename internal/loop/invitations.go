@@ -261,7 +261,7 @@ func (s *Service) wait(ctx context.Context, tx *store.Tx, row db.InvitationByHas
 	}
 	_, err = tx.InsertMember(ctx, db.InsertMemberParams{
 		LoopID: row.Loop.ID, PersonID: person.ID, Status: statusPending, Role: roleMember,
-		AddedBy: row.LoopInvitation.ID, CreatedAt: store.Micros(tx.Now()),
+		AddedBy: row.LoopInvitation.ID, CreatedAt: store.Micros(tx.Now()), JoinedAt: 0,
 	})
 	if err != nil {
 		return err

@@ -76,9 +76,9 @@ var reservedSlugs = map[string]bool{"join": true, defaultLoop: true, proofLoop: 
 // EnsureLoops makes the house's own loops, where there are none, and brings every owner
 // into them. It is for each start, and for whenever somebody becomes an owner.
 func (s *Service) EnsureLoops(ctx context.Context, tx *store.Tx) error {
-	for _, l := range []db.InsertLoopParams{
-		{Kind: defaultLoop, Name: "Default", Description: "Whoever decides what agents ask when they name no loop."},
-		{Kind: proofLoop, Name: "Proof", Description: "Whoever looks at the proof of tasks."},
+	for _, l := range []ownLoop{
+		{defaultLoop, "Default", "Whoever decides what agents ask when they name no loop."},
+		{proofLoop, "Proof", "Whoever looks at the proof of tasks."},
 	} {
 		if err := s.ensureLoop(ctx, tx, l); err != nil {
 			return err
@@ -87,19 +87,24 @@ func (s *Service) EnsureLoops(ctx context.Context, tx *store.Tx) error {
 	return nil
 }
 
-func (s *Service) ensureLoop(ctx context.Context, tx *store.Tx, l db.InsertLoopParams) error {
-	loop, err := tx.LoopOfKind(ctx, l.Kind)
+// ownLoop is one of the house's own loops.
+type ownLoop struct{ kind, name, description string }
+
+func (s *Service) ensureLoop(ctx context.Context, tx *store.Tx, l ownLoop) error {
+	loop, err := tx.LoopOfKind(ctx, l.kind)
 	if store.NotFound(err) {
 		owner, ownerErr := s.Accounts.OwnerID(ctx, tx)
 		if ownerErr != nil {
 			return ownerErr
 		}
-		l.ID, l.Slug, l.Mode, l.CreatorID = ident.Hex(), l.Kind, account.Live, owner
-		l.Settings, l.CreatedAt = "{}", store.Micros(tx.Now())
-		if _, err = tx.InsertLoop(ctx, l); err != nil {
+		_, err = tx.InsertLoop(ctx, db.InsertLoopParams{
+			ID: ident.Hex(), Slug: l.kind, AgentID: "", Mode: account.Live, Kind: l.kind, CreatorID: owner, Name: l.name, Description: l.description,
+			Icon: "", Settings: "{}", CreatedAt: store.Micros(tx.Now()),
+		})
+		if err != nil {
 			return err
 		}
-		loop, err = tx.LoopOfKind(ctx, l.Kind)
+		loop, err = tx.LoopOfKind(ctx, l.kind)
 	}
 	if err != nil {
 		return err
@@ -153,7 +158,7 @@ func (s *Service) ID(ctx context.Context, tx *store.Tx, idOrSlug string) (string
 
 func loopNamed(ctx context.Context, tx *store.Tx, idOrSlug string) (loop db.Loop, err error) {
 	switch {
-	case ident.IsHex(idOrSlug):
+	case schemas.IsHex(idOrSlug):
 		loop, err = tx.LoopByID(ctx, strings.ToLower(idOrSlug))
 	case slugPattern().MatchString(idOrSlug):
 		loop, err = tx.LoopBySlug(ctx, idOrSlug)
@@ -226,10 +231,11 @@ func (s *Service) CreateLoop(ctx context.Context, tx *store.Tx, in schemas.Creat
 	return out, err
 }
 
+// newLoop is a loop that has no slug yet: insertLoop finds one.
 func (s *Service) newLoop(ctx context.Context, tx *store.Tx, in schemas.CreateLoopRequest) (db.InsertLoopParams, error) {
 	c := account.From(ctx)
 	row := db.InsertLoopParams{
-		ID: ident.Hex(), AgentID: c.AgentID, Mode: account.Live, Kind: "loop", CreatorID: c.PersonID, Name: check.Label(in.Name),
+		ID: ident.Hex(), Slug: "", AgentID: c.AgentID, Mode: account.Live, Kind: "loop", CreatorID: c.PersonID, Name: check.Label(in.Name),
 		Description: check.Lines(in.Description), Icon: check.Label(in.Icon), Settings: "{}", CreatedAt: store.Micros(tx.Now()),
 	}
 	if row.Name == "" {
@@ -273,7 +279,7 @@ func (s *Service) setUp(ctx context.Context, tx *store.Tx, loop db.Loop, setting
 // the name.
 func insertLoop(ctx context.Context, tx *store.Tx, row db.InsertLoopParams, slug string) error {
 	if slug != "" {
-		if !slugPattern().MatchString(slug) || ident.IsHex(slug) {
+		if !slugPattern().MatchString(slug) || schemas.IsHex(slug) {
 			return schemas.Invalid("slug", fmt.Sprintf("must have 1 to 50 of a-z, 0-9, _ and -, begin with a letter or digit, and not look like an id; got %.60q. Example: content_moderation", slug))
 		}
 		taken, err := tryInsert(ctx, tx, row, slug)
@@ -323,7 +329,7 @@ func slugOf(name string) string {
 	if slug == "" {
 		return "loop"
 	}
-	if ident.IsHex(slug) {
+	if schemas.IsHex(slug) {
 		return "loop_" + slug
 	}
 	return slug

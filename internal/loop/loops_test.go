@@ -21,7 +21,7 @@ func TestTheFirstStartMakesTheHousesLoopsWithTheOwnersInThem(t *testing.T) {
 	eachCircle(t, loop.Config{}, func(t *testing.T, h *circles) {
 		for _, slug := range []string{"default", "proof"} {
 			loop := must(h, h.agent, h.GetLoop, schemas.LoopRequest{LoopID: slug}).Loop
-			require.True(t, ident.IsHex(loop.ID))
+			require.True(t, schemas.IsHex(loop.ID))
 			require.Equal(t, h.owner.PersonID, loop.CreatorID)
 			require.Len(t, loop.Members, 1)
 			require.Equal(t, "admin", loop.Members[0].Role)

@@ -29,13 +29,14 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 	if r.Status != string(schemas.ReviewCompleted) {
 		return schemas.FeedbackAnswer{}, &schemas.Error{Code: schemas.CodeInvalid, Message: "Feedback can only be added to completed requests", State: r.Status}
 	}
-	f := db.ReviewFeedback{ReviewID: r.ID, ID: ident.Hex(), AgentID: r.AgentID, Body: body, CreatedAt: store.Micros(tx.Now())}
 	reviewer, err := s.reviewerInReach(ctx, tx, r)
 	if err != nil {
 		return schemas.FeedbackAnswer{}, err
 	}
-	f.Notified = reviewer != ""
-	n, err := tx.InsertFeedback(ctx, db.InsertFeedbackParams(f))
+	f := db.InsertFeedbackParams{
+		ReviewID: r.ID, ID: ident.Hex(), AgentID: r.AgentID, Body: body, Notified: reviewer != "", CreatedAt: store.Micros(tx.Now()),
+	}
+	n, err := tx.InsertFeedback(ctx, f)
 	if err != nil {
 		return schemas.FeedbackAnswer{}, err
 	}
@@ -47,7 +48,7 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 	}
 	c := account.From(ctx)
 	_, err = s.life.Note(ctx, tx, r, change.Note[request]{Kind: "feedback", By: c.Actor(), With: Rated{f.ID}})
-	return feedbackView(r, f), err
+	return feedbackView(r, db.ReviewFeedback(f)), err
 }
 
 // reviewerInReach is whoever decided, when a notice can reach them; else "".
@@ -82,7 +83,7 @@ func (s *Service) GetFeedback(ctx context.Context, tx *store.Tx, in schemas.Revi
 	if store.NotFound(err) {
 		return schemas.FeedbackAnswer{}, &schemas.Error{Code: schemas.CodeNotFound, Message: "No feedback was given on this request yet.", State: r.Status}
 	}
-	return feedbackView(r, f), err
+	return feedbackView(r, db.ReviewFeedback(f)), err
 }
 
 func feedbackView(r request, f db.ReviewFeedback) schemas.FeedbackAnswer {

@@ -8,7 +8,6 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
-	"humanops-mcp/internal/ident"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/oncall"
 	"humanops-mcp/internal/review/ask"
@@ -27,12 +26,12 @@ type (
 )
 
 // Name is the kind's name among the subjects.
-const Name = "review"
+const Name = string(schemas.KindReview)
 
 // kind declares what a request is to whatever changes it.
 func (s *Service) kind() change.Kind[request, schemas.ReviewStatus, Event, Facts] {
 	return change.Kind[request, schemas.ReviewStatus, Event, Facts]{
-		Name: Name, Life: Life, Owns: ident.IsHex,
+		Name: Name, Life: Life, Owns: schemas.KindReview.Owns,
 		Find: ask.Find, Insert: insertRow, Save: saveRow,
 		Line: func(r *request) *change.Line { return &r.Line }, State: func(r *request) *string { return &r.Status },
 		Facts: factsOf, Ended: schemas.ReviewStatus.Final, Needs: waitsFor, Claimed: []schemas.ReviewStatus{schemas.ReviewClaimed}, Enter: enter, Mirror: mirror,

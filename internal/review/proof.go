@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"humanops-mcp/internal/account"
@@ -134,7 +133,7 @@ func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID string,
 	if err != nil || r.In().Final() { // its own clock may have rung at the same moment
 		return err
 	}
-	if decision == "" || !strings.HasPrefix(by.ID, "op_") {
+	if decision == "" || !schemas.KindOperator.Owns(by.ID) {
 		_, err = s.life.Move(ctx, tx, r, move{Event: Cancel, By: by, With: Ended{why}, Edit: cancelled(by, why)})
 		return err
 	}

@@ -26,7 +26,7 @@ type stubLife = change.Life[stub, string, string, struct{}]
 func stubs(c *change.Changes) *stubLife {
 	return change.Register(c, change.Kind[stub, string, string, struct{}]{
 		Name: "task", Life: lifecycle.New("task", []lifecycle.Rule[string, string, struct{}]{{From: "MANUAL_REVIEW", Event: "decide", To: "DISPUTED"}}),
-		Owns: func(id string) bool { return strings.HasPrefix(id, "task_") }, Line: func(s *stub) *change.Line { return &s.Line },
+		Owns: schemas.KindTask.Owns, Line: func(s *stub) *change.Line { return &s.Line },
 		Find: func(ctx context.Context, tx *store.Tx, id string) (stub, error) {
 			line, err := tx.FindSubject(ctx, id)
 			return stub{line}, err

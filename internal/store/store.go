@@ -164,6 +164,14 @@ func Micros(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
+// MicrosOf is Micros of a time that may be missing.
+func MicrosOf(t *time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return Micros(*t)
+}
+
 // Time is the time that Micros made a number of.
 func Time(micros int64) time.Time {
 	if micros == 0 {

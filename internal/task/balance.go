@@ -51,7 +51,9 @@ func (s *Service) balanceLimits(ctx context.Context, tx *store.Tx, c account.Cal
 		return out, nil
 	}
 	limit := limitsOf(agent.Tier, s.cfg.LocalDailyCap)
-	facts, err := tx.PostingFacts(ctx, db.PostingFactsParams{AgentID: c.AgentID, Counts: true, DayStart: store.Micros(dayStart(now))})
+	facts, err := tx.PostingFacts(ctx, db.PostingFactsParams{
+		AgentID: c.AgentID, ContentHash: "", DuplicatesSince: store.Micros(now), Counts: true, DayStart: store.Micros(dayStart(now)),
+	})
 	out.MaxReward, out.DailyCap, out.DailyLeft = limit.maxReward, limit.dailyCap, limit.left(schemas.Money(facts.Spent))
 	return out, err
 }

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"strings"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
@@ -27,12 +26,12 @@ type (
 )
 
 // Name is the kind's name among the subjects.
-const Name = "task"
+const Name = string(schemas.KindTask)
 
 // kind declares what a task is to whatever changes it.
 func (s *Service) kind() change.Kind[task, schemas.TaskStatus, Event, Facts] {
 	return change.Kind[task, schemas.TaskStatus, Event, Facts]{
-		Name: Name, Life: Life, Owns: func(id string) bool { return strings.HasPrefix(id, idPrefix) },
+		Name: Name, Life: Life, Owns: schemas.KindTask.Owns,
 		Find: find, Insert: insertRow, Save: saveRow,
 		Line: func(t *task) *change.Line { return &t.line }, State: func(t *task) *string { return &t.Status },
 		Check: checkEscrow, Facts: factsOf, Needs: needs, Claimed: inHand, Enter: enter, Mirror: func(t *task) { t.UpdatedAt = t.line.UpdatedAt },

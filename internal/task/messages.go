@@ -72,8 +72,10 @@ func (s *Service) write(ctx context.Context, tx *store.Tx, t task, m message) (s
 	if err := s.checkReply(ctx, tx, t, m.ReplyTo); err != nil {
 		return schemas.Message{}, err
 	}
-	written := db.Message{ID: ident.New("msg_"), TaskID: t.ID, Sender: m.sender, AuthorID: m.by.ID, Body: m.Text, ReplyTo: nullText(m.ReplyTo), CreatedAt: store.Micros(tx.Now())}
-	if err := tx.InsertMessage(ctx, db.InsertMessageParams(written)); err != nil {
+	written := db.InsertMessageParams{
+		ID: ident.New("msg_"), TaskID: t.ID, Sender: m.sender, AuthorID: m.by.ID, Body: m.Text, ReplyTo: nullText(m.ReplyTo), CreatedAt: store.Micros(tx.Now()),
+	}
+	if err := tx.InsertMessage(ctx, written); err != nil {
 		return schemas.Message{}, err
 	}
 	moved, err := s.life.Note(ctx, tx, t, change.Note[task]{
@@ -82,7 +84,7 @@ func (s *Service) write(ctx context.Context, tx *store.Tx, t task, m message) (s
 	if err != nil {
 		return schemas.Message{}, err
 	}
-	view := messageView(written)
+	view := messageView(db.Message(written))
 	account.MarkTest(&view.Sandboxed, t.Mode)
 	return view, s.tellMessage(ctx, tx, moved, m.sender)
 }

@@ -100,7 +100,7 @@ func newTask(c account.Caller, in schemas.PostTaskRequest, assignee db.Person, t
 		asked = in.AssignTo // one may stand in for several
 	}
 	t := db.Task{
-		ID: ident.New(idPrefix), AgentID: c.AgentID, Mode: c.Mode, Status: string(schemas.Posted),
+		ID: ident.New(schemas.KindTask.Prefix()), AgentID: c.AgentID, Mode: c.Mode, Status: string(schemas.Posted),
 		Title: in.Title, Description: in.Description, TaskType: string(in.TaskType), Reward: int64(in.RewardUSD), Asset: ledger.Asset(c.Mode),
 		Deadline: store.Micros(in.Deadline), ProofRequirements: string(requirements), DigitalInstructions: in.DigitalInstructions,
 		AgentPublicKey: in.AgentPublicKey, AssignTo: nullText(assignee.ID),

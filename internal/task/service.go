@@ -101,9 +101,6 @@ func (s *Service) link(taskID string) string {
 	return strings.TrimSuffix(s.cfg.PublicURL, "/") + "/tasks/" + taskID
 }
 
-// idPrefix begins every task's id.
-const idPrefix = "task_"
-
 func noTask(id string) error {
 	return schemas.NewError(schemas.CodeNotFound, "There is no task "+check.Quote(id, maxShown)+" among yours. list_tasks (GET /api/v1/tasks) shows them.")
 }

@@ -59,18 +59,17 @@ func (s *Service) UploadFile(ctx context.Context, _ schemas.Empty, files []schem
 		return out, err
 	}
 	c := account.From(ctx)
-	up := db.InsertUploadParams{
-		ID: ident.Hex(), AgentID: c.AgentID, Mode: c.Mode, Name: name, Mime: mime, Bytes: ref.Size, Sha256: ref.SHA256,
-	}
+	id := ident.Hex()
 	err = s.Store.Write(ctx, func(tx *store.Tx) error {
-		up.CreatedAt = store.Micros(tx.Now())
-		return insertUpload(ctx, tx, up)
+		return insertUpload(ctx, tx, db.InsertUploadParams{
+			ID: id, AgentID: c.AgentID, Mode: c.Mode, Name: name, Mime: mime, Bytes: ref.Size, Sha256: ref.SHA256, CreatedAt: store.Micros(tx.Now()),
+		})
 	})
 	if err != nil {
 		return out, err
 	}
 	out = schemas.Uploaded{
-		URL:      s.publicURL + schemas.Reviews.Prefix() + "/uploads/" + up.ID,
+		URL:      s.publicURL + schemas.Reviews.Prefix() + "/uploads/" + id,
 		FileType: mime, FileName: name, SizeBytes: ref.Size,
 	}
 	account.MarkTest(&out.Sandboxed, c.Mode)
@@ -125,7 +124,7 @@ func insertUpload(ctx context.Context, tx *store.Tx, up db.InsertUploadParams) e
 func (s *Service) GetUpload(ctx context.Context, in schemas.UploadRequest) (schemas.Content, error) {
 	var up db.Upload
 	err := s.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		if !ident.IsHex(in.UploadID) {
+		if !schemas.IsHex(in.UploadID) {
 			return noUpload()
 		}
 		up, err = s.find(ctx, tx, strings.ToLower(in.UploadID))

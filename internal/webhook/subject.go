@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"database/sql"
 
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/store"
@@ -20,17 +21,17 @@ func (s *Service) Subscribe(ctx context.Context, tx *store.Tx, c Callback) error
 	if c.URL == "" {
 		return nil
 	}
-	w := db.InsertWebhookParams{
-		ID: ident.New("wh_"), AgentID: c.AgentID, Mode: c.Mode, SubjectID: c.SubjectID, Style: c.Style.name, Url: c.URL,
-		Events: `["*"]`, Enabled: true, CreatedAt: store.Micros(tx.Now()),
-	}
+	id, sealed := ident.New("wh_"), ""
 	if c.Secret != "" {
 		var err error
-		if w.Secret, err = s.config.Sealer.Seal(Purpose, w.ID, c.Secret); err != nil {
+		if sealed, err = s.config.Sealer.Seal(Purpose, id, c.Secret); err != nil {
 			return err
 		}
 	}
-	return tx.InsertWebhook(ctx, w)
+	return tx.InsertWebhook(ctx, db.InsertWebhookParams{
+		ID: id, AgentID: c.AgentID, Mode: c.Mode, LoopID: sql.NullString{}, SubjectID: c.SubjectID, Style: c.Style.name, Name: "", Url: c.URL,
+		Events: `["*"]`, Secret: sealed, Enabled: true, CreatedAt: store.Micros(tx.Now()),
+	})
 }
 
 // Resubscribe gives a subject's callback another address, or takes it away with "": what

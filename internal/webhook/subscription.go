@@ -46,30 +46,34 @@ func hookOwner(ctx context.Context) (agentID, mode string) {
 // CreateWebhook subscribes an address. The secret is shown only here.
 func (s *Service) CreateWebhook(ctx context.Context, tx *store.Tx, in schemas.CreateWebhookRequest) (out schemas.WebhookCreated, err error) {
 	agentID, mode := hookOwner(ctx)
-	w := db.InsertWebhookParams{
-		ID: ident.New("wh_"), AgentID: agentID, Mode: mode, Name: strings.TrimSpace(in.Name), Url: in.URL,
-		Style: Reviews.name, Enabled: in.Enabled == nil || *in.Enabled, CreatedAt: store.Micros(tx.Now()),
-	}
+	id := ident.New("wh_")
 	if err := CheckAddress("url", in.URL, s.config.AllowPrivate); err != nil {
 		return out, err
 	}
-	if w.LoopID, err = s.hookLoop(ctx, tx, in); err != nil {
+	loopID, err := s.hookLoop(ctx, tx, in)
+	if err != nil {
 		return out, err
 	}
-	if w.Events, err = s.patterns(ctx, tx, in.Events); err != nil {
+	events, err := s.patterns(ctx, tx, in.Events)
+	if err != nil {
 		return out, err
 	}
-	if out.Secret, w.Secret, err = s.hookSecret(w.ID, in.Secret); err != nil {
+	plain, sealed, err := s.hookSecret(id, in.Secret)
+	if err != nil {
 		return out, err
 	}
 	if err := mayAddWebhook(ctx, tx, agentID, mode); err != nil {
 		return out, err
 	}
-	if err := tx.InsertWebhook(ctx, w); err != nil {
+	err = tx.InsertWebhook(ctx, db.InsertWebhookParams{
+		ID: id, AgentID: agentID, Mode: mode, LoopID: loopID, SubjectID: "", Style: Reviews.name, Name: strings.TrimSpace(in.Name), Url: in.URL,
+		Events: events, Secret: sealed, Enabled: in.Enabled == nil || *in.Enabled, CreatedAt: store.Micros(tx.Now()),
+	})
+	if err != nil {
 		return out, err
 	}
-	row, err := tx.FindWebhook(ctx, w.ID)
-	out.Webhook, out.ID = webhookView(row), w.ID
+	row, err := tx.FindWebhook(ctx, id)
+	out.Webhook, out.ID, out.Secret = webhookView(row), id, plain
 	account.MarkTest(&out.Sandboxed, mode)
 	return out, err
 }

@@ -59,6 +59,7 @@ type Attempt struct {
 	Info       schemas.Info
 	Key, Token string // what came; both are "" where nothing did, or two different things
 	IsKey      bool   // what came has the form of a key
+	IsSession  bool   // the token has the form of a session
 	Err        error  // why it was not taken; nil where nothing came
 }
 

@@ -59,7 +59,7 @@ func unproved(a dialect.Attempt) error {
 	switch {
 	case cmp.Or(a.Key, a.Token) == "":
 		message = "Missing or invalid authorization header"
-	case a.Info.Path == schemas.CheckKey.Path, strings.HasPrefix(a.Token, "hos_"):
+	case a.Info.Path == schemas.CheckKey.Path, a.IsSession:
 		message = "Invalid authorization token"
 	case a.IsKey:
 		message = "Invalid API key"

@@ -32,15 +32,15 @@ const (
 // the newest first.
 func (s *Reader) FindPrecedents(ctx context.Context, tx *store.Tx, in schemas.FindPrecedentsRequest) (schemas.PrecedentList, error) {
 	c := account.From(ctx)
-	args := db.ListPrecedentsParams{AgentID: c.AgentID, Mode: c.Mode, Decision: in.Decision, RowLimit: searched}
+	loopID := ""
 	if in.LoopID != "" {
 		loop, err := s.loops.Find(ctx, tx, in.LoopID)
 		if err != nil {
 			return schemas.PrecedentList{}, err
 		}
-		args.LoopID = loop.ID
+		loopID = loop.ID
 	}
-	rows, err := tx.ListPrecedents(ctx, args)
+	rows, err := tx.ListPrecedents(ctx, db.ListPrecedentsParams{AgentID: c.AgentID, Mode: c.Mode, LoopID: loopID, Decision: in.Decision, RowLimit: searched})
 	if err != nil {
 		return schemas.PrecedentList{}, err
 	}
