@@ -69,8 +69,6 @@ type DecideTask func(ctx context.Context, tx *store.Tx, in TaskDecision) error
 // OnTaskDecision says who moves tasks on. It is set once, before anything is decided.
 func (s *Service) OnTaskDecision(f DecideTask) { s.onDecided = f }
 
-func isProof(r request) bool { return r.TaskID.Valid }
-
 // OpenForTask asks the people of the proof loop about a submission. A review of the same
 // task that is still open ends first. The caller has the task's lock.
 func (s *Service) OpenForTask(ctx context.Context, tx *store.Tx, in TaskReview) error {
@@ -231,14 +229,14 @@ func broken(line []rune) (parts []string) {
 	return parts
 }
 
-// OfTask is the review in which a task's proof is decided: the open one, else the newest;
-// "" when there never was one.
-func (s *Service) OfTask(ctx context.Context, tx *store.Tx, taskID string) (string, error) {
-	id, err := tx.ReviewOfTask(ctx, taskID)
+// OfTask is the review in which a task's proof is decided, and whether it is open: the open
+// one, else the newest; "" when there never was one.
+func (s *Service) OfTask(ctx context.Context, tx *store.Tx, taskID string) (id string, open bool, err error) {
+	r, err := tx.ReviewOfTask(ctx, taskID)
 	if store.NotFound(err) {
-		return "", nil
+		return "", false, nil
 	}
-	return id, err
+	return r.ID, r.EndedAt == 0, err
 }
 
 // AboutProof tells which submission a review is about, and whether it settles a dispute. It

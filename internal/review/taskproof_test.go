@@ -197,8 +197,10 @@ func TestProofs(t *testing.T) {
 			taskID, first := sc.proof(false)
 			ofTask := func() (id string, submission int, disputed bool) {
 				sc.write(func(tx *store.Tx) (err error) {
-					id, err = sc.OfTask(t.Context(), tx, taskID)
+					var open bool
+					id, open, err = sc.OfTask(t.Context(), tx, taskID)
 					require.NoError(t, err)
+					require.True(t, open)
 					submission, disputed, err = sc.AboutProof(t.Context(), tx, id)
 					return err
 				})
@@ -217,7 +219,7 @@ func TestProofs(t *testing.T) {
 			require.NotEqual(t, first, id)
 			require.True(t, disputed)
 			sc.write(func(tx *store.Tx) error {
-				none, err := sc.OfTask(t.Context(), tx, "task_none")
+				none, _, err := sc.OfTask(t.Context(), tx, "task_none")
 				require.Empty(t, none)
 				return err
 			})

@@ -26,7 +26,7 @@ SELECT id FROM reviews WHERE task_id = CAST(@task_id AS TEXT) AND status IN ('pe
 
 -- name: ReviewOfTask :one
 -- The open one, else the newest.
-SELECT id FROM reviews WHERE task_id = CAST(@task_id AS TEXT)
+SELECT id, ended_at FROM reviews WHERE task_id = CAST(@task_id AS TEXT)
 ORDER BY CASE WHEN ended_at = 0 THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1;
 
 -- name: OpenReviewsOfTasks :many
