@@ -306,6 +306,26 @@ func TestReviewsAreServedByTheToolsOfTasks(t *testing.T) {
 		require.Equal(t, "needs_you", out.data["items"].([]any)[0].(object)["state"])
 		require.Equal(t, object{"items": []any{object{"request_id": oneID, "version": 1.0}}}, m.bodies["POST /v1/api/requests/acknowledge"])
 	})
+	t.Run("proof is told once, by its task", func(t *testing.T) {
+		m := newOurs()
+		other := strings.ReplaceAll(review("completed", 2, `,"new":true,"decision":"approved","task_id":"task_long_ago"`), oneID, "65f100000000000000000002")
+		reviews := fmt.Sprintf(`{"data":{"requests":[%s,%s],"count":2,"total":2}}`, review("pending", 1, `,"new":true,"task_id":"task_1"`), other)
+		m.answer("GET /api/v1/tasks", 200, fmt.Sprintf(`{"data":[%s],"pagination":{"total":1}}`, view("task_1", "MANUAL_REVIEW", 2, `,"submission":1`)))
+		m.answer("GET /v1/api/requests", 200, reviews)
+		m.answer("GET /v1/api/wait", 200, waited(false, review("pending", 1, `,"task_id":"task_1"`)))
+		m.answer("POST /v1/api/requests/acknowledge", 200, `{"data":{}}`)
+		c, _ := agent(t, m, false)
+		for tool, items := range map[string]int{"check_status": 2, "list_tasks": 2} {
+			out := call(t, c, tool, object{})
+			require.Len(t, out.data["items"], items, tool)
+			require.Equal(t, 1, strings.Count(out.text, "- task_1"), tool)
+			require.NotContains(t, out.text, oneID, tool)
+			require.Contains(t, out.text, "65f100000000000000000002", "its task is not told of")
+		}
+		require.EqualValues(t, 2, call(t, c, "list_tasks", object{}).data["total"])
+		require.Contains(t, call(t, c, "list_tasks", object{"kind": "review"}).text, oneID, "where reviews alone are wanted")
+		require.Contains(t, call(t, c, "check_status", object{"ids": []string{oneID}}).text, oneID, "and where it is named")
+	})
 	t.Run("a wait for both ends when one of them changes", func(t *testing.T) {
 		m := newOurs()
 		m.handle("GET /api/v1/wait", func(w http.ResponseWriter, r *http.Request) {

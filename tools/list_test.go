@@ -15,6 +15,7 @@ import (
 
 	"humanops-mcp/client"
 	"humanops-mcp/internal/golden"
+	"humanops-mcp/schemas"
 	"humanops-mcp/tools"
 )
 
@@ -55,6 +56,20 @@ func TestTheInstructionsNameOnlyToolsOnOffer(t *testing.T) {
 	require.NotContains(t, given("hitl"), "check_status")
 	require.Contains(t, given(), "check_status")
 	require.Contains(t, given("reviews", "hitl"), "check_status")
+}
+
+func TestReviewProofOffersTheDecisionsThatAreDeclared(t *testing.T) {
+	offered := published(t, tools.Options{Toolsets: []string{"review"}})
+	tool := offered[slices.IndexFunc(offered, func(t mcp.Tool) bool { return t.Name == "review_proof" })]
+	words := schemas.ProofWords(schemas.ProofDecisionsOn(false))
+	var enum []string
+	for _, word := range tool.InputSchema.Properties["decision"].(map[string]any)["enum"].([]any) {
+		enum = append(enum, word.(string))
+	}
+	require.Equal(t, words, enum)
+	for _, word := range words {
+		require.Contains(t, tool.Description, word)
+	}
 }
 
 func names(list []mcp.Tool) []string {

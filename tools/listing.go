@@ -160,7 +160,12 @@ func (l *listing) addReviews(ctx context.Context, status, cursor string) error {
 	if err != nil {
 		return err
 	}
+	told := 0 // proof stands in the list already, as its task
 	for _, one := range list.Requests {
+		if l.tells(one.TaskID) {
+			told++
+			continue
+		}
 		if keep(one.Status) {
 			b := brief.Review(one, service.extended)
 			l.out.Items = append(l.out.Items, TaskRow{
@@ -172,8 +177,13 @@ func (l *listing) addReviews(ctx context.Context, status, cursor string) error {
 	if end := in.Offset + len(list.Requests); !service.extended && list.HasMore {
 		l.next[1] = strconv.Itoa(end)
 	}
-	l.add(list.Total, list.Sandboxed)
+	l.add(list.Total-told, list.Sandboxed)
 	return nil
+}
+
+// tells tells whether a task stands in the list.
+func (l *listing) tells(task string) bool {
+	return task != "" && slices.ContainsFunc(l.out.Items, func(row TaskRow) bool { return row.TaskID == task })
 }
 
 // reviewFilter picks statuses where the service takes only one.

@@ -32,7 +32,7 @@ func reviewProof(ctx context.Context, c *call, in ReviewProofArgs) (reply[Outcom
 	if err := c.needs(ctx, "deciding on proof"); err != nil {
 		return r, err
 	}
-	if in.Decision != "approve" && len(in.Reasons) == 0 {
+	if d, _ := schemas.FindProofDecision(in.Decision); d.Reasoned() && len(in.Reasons) == 0 {
 		return r, schemas.Invalid("reasons", "must say what is wrong and what is wanted instead, unless approving. Example: [\"The sign is out of focus; stand closer\"]")
 	}
 	t, err := c.DecideTask(ctx, schemas.DecideTaskRequest{TaskID: in.TaskID, Submission: in.Submission, Decision: in.Decision, Reasons: in.Reasons})
@@ -46,9 +46,9 @@ func reviewProof(ctx context.Context, c *call, in ReviewProofArgs) (reply[Outcom
 
 func decided(decision string, t schemas.TaskView) string {
 	switch decision {
-	case "approve":
+	case schemas.ProofApprove:
 		return fmt.Sprintf("%s goes to the person. Tell the user what the photos show.", t.RewardUSD.Dollars())
-	case "request_changes":
+	case schemas.ProofRequestChanges:
 		return fmt.Sprintf("The person is told, and the deadline is 24 h later (%s). Tell the user and end your turn; check_status in about 5 minutes.", brief.Moment(t.Deadline))
 	}
 	return "The owner settles the dispute on their page, and the money waits until then. Tell the user and end your turn."

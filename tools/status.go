@@ -150,7 +150,20 @@ func (w *watch) loadBoth(ctx context.Context) (errTasks, errReviews error) {
 	})
 	tasks, errTasks = taskPart(ctx, w.call, nil)
 	other.Wait()
+	if errTasks == nil && errReviews == nil {
+		tellOnce(tasks, reviews)
+	}
 	return w.add(tasks, errTasks), w.add(reviews, errReviews)
+}
+
+// tellOnce leaves out the reviews of proof whose tasks are told of: what proof needs of the
+// agent, its task says.
+func tellOnce(tasks, reviews part) {
+	told, ofTasks := tasks.(*taskWatch)
+	asked, ofReviews := reviews.(*reviewWatch)
+	if ofTasks && ofReviews {
+		asked.reviews = slices.DeleteFunc(asked.reviews, func(r schemas.Review) bool { return told.tells(r.TaskID) })
+	}
 }
 
 // notServed tells whether the caller's key is for other things.

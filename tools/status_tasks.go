@@ -93,6 +93,11 @@ func (w *taskWatch) recent(tasks []schemas.TaskView) []schemas.TaskView {
 	})
 }
 
+// tells tells whether a task is among them.
+func (w *taskWatch) tells(id string) bool {
+	return slices.ContainsFunc(w.tasks, func(t schemas.TaskView) bool { return t.TaskID == id })
+}
+
 // changedAt is when the task last changed, as far as the server tells.
 func changedAt(t schemas.TaskView) time.Time {
 	if !t.UpdatedAt.IsZero() {

@@ -99,7 +99,7 @@ func (p *program) printTask(t schemas.TaskView) error {
 		return err
 	}
 	if status, _ := schemas.ParseTaskStatus(t.Status); status == schemas.ManualReview || status == schemas.Disputed {
-		p.say("\nDecide: humanops-mcp tasks decide %s approve --submission %d", t.TaskID, t.Submission)
+		p.say("\nDecide: humanops-mcp tasks decide %s %s --submission %d", t.TaskID, schemas.ProofApprove, t.Submission)
 	}
 	return nil
 }
@@ -121,10 +121,9 @@ func proofRows(proof schemas.Proof) [][]string {
 	return rows
 }
 
-var decisions = []string{"approve", "reject", "request_changes", "refund"}
-
 func (p *program) tasksDecideCommand() *cobra.Command {
 	var in schemas.DecideTaskRequest
+	decisions := schemas.ProofWords(schemas.ProofDecisions)
 	cmd := &cobra.Command{
 		Use:   "decide TASK_ID " + strings.Join(decisions, "|"),
 		Short: "Decide on a submission, as the owner",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,30 @@ func (h *house) browser() string {
 	require.Fail(h.t, "no session cookie")
 	return ""
 }
+
+// proofPage is the page on which a browser's owner decides a task's proof, found as an old
+// link finds it.
+func (h *house) proofPage(browser who, task string) string {
+	h.t.Helper()
+	got := h.send(browser, "GET", "/decide/"+task, nil)
+	require.Equal(h.t, http.StatusSeeOther, got.status, got.raw)
+	to := got.header.Get("Location")
+	require.Regexp(h.t, `^/reviews/[0-9a-f]{24}$`, to)
+	return to
+}
+
+// reviewOf is the id of the review in which a task's proof is decided.
+func (h *house) reviewOf(task string) (id string) {
+	h.t.Helper()
+	h.write(func(ctx context.Context, tx *store.Tx) (err error) {
+		id, _, err = h.app.reviews.OfTask(ctx, tx, task)
+		return err
+	})
+	return id
+}
+
+// approval is that page's form, filled in.
+var approval = url.Values{"round": {"1"}, "answer": {"approve"}}
 
 // owns tells whether the object is the caller's.
 func (o object) owns(c who) bool {

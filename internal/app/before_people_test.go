@@ -95,7 +95,8 @@ func TestAfterAnUpgradeTasksGoOn(t *testing.T) {
 		})
 		t.Run("a submission is decided on the owner's page, and pays who made it", func(t *testing.T) {
 			before := b.earned("Ada")
-			b.form(t, "owner's browser", "/decide/"+b.facts.Tasks["manual review"].ID, url.Values{"submission": {"2"}, "decision": {"approve"}})
+			b.form(t, "owner's browser", "/reviews/"+b.facts.Reviews["proof of manual review"].ID, approval)
+
 			require.Equal(t, "PAID", b.status("manual review"))
 			require.InDelta(t, before+12.5, b.earned("Ada"), 0)
 			require.Equal(t, "approved", b.sees("proof of manual review").text("data.request.decision"), "its review ends with it")

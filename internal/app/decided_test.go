@@ -2,7 +2,6 @@ package app
 
 import (
 	"net/http"
-	"net/url"
 	"testing"
 	"time"
 
@@ -41,8 +40,7 @@ func TestADecisionTellsByWhichWayItWasMade(t *testing.T) {
 			browser := who{name: "browser", headers: map[string]string{
 				"Cookie": "humanops_session=" + h.browser(), "Content-Type": "application/x-www-form-urlencoded", "Origin": h.url, "Sec-Fetch-Site": "same-origin",
 			}}
-			form := url.Values{"submission": {"1"}, "decision": {"approve"}}.Encode()
-			require.Equal(t, http.StatusSeeOther, h.send(browser, "POST", "/decide/"+o.task, form).status)
+			require.Equal(t, http.StatusSeeOther, h.send(browser, "POST", h.proofPage(browser, o.task), approval.Encode()).status)
 			by, via := h.decided(t, o.task)
 			require.Equal(t, "page", via)
 			require.Equal(t, ownerID, by)
@@ -106,4 +104,19 @@ func (h *house) tool(t *testing.T, name, arguments string) answer {
 	session := h.must(c, "POST", "/mcp", initialize).header.Get("Mcp-Session-Id")
 	c = with(c, "session", map[string]string{"Mcp-Session-Id": session})
 	return h.must(c, "POST", "/mcp", `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"`+name+`","arguments":`+arguments+`}}`)
+}
+
+func TestAnAgentIsToldOfAProofOnce(t *testing.T) {
+	h := newHouse(t)
+	for _, state := range []string{"MANUAL_REVIEW", "DISPUTED"} {
+		task := h.task(h.live(), state).task
+		review := h.reviewOf(task)
+		require.NotEmpty(t, review)
+		for _, tool := range []string{"check_status", "list_tasks"} {
+			told := h.tool(t, tool, `{}`).raw
+			require.Contains(t, told, task, tool)
+			require.NotContains(t, told, review, tool)
+		}
+		require.Contains(t, h.tool(t, "list_tasks", `{"kind":"review"}`).raw, review)
+	}
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -22,13 +21,13 @@ type door struct {
 
 // doors are all routes of the API, the pages and the protocol.
 func (h *house) doors(o object, link string) []door {
-	own := "/tasks/" + o.task
+	own, proof := "/tasks/"+o.task, "/reviews/"+h.reviewOf(o.task)
 	list := []door{
 		{"GET", "/healthz", nil}, {"GET", "/readyz", nil}, {"GET", "/openapi.json", nil},
 		{"GET", "/", nil}, {"GET", own, nil}, {"GET", own + "/photos/1", nil}, {"GET", "/decide/" + o.task, nil},
 		{"GET", link, nil}, {"POST", link, nil}, {"POST", "/sign-out", nil},
 		{"POST", own + "/accept", nil}, {"POST", own + "/start", nil}, {"POST", own + "/release", nil}, {"POST", own + "/messages", nil},
-		{"POST", own + "/proof", nil}, {"POST", "/decide/" + o.task, nil}, {"GET", "/nothing", nil},
+		{"POST", own + "/proof", nil}, {"POST", "/decide/" + o.task, nil}, {"GET", proof, nil}, {"GET", proof + "/photos/1", nil}, {"POST", proof, nil}, {"GET", "/nothing", nil},
 		{"POST", "/mcp", initialize}, {"GET", "/mcp", nil}, {"DELETE", "/mcp", nil}, {"OPTIONS", "/mcp", nil},
 		{"GET", "/sse", nil}, {"POST", "/message?sessionId=x", initialize}, {"POST", "/sse", initialize},
 	}
@@ -155,14 +154,14 @@ func TestOwnPagesAndProgramsAreServed(t *testing.T) {
 
 	t.Run("a link in a mail opens the page", func(t *testing.T) {
 		mail := with(browser, "from a mail", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
-		for _, path := range []string{"/", "/decide/" + o.task} {
+		for _, path := range []string{"/", h.proofPage(mail, o.task)} {
 			require.Equal(t, 200, h.send(mail, "GET", path, nil).status, path)
 		}
 	})
 	t.Run("the own page's form decides", func(t *testing.T) {
 		own := with(browser, "own page", map[string]string{"Origin": h.url, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"})
-		form := url.Values{"submission": {"1"}, "decision": {"approve"}}
-		require.Equal(t, 303, h.send(own, "POST", "/decide/"+o.task, form.Encode()).status)
+		require.Equal(t, 303, h.send(own, "POST", h.proofPage(browser, o.task), approval.Encode()).status)
+		require.Equal(t, "PAID", h.must(h.live(), "GET", "/api/v1/tasks/"+o.task, nil).text("status"))
 	})
 	t.Run("every name of this machine is served", func(t *testing.T) {
 		for _, host := range []string{"127.0.0.1" + port, "localhost" + port, "LOCALHOST" + port, "[::1]" + port} {

@@ -54,8 +54,9 @@ func TestPagesByKindOfCaller(t *testing.T) {
 		token := strings.TrimPrefix(c.headers["Authorization"], "Bearer ")
 		return who{name: c.name, headers: map[string]string{"Cookie": "humanops_session=" + token}}
 	}
-	paths := []string{"/tasks/" + o.task, "/tasks/" + o.task + "/photos/1", "/decide/" + o.task}
-	posts := []string{"/tasks/" + o.task + "/accept", "/tasks/" + o.task + "/start", "/tasks/" + o.task + "/release", "/tasks/" + o.task + "/messages", "/tasks/" + o.task + "/proof", "/decide/" + o.task}
+	proof := "/reviews/" + h.reviewOf(o.task)
+	paths := []string{"/tasks/" + o.task, "/tasks/" + o.task + "/photos/1", "/decide/" + o.task, proof, proof + "/photos/1"}
+	posts := []string{"/tasks/" + o.task + "/accept", "/tasks/" + o.task + "/start", "/tasks/" + o.task + "/release", "/tasks/" + o.task + "/messages", "/tasks/" + o.task + "/proof", "/decide/" + o.task, proof}
 	h.unchanged(func() {
 		nobodies := []who{{name: "nobody"}, h.live(), h.owner(), o.operator, {name: "garbage", headers: map[string]string{"Cookie": "humanops_session=x"}}}
 		for _, c := range crowd.strangers {
@@ -79,15 +80,17 @@ func TestPagesByKindOfCaller(t *testing.T) {
 				continue // needs its own kind of form
 			}
 			form := with(cookie(crowd.bob), "form", map[string]string{"Content-Type": "application/x-www-form-urlencoded"})
-			got := h.send(form, "POST", path, "text=x&submission=1&decision=approve")
+			got := h.send(form, "POST", path, "text=x&submission=1&decision=approve&round=1&answer=approve")
 			require.Equal(t, 404, got.status, "%s by Bob: %s", path, got.raw)
 		}
 		require.Equal(t, 404, h.send(cookie(crowd.bob), "POST", "/tasks/"+o.task+"/proof", multipartBody{files: []file{{"a.jpg", photoBytes(t)}}}).status)
 		require.Equal(t, 404, h.send(cookie(o.operator), "GET", "/decide/"+o.task, nil).status)
+		require.Equal(t, 404, h.send(cookie(o.operator), "GET", proof, nil).status)
 	})
 	require.Equal(t, 200, h.send(cookie(o.operator), "GET", "/tasks/"+o.task, nil).status)
 	require.Equal(t, 200, h.send(cookie(o.operator), "GET", "/tasks/"+o.task+"/photos/1", nil).status)
-	require.Equal(t, 200, h.send(cookie(h.owner()), "GET", "/decide/"+o.task, nil).status)
+	require.Equal(t, proof, h.proofPage(cookie(h.owner()), o.task))
+	require.Equal(t, 200, h.send(cookie(h.owner()), "GET", proof, nil).status)
 }
 
 func TestAnAddressThatNoDatabaseCanHoldIsNoPage(t *testing.T) {

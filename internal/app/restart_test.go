@@ -134,7 +134,7 @@ func TestALostCredentialsFileIsReplacedAndItsKeysEnd(t *testing.T) {
 		require.Equal(t, 200, h.send(h.live(), "GET", "/api/v1/tasks/"+o.task, nil).status, "the new key is the same agent's")
 		require.Equal(t, 200, h.send(h.sandbox(), "GET", "/api/v1/agents/balance", nil).status)
 		require.Equal(t, 200, h.send(h.owner(), "GET", "/api/v1/tasks/"+o.task, nil).status)
-		require.Equal(t, 200, h.send(browser, "GET", "/decide/"+o.task, nil).status, "people stay signed in")
+		require.Equal(t, 200, h.send(browser, "GET", h.proofPage(browser, o.task), nil).status, "people stay signed in")
 		require.Equal(t, 200, h.send(byKey("second", second), "GET", "/api/v1/agents/balance", nil).status, "and keys that were not in the file stay")
 		info, err := os.Stat(daemon.Paths(h.dir).Credentials)
 		require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
+	"humanops-mcp/internal/trail"
 	"humanops-mcp/schemas"
 )
 
@@ -152,21 +153,17 @@ func requireDecidedOnce(t *testing.T, p *platform, book *journal) {
 // requireTrail checks the chain of hashes, and that it holds one decision where there is one.
 func requireTrail(t *testing.T, owner *rest.Client, r schemas.Review) {
 	t.Helper()
-	trail, err := owner.GetReviewAudit(context.Background(), schemas.ReviewAuditRequest{RequestID: r.ID, Limit: 200})
+	audit, err := owner.GetReviewAudit(context.Background(), schemas.ReviewAuditRequest{RequestID: r.ID, Limit: 200})
 	require.NoError(t, err)
-	previous, decisions := "", 0
-	for i, entry := range trail.Entries {
-		require.Equal(t, i+1, entry.N)
-		require.Equal(t, previous, entry.Previous)
-		hash, err := trail.Hash(entry)
-		require.NoError(t, err)
-		require.Equal(t, hash, entry.Hash)
-		previous = entry.Hash
+	head, err := trail.Verify(0, "", audit.Entries)
+	require.NoError(t, err)
+	require.Equal(t, r.AuditHead, head)
+	decisions := 0
+	for _, entry := range audit.Entries {
 		if entry.Kind == "review.decide" {
 			decisions++
 		}
 	}
-	require.Equal(t, r.AuditHead, previous)
 	require.Equal(t, r.Status == schemas.ReviewCompleted, decisions == 1, "%d decisions in the trail of a request that is %s", decisions, r.Status)
 }
 

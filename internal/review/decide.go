@@ -140,7 +140,7 @@ func (s *Service) checkAnswer(r request, in schemas.DecideReviewRequest, paper *
 		}
 	}
 	if r.IsProof() {
-		paper.answer.Decision = meaningForTask(paper.answer.Value, paper.answer.Decision)
+		paper.answer.Decision = meaningForTask(paper.answer.Value)
 	}
 	if len(in.EditedArguments) > 0 && len(p) == 0 {
 		if err = p.Take(paper.edit(r, spec, in.EditedArguments)); err != nil {

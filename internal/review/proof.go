@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
@@ -20,14 +23,26 @@ import (
 // proofTime is how long a proof waits for people when its task sets no time.
 const proofTime = 30 * 24 * time.Hour
 
+// maxReasons is how many reasons a decision on a task may have.
+const maxReasons = 20
+
 // The answers about a submission, and about a task in dispute.
-const (
-	proofConfig = `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},` +
-		`{"value":"request_changes","label":"Request changes","description":"The operator submits again"},` +
-		`{"value":"reject","label":"Reject","description":"Opens a dispute, which an owner settles"}]}`
-	disputeConfig = `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},` +
-		`{"value":"refund","label":"Refund","description":"The agent gets the reward back"}]}`
-)
+var proofConfig, disputeConfig = answersOf(schemas.ProofDecisionsOn(false)), answersOf(schemas.ProofDecisionsOn(true))
+
+func answersOf(list []schemas.ProofDecision) string {
+	type option struct {
+		Value       string `json:"value"`
+		Label       string `json:"label"`
+		Description string `json:"description"`
+	}
+	var config struct {
+		Options []option `json:"options"`
+	}
+	for _, d := range list {
+		config.Options = append(config.Options, option{d.Word, d.Label, d.Effect})
+	}
+	return store.JSON(config)
+}
 
 // TaskReview is a task's submission that people have to decide on.
 type TaskReview struct {
@@ -41,7 +56,7 @@ type TaskReview struct {
 type TaskDecision struct {
 	TaskID     string
 	Submission int
-	Decision   string // approve, request_changes, reject or refund
+	Decision   string // the word of a schemas.ProofDecision
 	Reasons    []string
 	By         change.Actor
 }
@@ -147,18 +162,18 @@ func (s *Service) CloseForTask(ctx context.Context, tx *store.Tx, taskID string,
 	}
 	_, err = s.life.Move(ctx, tx, r, move{Event: Decide, By: by, With: Decided{decision, schemas.SourceHuman}, Edit: func(r *request) {
 		r.Response, r.ResponseValue, r.Effective = string(a.Data), string(a.Value), string(a.Value)
-		r.Decision, r.ResponseSource, r.Comment = meaningForTask(a.Value, a.Decision), schemas.SourceHuman, why
+		r.Decision, r.ResponseSource, r.Comment = meaningForTask(a.Value), schemas.SourceHuman, why
 		r.DecidedBy.Valid, r.DecidedBy.String, r.DecidedVia = true, by.ID, by.Via
 	}})
 	return err
 }
 
-// meaningForTask is what a decision on a task means: a refund rejects the proof.
-func meaningForTask(value json.RawMessage, fallback string) string {
-	if string(value) == `"refund"` {
-		return schemas.Rejected
-	}
-	return fallback
+// meaningForTask is what a decision on a task means to its review.
+func meaningForTask(value json.RawMessage) string {
+	var word string
+	store.ReadJSON(string(value), &word)
+	d, _ := schemas.FindProofDecision(word)
+	return d.Means
 }
 
 // passOn moves the task on whose review was decided.
@@ -169,10 +184,65 @@ func (s *Service) passOn(ctx context.Context, tx *store.Tx, r request, paper bal
 	var decision string
 	store.ReadJSON(r.ResponseValue, &decision)
 	d := TaskDecision{TaskID: r.TaskID.String, Submission: int(r.TaskSubmission), Decision: decision, By: paper.by()}
-	if paper.comment != "" {
-		d.Reasons = []string{cut(paper.comment, ask.MaxReason)}
-	}
+	d.Reasons = reasonsIn(paper.comment)
 	return s.onDecided(ctx, tx, d)
+}
+
+// reasonsIn are the reasons in a comment: one for each line. Nothing of it is lost: a line
+// that is too long is several reasons, and lines that are too many share them.
+func reasonsIn(comment string) []string {
+	var lines []string
+	for line := range strings.Lines(comment) {
+		lines = append(lines, broken([]rune(strings.TrimSpace(line)))...)
+	}
+	if len(lines) <= maxReasons {
+		return lines
+	}
+	packed := []string{lines[0]}
+	for _, line := range lines[1:] {
+		last := &packed[len(packed)-1]
+		if joined := *last + "\n" + line; utf8.RuneCountInString(joined) <= ask.MaxReason {
+			*last = joined
+			continue
+		}
+		packed = append(packed, line)
+	}
+	return packed
+}
+
+// broken is a line in parts that each may be a reason, broken between words where it can be.
+func broken(line []rune) (parts []string) {
+	for len(line) > ask.MaxReason {
+		end := ask.MaxReason
+		for i := end; i > 0; i-- {
+			if unicode.IsSpace(line[i]) {
+				end = i
+				break
+			}
+		}
+		parts, line = append(parts, string(line[:end])), []rune(strings.TrimSpace(string(line[end:])))
+	}
+	if len(line) > 0 {
+		parts = append(parts, string(line))
+	}
+	return parts
+}
+
+// OfTask is the review in which a task's proof is decided, and whether it is open: the open
+// one, else the newest; "" when there never was one.
+func (s *Service) OfTask(ctx context.Context, tx *store.Tx, taskID string) (id string, open bool, err error) {
+	r, err := tx.ReviewOfTask(ctx, taskID)
+	if store.NotFound(err) {
+		return "", false, nil
+	}
+	return r.ID, r.EndedAt == 0, err
+}
+
+// AboutProof tells which submission a review is about, and whether it settles a dispute. It
+// is for whoever may see the review: that is not asked here.
+func (s *Service) AboutProof(ctx context.Context, tx *store.Tx, id string) (submission int, disputed bool, err error) {
+	r, err := s.life.Find(ctx, tx, id)
+	return int(r.TaskSubmission), r.Disputed, err
 }
 
 // OpenAbout tells which of some tasks have an open review.

@@ -3,15 +3,18 @@ package review
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/ident"
 	"humanops-mcp/internal/lifecycle"
+	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
@@ -95,6 +98,50 @@ func (sc *scene) proof(disputed bool) (taskID, id string) {
 	return taskID, id
 }
 
+func TestTheAnswersAboutProofAreThoseOfTheContract(t *testing.T) {
+	require.Equal(t, `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},`+
+		`{"value":"request_changes","label":"Request changes","description":"The operator submits again"},`+
+		`{"value":"reject","label":"Reject","description":"Opens a dispute, which an owner settles"}]}`, proofConfig)
+	require.Equal(t, `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},`+
+		`{"value":"refund","label":"Refund","description":"The agent gets the reward back"}]}`, disputeConfig)
+}
+
+func TestReasonsAreTheLinesOfAComment(t *testing.T) {
+	for name, test := range map[string]struct {
+		comment string
+		reasons []string
+	}{
+		"none":                          {"", nil},
+		"one":                           {"Too dark", []string{"Too dark"}},
+		"one on each line":              {"Too dark\r\n\n  No sign  \n", []string{"Too dark", "No sign"}},
+		"twenty":                        {strings.Repeat("x\n", 20), slices.Repeat([]string{"x"}, 20)},
+		"more share one":                {strings.Repeat("x\n", 21), []string{strings.TrimSpace(strings.Repeat("x\n", 21))}},
+		"a long line breaks at a space": {strings.Repeat("a", 300) + " " + strings.Repeat("b", 300), []string{strings.Repeat("a", 300), strings.Repeat("b", 300)}},
+		"a long word breaks anywhere":   {strings.Repeat("ä", 501), []string{strings.Repeat("ä", 500), "ä"}},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.reasons, reasonsIn(test.comment)) })
+	}
+}
+
+// Whatever is written, tasks take it: every word, in reasons that are short and few enough.
+func FuzzReasonsLoseNothing(f *testing.F) {
+	for _, comment := range []string{"a\nb", strings.Repeat("word ", 400), strings.Repeat("x\n", 1000), "a " + strings.Repeat("b", 1990), strings.Repeat("\u2028 ", 900)} {
+		f.Add(comment)
+	}
+	f.Fuzz(func(t *testing.T, comment string) {
+		comment = cut(strings.ToValidUTF8(comment, "?"), maxComment)
+		reasons := reasonsIn(comment)
+		require.LessOrEqual(t, len(reasons), maxReasons)
+		for _, reason := range reasons {
+			require.LessOrEqual(t, utf8.RuneCountInString(reason), ask.MaxReason)
+			require.Equal(t, strings.TrimSpace(reason), reason)
+			require.NotEmpty(t, reason)
+		}
+		letters := func(text string) string { return strings.Join(strings.Fields(text), "") }
+		require.Equal(t, letters(comment), letters(strings.Join(reasons, "\n")))
+	})
+}
+
 func TestProofs(t *testing.T) {
 	onBoth(t, Config{PrivateCallbacks: true}, func(t *testing.T, sc *scene) {
 		subscribed(sc)
@@ -112,6 +159,13 @@ func TestProofs(t *testing.T) {
 			_, err = attempt(sc, sc.agent, sc.OpenRound, schemas.OpenRoundRequest{RequestID: id})
 			denied(t, err, schemas.CodeConflict, "begins when the operator submits again")
 			sc.ended(id)
+		})
+		t.Run("give the task every reason that was written", func(t *testing.T) {
+			taskID, id := sc.proof(false)
+			decision := sc.reply(id, `"request_changes"`)
+			decision.Comment = "blurred\n\ncrooked"
+			do(sc, ada, sc.DecideReview, decision)
+			require.Equal(t, "request_changesblurredcrooked", sc.taskDecision(taskID))
 		})
 		t.Run("in dispute are for owners alone", func(t *testing.T) {
 			taskID, id := sc.proof(true)
@@ -141,13 +195,36 @@ func TestProofs(t *testing.T) {
 				sc.ended(id)
 			}
 		})
-		t.Run("are one at a time for each task", func(t *testing.T) {
+		t.Run("are one at a time for each task, and the open one is the task's", func(t *testing.T) {
 			taskID, first := sc.proof(false)
+			ofTask := func() (id string, submission int, disputed bool) {
+				sc.write(func(tx *store.Tx) (err error) {
+					var open bool
+					id, open, err = sc.OfTask(t.Context(), tx, taskID)
+					require.NoError(t, err)
+					require.True(t, open)
+					submission, disputed, err = sc.AboutProof(t.Context(), tx, id)
+					return err
+				})
+				return id, submission, disputed
+			}
+			id, submission, disputed := ofTask()
+			require.Equal(t, first, id)
+			require.Equal(t, 1, submission)
+			require.False(t, disputed)
 			agent := sc.row(first).AgentID
 			sc.write(func(tx *store.Tx) error {
 				return sc.OpenForTask(t.Context(), tx, TaskReview{TaskID: taskID, AgentID: agent, Title: "x", Text: "y", Submission: 1, Disputed: true})
 			})
 			require.EqualValues(t, "cancelled", sc.row(first).Status)
+			id, _, disputed = ofTask()
+			require.NotEqual(t, first, id)
+			require.True(t, disputed)
+			sc.write(func(tx *store.Tx) error {
+				none, _, err := sc.OfTask(t.Context(), tx, "task_none")
+				require.Empty(t, none)
+				return err
+			})
 			_, err := attempt(sc, sc.owner, sc.CancelReview, schemas.CancelReviewRequest{RequestID: first})
 			denied(t, err, schemas.CodeConflict, "")
 		})

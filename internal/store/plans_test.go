@@ -57,6 +57,7 @@ func TestInAHouseWithAHistory(t *testing.T) {
 		t.Run("ids are looked up by index", func(t *testing.T) { lookUpIDs(t, s) })
 		t.Run("the newest tasks come from an index", func(t *testing.T) { newestTasks(t, s) })
 		t.Run("the newest reviews come from an index", func(t *testing.T) { newestReviews(t, s) })
+		t.Run("the review of a task comes from an index", func(t *testing.T) { reviewOfTask(t, s) })
 		t.Run("open reviews are found among the open ones", func(t *testing.T) { openReviews(t, s) })
 	})
 }
@@ -138,6 +139,10 @@ func lookUpIDs(t *testing.T, s *store.Store) {
 	for table, look := range map[string]func(q *db.Queries, ids func(prefix string) string) (int, error){
 		"loops": func(q *db.Queries, ids func(string) string) (int, error) {
 			rows, err := q.LoopsByIDs(ctx, ids("loop_"))
+			return len(rows), err
+		},
+		"tasks": func(q *db.Queries, ids func(string) string) (int, error) {
+			rows, err := q.TasksByIDs(ctx, ids("t_"))
 			return len(rows), err
 		},
 		"people": func(q *db.Queries, ids func(string) string) (int, error) {
@@ -277,6 +282,14 @@ func newestTasks(t *testing.T, s *store.Store) {
 			require.NotContains(t, plan, costly, name)
 		}
 	}
+}
+
+func reviewOfTask(t *testing.T, s *store.Store) {
+	plan := planOf(t, s, func(q *db.Queries) error {
+		_, err := q.ReviewOfTask(t.Context(), "t_7")
+		return err
+	})
+	require.Contains(t, plan, "reviews_by_task")
 }
 
 func openReviews(t *testing.T, s *store.Store) {

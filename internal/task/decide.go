@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"humanops-mcp/internal/account"
@@ -13,9 +14,6 @@ import (
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
-
-// decisions are the words of a decision and what they do.
-var decisions = map[string]Event{"approve": Approve, "reject": Reject, "request_changes": RequestChanges, "refund": Refund}
 
 // DecideTask decides the submission that it names. Of two decisions at once, one wins.
 func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.DecideTaskRequest) (schemas.TaskView, error) {
@@ -38,8 +36,10 @@ func (s *Service) DecideTask(ctx context.Context, tx *store.Tx, in schemas.Decid
 
 func checkDecision(in *schemas.DecideTaskRequest) error {
 	var p check.Problems
-	if _, known := decisions[in.Decision]; !known {
-		p.Add("decision", "must be approve, reject, request_changes or refund; got %s", check.Quote(in.Decision, maxShown))
+	d, known := schemas.FindProofDecision(in.Decision)
+	if !known {
+		words := strings.Join(schemas.ProofWords(schemas.ProofDecisions), ", ")
+		p.Add("decision", "must be one of %s; got %s", words, check.Quote(in.Decision, maxShown))
 	}
 	if in.Submission < 1 {
 		p.Add("submission", "must be the number of the submission that was looked at; got %d. Example: 1", in.Submission)
@@ -53,7 +53,7 @@ func checkDecision(in *schemas.DecideTaskRequest) error {
 		p.Text(fmt.Sprintf("reasons[%d]", i), &kept[i], 1, maxText)
 	}
 	in.Reasons = kept
-	if len(kept) == 0 && in.Decision != "approve" {
+	if len(kept) == 0 && d.Reasoned() {
 		p.Add("reasons", `must say why, because the operator reads them. Example: ["The signage is out of focus"]`)
 	}
 	return p.Err()
@@ -63,6 +63,7 @@ func checkDecision(in *schemas.DecideTaskRequest) error {
 // dispute, and always the latest submission.
 func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller, t task, in schemas.DecideTaskRequest) error {
 	state := schemas.TaskStatus(t.Status)
+	d, _ := schemas.FindProofDecision(in.Decision)
 	switch {
 	case state != schemas.ManualReview && state != schemas.Disputed:
 		return s.conflict(t, "The task is "+s.word(t.Status)+", so there is nothing to decide now. Only a submission in MANUAL_REVIEW or DISPUTED can be decided.")
@@ -70,13 +71,13 @@ func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller,
 		return s.conflict(t, fmt.Sprintf("The latest submission is number %d, and the decision names number %d. Look at submission %d, then decide on it.", t.Submission, in.Submission, t.Submission))
 	case state == schemas.Disputed && !c.Owner:
 		return &schemas.Error{Code: schemas.CodeForbidden, State: t.Status, Message: "The task is in dispute, and only the owner, a person, settles that: they approve or refund on the task's page."}
-	case state == schemas.Disputed && in.Decision != "approve" && in.Decision != "refund":
+	case state == schemas.Disputed && !d.Dispute:
 		return s.conflict(t, "A dispute is settled by approve (the operator is paid) or refund (the agent gets the reward back).")
-	case state == schemas.ManualReview && in.Decision == "refund":
+	case state == schemas.ManualReview && !d.Proof:
 		return s.conflict(t, "Refund settles a dispute, and there is none yet. Use reject to open one, or request_changes.")
-	case in.Decision == "request_changes" && t.ChangesRequested >= maxChanges:
+	case d.Word == schemas.ProofRequestChanges && t.ChangesRequested >= maxChanges:
 		return s.conflict(t, fmt.Sprintf("Changes were requested %d times, which is the most. Approve or reject the submission.", t.ChangesRequested))
-	case in.Decision == "request_changes":
+	case d.Word == schemas.ProofRequestChanges:
 		return s.stillHere(ctx, tx, t)
 	}
 	return nil
@@ -100,7 +101,7 @@ func hasLeft(ctx context.Context, tx *store.Tx, t task) (bool, error) {
 // decide records the decision on the latest submission and moves the task on; what is
 // approved is paid in the same transaction.
 func (s *Service) decide(ctx context.Context, tx *store.Tx, t task, d schemas.Decision, by change.Actor) error {
-	event := decisions[d.Decision]
+	event := Event(d.Decision)
 	moved, err := s.life.Move(ctx, tx, t, move{
 		Event: event, By: by, With: Decided{t.Submission, d.Reasons},
 		Edit: func(t *task) {

@@ -8,28 +8,28 @@ import (
 // Event is something that happens to a task.
 type Event string
 
-// The events of a task's life.
+// The events of a task's life. A decision is an event of the same word.
 const (
-	Post            Event = "posted"           // it is there; no event leads to the first state
-	Accept          Event = "accept"           // an operator takes it
-	ApproveEstimate Event = "approve_estimate" // the agent agrees to the estimate
-	RejectEstimate  Event = "reject_estimate"  // the agent does not
-	Start           Event = "start"            // work begins
-	Lapse           Event = "lapse"            // work did not begin in time
-	Release         Event = "release"          // the operator gives it back
-	Submit          Event = "submit"           // proof is handed in
-	GuardianApprove Event = "guardian_approve" // confidence 90 or more, by something that looked
-	GuardianReject  Event = "guardian_reject"  // confidence below 50
-	GuardianUnsure  Event = "guardian_unsure"  // in between, only complete, or silent
-	Approve         Event = "approve"          // somebody approved the proof
-	RequestChanges  Event = "request_changes"  // somebody wants it done better
-	Reject          Event = "reject"           // somebody rejected the proof
-	Refund          Event = "refund"           // the owner settles a dispute for the agent
-	ReviewSilent    Event = "review_silent"    // nobody decided
-	DisputeSilent   Event = "dispute_silent"   // nobody settled the dispute
-	Settle          Event = "settle"           // escrow goes to the operator
-	Cancel          Event = "cancel"           // the agent withdraws it
-	Deadline        Event = "deadline"         // the deadline passed
+	Post            Event = "posted"                    // it is there; no event leads to the first state
+	Accept          Event = "accept"                    // an operator takes it
+	ApproveEstimate Event = "approve_estimate"          // the agent agrees to the estimate
+	RejectEstimate  Event = "reject_estimate"           // the agent does not
+	Start           Event = "start"                     // work begins
+	Lapse           Event = "lapse"                     // work did not begin in time
+	Release         Event = "release"                   // the operator gives it back
+	Submit          Event = "submit"                    // proof is handed in
+	GuardianApprove Event = "guardian_approve"          // confidence 90 or more, by something that looked
+	GuardianReject  Event = "guardian_reject"           // confidence below 50
+	GuardianUnsure  Event = "guardian_unsure"           // in between, only complete, or silent
+	Approve         Event = schemas.ProofApprove        // somebody approved the proof
+	RequestChanges  Event = schemas.ProofRequestChanges // somebody wants it done better
+	Reject          Event = schemas.ProofReject         // somebody rejected the proof
+	Refund          Event = schemas.ProofRefund         // the owner settles a dispute for the agent
+	ReviewSilent    Event = "review_silent"             // nobody decided
+	DisputeSilent   Event = "dispute_silent"            // nobody settled the dispute
+	Settle          Event = "settle"                    // escrow goes to the operator
+	Cancel          Event = "cancel"                    // the agent withdraws it
+	Deadline        Event = "deadline"                  // the deadline passed
 )
 
 // Facts are what the guards of the table look at.

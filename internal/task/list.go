@@ -25,6 +25,21 @@ func (s *Service) GetTask(ctx context.Context, tx *store.Tx, in schemas.TaskRequ
 	return s.fullView(ctx, tx, in.TaskID)
 }
 
+// ByIDs gives what a list shows of some tasks, by id. It is for whoever may see them: that
+// is not asked here.
+func (s *Service) ByIDs(ctx context.Context, tx *store.Tx, ids []string) (map[string]schemas.TaskView, error) {
+	found, err := tx.TasksByIDs(ctx, store.IDs(ids))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	rows, err := named(ctx, tx, found)
+	out := make(map[string]schemas.TaskView, len(rows))
+	for _, r := range rows {
+		out[r.Task.ID] = s.brief(r)
+	}
+	return out, err
+}
+
 // ListTasks lists the caller's tasks, newest first: an agent's own of its key's mode,
 // the owner's all that are live.
 func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTasksRequest) (schemas.Page[schemas.TaskView], error) {

@@ -15,8 +15,8 @@ import (
 )
 
 // A submission that people have to decide on is a review in the owner's proof loop for as
-// long as it waits. Whoever decides first, an agent by review_proof or a person on either
-// page, decides both: task and review move in one transaction, and the task's row is
+// long as it waits. Whoever decides first, an agent by review_proof or a person on the
+// review's page, decides both: task and review move in one transaction, and the task's row is
 // locked before the review's.
 
 // awaitsPeople tells whether a status waits for a decision.
@@ -55,12 +55,8 @@ func closedBecause(h happened) string {
 
 // wordOf is the decision that an event stands for, "" for none.
 func wordOf(e Event) string {
-	for word, event := range decisions {
-		if event == e {
-			return word
-		}
-	}
-	return ""
+	d, _ := schemas.FindProofDecision(string(e))
+	return d.Word
 }
 
 func (s *Service) askPeople(ctx context.Context, tx *store.Tx, t task) error {

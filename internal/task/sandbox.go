@@ -150,7 +150,7 @@ func (s *Service) take(ctx context.Context, tx *store.Tx, t task, photos []stage
 	case stepVerdict:
 		_, err = s.applyVerdict(ctx, tx, t, simulatedVerdict(t, tx.Now()))
 	case stepRefund:
-		d := schemas.Decision{Decision: "refund", Reasons: []string{"Simulated: the owner refunds."}, DecidedBy: "simulated owner", DecidedVia: "page", DecidedAt: tx.Now()}
+		d := schemas.Decision{Decision: schemas.ProofRefund, Reasons: []string{"Simulated: the owner refunds."}, DecidedBy: "simulated owner", DecidedVia: "page", DecidedAt: tx.Now()}
 		err = s.decide(ctx, tx, t, d, change.System)
 	case stepNone:
 	}

@@ -46,7 +46,7 @@ func (s *Service) timeUp(ctx context.Context, tx *store.Tx, t task, c ringing) (
 			Reasons: []string{"Guardian gave no answer in time, so a person decides."},
 		})
 	case DisputeSilent:
-		d := schemas.Decision{Decision: "approve", DecidedBy: "timeout", DecidedVia: "timeout", DecidedAt: tx.Now(),
+		d := schemas.Decision{Decision: schemas.ProofApprove, DecidedBy: "timeout", DecidedVia: "timeout", DecidedAt: tx.Now(),
 			Reasons: []string{"Nobody settled the dispute in time. Silence leaves no one who did the work unpaid; it is no approval."}}
 		if err := s.keepDecision(ctx, tx, t, d); err != nil {
 			return t, err

@@ -207,7 +207,7 @@ func (s *Service) applyVerdict(ctx context.Context, tx *store.Tx, t task, v sche
 		}
 	}
 	if event == GuardianApprove {
-		d := schemas.Decision{Decision: "approve", DecidedBy: "guardian", DecidedVia: "guardian", DecidedAt: tx.Now()}
+		d := schemas.Decision{Decision: schemas.ProofApprove, DecidedBy: "guardian", DecidedVia: "guardian", DecidedAt: tx.Now()}
 		if err := s.keepDecision(ctx, tx, t, d); err != nil {
 			return t, err
 		}

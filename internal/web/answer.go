@@ -18,9 +18,9 @@ import (
 const answerLimit = 2 << 20
 
 // asks tells the form which fields the answer has on this page.
-func (f *form) asks(fields []answer.Field) {
-	f.names = map[string]string{}
-	for _, field := range fields {
+func (f *form) asks(v page.ReviewPage) {
+	f.names = map[string]string{"comment": "The " + strings.ToLower(v.CommentLabel())}
+	for _, field := range v.Fields {
 		f.Order = append(f.Order, field.Name)
 		f.names[field.Name] = page.Plain(field.Label)
 		if field.Label == "" {
@@ -42,6 +42,9 @@ func readAnswer(f *form, v page.ReviewPage, spec answer.Spec) schemas.DecideRevi
 	in.Round = round
 	if version, err := strconv.ParseInt(f.Values["version"], 10, 64); err == nil {
 		in.Version = version // the service says when it is needed
+	}
+	if v.Task != nil {
+		f.needsReasons(in.Comment)
 	}
 	raw, err := spec.FromForm(f.Lists)
 	if err == nil {

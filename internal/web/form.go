@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,11 +20,11 @@ const formLimit = 64 << 10
 // labels are the fields' names as their pages print them.
 var labels = map[string]string{
 	"estimate_days": "Days", "estimate_hours": "Hours", "estimate_minutes": "Minutes", "estimate_note": "The note",
-	"note": "The note", "text": "The message", "reason": "The reason", "reasons": "The reasons", "files": "The photos",
+	"note": "The note", "text": "The message", "reason": "The reason", "files": "The photos",
 	"comment": "The comment", "edited_arguments": "The arguments", "name": "The name", "email": "The address", "description": "The description",
 	"user_id": "The person", "group": "The group", "members": "The people", "time_zone": "The time zone", "hours": "The hours",
 	"absent_from": "The beginning of the absence", "absent_until": "The end of the absence",
-	"decision": "The decision", "lat": "The location", "lng": "The location", "accuracy_m": "The location",
+	"lat": "The location", "lng": "The location", "accuracy_m": "The location",
 }
 
 // form is a form as it came in, with what is wrong with it.
@@ -83,10 +84,13 @@ func (f *form) mark(field, message string) {
 func (f *form) text(field string, limit int) string {
 	text := strings.TrimSpace(f.Values[field])
 	if n := utf8.RuneCountInString(text); n > limit {
-		f.mark(field, fmt.Sprintf("%s may have %d characters; this one has %d. Shorten it.", labels[field], limit, n))
+		f.mark(field, fmt.Sprintf("%s may have %d characters; this one has %d. Shorten it.", f.label(field), limit, n))
 	}
 	return text
 }
+
+// label is a field's name as this page prints it.
+func (f *form) label(field string) string { return cmp.Or(f.names[field], labels[field]) }
 
 // number is a field's whole number; an empty field is 0.
 func (f *form) number(field string, highest int) int {
@@ -114,17 +118,6 @@ func (f *form) decimal(field string, lowest, highest float64) *float64 {
 		return nil
 	}
 	return &n
-}
-
-// lines are a field's lines that hold something.
-func (f *form) lines(field string) []string {
-	var out []string
-	for line := range strings.Lines(f.Values[field]) {
-		if line = strings.TrimSpace(line); line != "" {
-			out = append(out, line)
-		}
-	}
-	return out
 }
 
 // wrong is an error when anything is marked.

@@ -289,6 +289,37 @@ func (h *house) submitted(b *browser, note string) string {
 	return id
 }
 
+// again hands in the next submission of a task that was sent back.
+func (h *house) again(b *browser, id string) {
+	h.t.Helper()
+	h.clock.Advance(time.Minute)
+	got := b.upload("/tasks/"+id+"/proof", map[string]string{"note": "Once more"}, file{"closer.jpg", jpegOf(h.t, 3)})
+	require.Equal(h.t, http.StatusSeeOther, got.Status, got.Body)
+	h.work()
+	require.Equal(h.t, string(schemas.ManualReview), h.task(id).Status)
+}
+
+// proof is the page on which an owner decides a task's proof, found as an old link finds it.
+func (b *browser) proof(task string) string {
+	b.t.Helper()
+	got := b.get("/decide/" + task)
+	require.Equal(b.t, http.StatusSeeOther, got.Status, got.Body)
+	to := got.Header.Get("Location")
+	require.Regexp(b.t, `^/reviews/[0-9a-f]{24}$`, to)
+	return to
+}
+
+// decide fills in the form on that page and sends it.
+func (b *browser) decide(task, word, reasons string) answer {
+	b.t.Helper()
+	to := b.proof(task)
+	form := url.Values{"comment": {reasons}}
+	if word != "" {
+		form.Set("answer", word)
+	}
+	return b.post(to, filled(b.t, b.get(to), form))
+}
+
 func fileOf(name string, data []byte) schemas.File {
 	return schemas.File{Name: name, Size: int64(len(data)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }

@@ -32,8 +32,12 @@ func (s *server) fillReviews(ctx context.Context, tx *store.Tx, caller account.C
 		return err
 	}
 	sortInbox(open.Requests)
-	for _, r := range open.Requests {
-		switch row := s.reviewRow(r); {
+	rows, err := s.reviewRows(ctx, tx, open.Requests)
+	if err != nil {
+		return err
+	}
+	for i, r := range open.Requests {
+		switch row := rows[i]; {
 		case r.May != nil && r.May.Decide:
 			v.Reviews = append(v.Reviews, row)
 		case r.ClaimedBy != "" && isAsked(r, caller.PersonID):
@@ -43,17 +47,25 @@ func (s *server) fillReviews(ctx context.Context, tx *store.Tx, caller account.C
 		}
 	}
 	v.MoreReviews = max(0, open.Total-len(open.Requests))
+	v.Waiting = slices.DeleteFunc(v.Waiting, func(t page.TaskRow) bool { return listed(t, v.Unasked, v.Reviews, v.Claimed, v.Elsewhere) })
 	return s.fillDecided(ctx, tx, caller, v)
 }
 
 func (s *server) fillDecided(ctx context.Context, tx *store.Tx, caller account.Caller, v *page.StartView) error {
 	done, err := s.Reviews.ListReviews(ctx, tx, schemas.ListReviewsRequest{Status: "done", EndedSince: s.Clock.Now().Add(-recently), Limit: 100})
-	for _, r := range done.Requests {
-		if r.ResponseBy != nil && *r.ResponseBy == caller.PersonID && len(v.Decided) < decidedShown {
-			v.Decided = append(v.Decided, s.reviewRow(r))
-		}
+	if err != nil {
+		return err
 	}
+	theirs := slices.DeleteFunc(done.Requests, func(r schemas.Review) bool { return r.ResponseBy == nil || *r.ResponseBy != caller.PersonID })
+	v.Decided, err = s.reviewRows(ctx, tx, theirs[:min(len(theirs), decidedShown)])
 	return err
+}
+
+// listed tells whether the proof of somebody's own work stands on the page already, as
+// something to decide.
+func listed(work page.TaskRow, unasked []page.TaskRow, reviews ...[]page.ReviewRow) bool {
+	return slices.ContainsFunc(unasked, func(t page.TaskRow) bool { return t.Href == work.Href }) ||
+		slices.ContainsFunc(slices.Concat(reviews...), func(r page.ReviewRow) bool { return r.Task != nil && taskHref(r.Task.TaskID) == work.Href })
 }
 
 var ranks = map[string]int{"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -69,6 +81,22 @@ func isAsked(r schemas.Review, person string) bool {
 	return slices.ContainsFunc(r.BroadcastedTo, func(p schemas.Recipient) bool { return p.UserID == person })
 }
 
-func (s *server) reviewRow(r schemas.Review) page.ReviewRow {
-	return page.ReviewRow{Review: r, Until: page.Stamp{At: r.Deadline(), Now: s.Clock.Now()}}
+// reviewRows are requests as a list shows them: of proof with the task that it is about.
+func (s *server) reviewRows(ctx context.Context, tx *store.Tx, list []schemas.Review) ([]page.ReviewRow, error) {
+	var ids []string
+	for _, r := range list {
+		ids = append(ids, r.TaskID)
+	}
+	tasks, err := s.Tasks.ByIDs(ctx, tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]page.ReviewRow, len(list))
+	for i, r := range list {
+		rows[i] = page.ReviewRow{Review: r, Until: page.Stamp{At: r.Deadline(), Now: s.Clock.Now()}}
+		if task, ok := tasks[r.TaskID]; ok {
+			rows[i].Task = &task
+		}
+	}
+	return rows, nil
 }

@@ -15,7 +15,6 @@ import (
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/passkey/passkeytest"
-	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/schemas"
 )
@@ -432,63 +431,4 @@ func TestPasskeyLoop(t *testing.T) {
 		require.Equal(t, http.StatusSeeOther, got.Status, got.Body)
 		require.NotContains(t, ada.get("/people/me").Body, "<strong dir=\"auto\">My phone")
 	})
-}
-
-func TestProofReview(t *testing.T) {
-	h := newHouse(t)
-	ada, grace := h.person("Ada"), h.person("Grace")
-	h.write(func(ctx context.Context, tx *store.Tx) error {
-		_, err := h.loops.AddMember(account.With(ctx, h.owner), tx, schemas.AddMemberRequest{LoopID: "proof", UserID: "Grace"})
-		return err
-	})
-	task := h.submitted(ada, "Both from the street.")
-	id := h.proofReview(task)
-
-	t.Run("a member of the proof loop sees photos and verdict", func(t *testing.T) {
-		got := grace.get("/reviews/" + id)
-		require.Equal(t, http.StatusOK, got.Status, got.Body)
-		require.Contains(t, got.Body, "/reviews/"+id+"/photos/1?size=large")
-		require.Contains(t, got.Body, "Nothing has looked at what the photos show.")
-		require.Contains(t, got.Body, "Both from the street.")
-		require.Contains(t, got.Body, "The operator is paid")
-		photo := grace.get("/reviews/" + id + "/photos/1?size=large")
-		require.Equal(t, http.StatusOK, photo.Status)
-		require.Equal(t, "image/jpeg", photo.Header.Get("Content-Type"))
-	})
-	t.Run("others do not", func(t *testing.T) {
-		require.Equal(t, http.StatusNotFound, ada.get("/reviews/"+id).Status)
-		require.Equal(t, http.StatusNotFound, ada.get("/reviews/"+id+"/photos/1").Status)
-	})
-	t.Run("nothing but an approval goes without a reason", func(t *testing.T) {
-		got := grace.post("/reviews/"+id, filled(t, grace.get("/reviews/"+id), url.Values{"answer": {"reject"}}))
-		require.Equal(t, http.StatusBadRequest, got.Status, got.Body)
-		require.Contains(t, got.Body, `id="answer-comment-error"`)
-		require.Equal(t, schemas.ReviewPending, h.review(id).Status)
-	})
-}
-
-// proofReview is the open request about a task's submission.
-func (h *house) proofReview(task string) string {
-	h.t.Helper()
-	find := func() (id string) {
-		h.write(func(ctx context.Context, tx *store.Tx) error {
-			list, err := h.reviews.ListReviews(account.With(ctx, h.owner), tx, schemas.ListReviewsRequest{Status: "open", Limit: 100})
-			for _, r := range list.Requests {
-				if r.TaskID == task {
-					id = r.ID
-				}
-			}
-			return err
-		})
-		return id
-	}
-	if id := find(); id != "" {
-		return id
-	}
-	h.write(func(ctx context.Context, tx *store.Tx) error {
-		return h.reviews.OpenForTask(ctx, tx, review.TaskReview{TaskID: task, AgentID: h.agent.AgentID, Title: "Photo of storefront", Text: "Look at the proof.", Submission: 1})
-	})
-	id := find()
-	require.NotEmpty(h.t, id)
-	return id
 }

@@ -31,7 +31,7 @@ func (s *server) beginDecision(w http.ResponseWriter, r *http.Request, at visit)
 	if err != nil {
 		return err
 	}
-	f.asks(v.Fields)
+	f.asks(v)
 	in := readAnswer(f, v, spec)
 	if f.Wrong() {
 		return schemas.NewError(schemas.CodeInvalid, "Something in the form has to be mended first.")

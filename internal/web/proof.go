@@ -164,6 +164,10 @@ var shown = []string{"image/jpeg", "image/png", "image/webp", "image/gif"}
 // photo serves a proof photo to a person who is signed in: their own work, or the owner's
 // to judge. Which of them may see it is the task service's to say.
 func (s *server) photo(w http.ResponseWriter, r *http.Request) error {
+	return s.servePhoto(w, r, r.PathValue("task"))
+}
+
+func (s *server) servePhoto(w http.ResponseWriter, r *http.Request, task string) error {
 	n, err := strconv.Atoi(r.PathValue("n"))
 	size := r.URL.Query().Get("size")
 	if size == "" {
@@ -172,7 +176,7 @@ func (s *server) photo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || n < 1 || (size != "large" && size != "thumb") {
 		return errNoPage
 	}
-	content, err := s.Tasks.GetProof(r.Context(), schemas.GetProofRequest{TaskID: r.PathValue("task"), N: n, Size: size})
+	content, err := s.Tasks.GetProof(r.Context(), schemas.GetProofRequest{TaskID: task, N: n, Size: size})
 	if err != nil {
 		return err
 	}

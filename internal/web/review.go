@@ -102,9 +102,7 @@ func (s *server) reviewView(at visit) (v page.ReviewPage, spec answer.Spec, err 
 		if v.Passkey, err = s.passkeyHelp(at, tx, v.Review); err != nil || v.Review.TaskID == "" {
 			return err
 		}
-		task, err := s.Tasks.GetTask(asAgent(at.ctx, v.Review), tx, schemas.TaskRequest{TaskID: v.Review.TaskID})
-		v.Task = &task
-		return err
+		return s.fillProof(at, tx, &v)
 	})
 	if err != nil {
 		return v, spec, err
@@ -116,8 +114,8 @@ func (s *server) reviewView(at visit) (v page.ReviewPage, spec answer.Spec, err 
 	if v.Review.ResponseType == "boolean" {
 		v.Fields[0].Options = page.Choices(v.Review, v.Fields[0].Options)
 	}
-	if v.Review.TaskID != "" {
-		v.Means = proofMeans
+	if v.Task != nil {
+		v.Fields[0].Label, v.Fields[0].Options = "Decision", page.ProofOptions(v.Task.Task, v.Fields[0].Options)
 	}
 	v.Media = s.media(at, v.Review)
 	if v.Review.ClaimEndsAt != nil && v.Review.ClaimedBy == v.Me {
@@ -151,11 +149,6 @@ func meanings(spec answer.Spec) map[string]string {
 		}
 	}
 	return out
-}
-
-// proofMeans are the answers about a proof. They are the house's own words.
-var proofMeans = map[string]string{
-	"approve": schemas.Approved, "request_changes": schemas.NeedsChanges, "reject": schemas.Rejected, "refund": schemas.Rejected,
 }
 
 // passkeyHelp tells what is missing before somebody's passkey can be used.
@@ -212,7 +205,7 @@ func (s *server) decideReview(w http.ResponseWriter, r *http.Request, at visit) 
 	if err != nil {
 		return err
 	}
-	f.asks(v.Fields)
+	f.asks(v)
 	in := readAnswer(f, v, spec)
 	if err = f.wrong(); err == nil {
 		err = s.Store.Write(at.ctx, func(tx *store.Tx) error {
@@ -221,7 +214,7 @@ func (s *server) decideReview(w http.ResponseWriter, r *http.Request, at visit) 
 		})
 	}
 	if err == nil {
-		s.done(w, r, "answered", at.base)
+		s.done(w, r, answeredBy(f, v), at.base)
 		return nil
 	}
 	return s.reviewAgain(w, r, at, f, err)

@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
+	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web/page"
 	"humanops-mcp/schemas"
 )
@@ -78,19 +78,17 @@ func (s *server) reviewFile(w http.ResponseWriter, r *http.Request, at visit) er
 
 // reviewPhoto serves a photo of the proof that the request is about.
 func (s *server) reviewPhoto(w http.ResponseWriter, r *http.Request, at visit) error {
-	v, _, err := s.reviewView(at)
+	var about schemas.Review
+	err := s.Store.Read(at.ctx, func(tx *store.Tx) error {
+		got, err := s.Reviews.GetReview(at.ctx, tx, schemas.ReviewRequest{RequestID: at.id})
+		about = got.Request
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(r.PathValue("n"))
-	if err != nil || n < 1 || v.Review.TaskID == "" {
+	if about.TaskID == "" {
 		return errNoPage
 	}
-	content, err := s.Tasks.GetProof(asAgent(at.ctx, v.Review), schemas.GetProofRequest{TaskID: v.Review.TaskID, N: n, Size: "large"})
-	if err != nil {
-		return err
-	}
-	defer content.Body.Close()
-	serve(w, r, content)
-	return nil
+	return s.servePhoto(w, r.WithContext(asAgent(at.ctx, about)), about.TaskID)
 }

@@ -146,11 +146,12 @@ var flashes = map[string]string{
 	"submitted": "Your proof was sent.",
 	"asked":     "Your message was sent.",
 	"released":  "You gave the task back.",
-	"approve":   "Approved.",
-	"reject":    "Rejected. The task is disputed now, and waits for you to settle it.",
-	"refund":    "Refunded. The task is over.",
 
-	"request_changes": "Changes requested. The operator was told.",
+	schemas.ProofApprove:        decided(schemas.ProofApprove, ""),
+	schemas.ProofRequestChanges: decided(schemas.ProofRequestChanges, " The operator was told."),
+	schemas.ProofReject:         decided(schemas.ProofReject, " The task is in dispute now, and an owner settles that."),
+	schemas.ProofRefund:         decided(schemas.ProofRefund, " The task is over."),
+	"moved":                     "Nothing was decided: proof is decided on another page now. Look at where it stands, and decide there.",
 
 	"answered":   "Your answer was sent.",
 	"unclaimed":  "You gave the claim back.",
@@ -167,6 +168,12 @@ var flashes = map[string]string{
 	"key-added":  "The passkey is registered. An owner enrols it in the loops that demand passkeys.",
 	"key-gone":   "The passkey was removed.",
 	"hours-kept": "Your hours were saved.",
+}
+
+// decided is what was decided on proof, and what comes of it.
+func decided(word, then string) string {
+	d, _ := schemas.FindProofDecision(word)
+	return d.Done + "." + then
 }
 
 // done sends the browser on after a POST, with a word about what was done, if there is one.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"humanops-mcp/internal/account"
@@ -81,9 +82,11 @@ func (s *server) split(list []schemas.OperatorTask) (active, waiting []page.Task
 	return active, waiting
 }
 
+func taskHref(id string) string { return "/tasks/" + url.PathEscape(id) }
+
 func (s *server) operatorRow(t schemas.OperatorTask) page.TaskRow {
 	row := page.TaskRow{
-		Href: "/tasks/" + t.TaskID, Title: t.Title, Status: t.Status, Kind: t.TaskType, Place: t.Location, Reward: t.RewardUSD,
+		Href: taskHref(t.TaskID), Title: t.Title, Status: t.Status, Kind: t.TaskType, Place: t.Location, Reward: t.RewardUSD,
 		Deadline: page.Stamp{At: t.Deadline, Now: s.Clock.Now()}, Assigned: t.Assigned,
 	}
 	if status, _ := schemas.ParseTaskStatus(t.Status); status == schemas.Accepted {
@@ -96,13 +99,9 @@ func (s *server) fillOwner(ctx context.Context, tx *store.Tx, caller account.Cal
 	if !caller.Owner {
 		return nil
 	}
-	waiting := strings.Join([]string{string(schemas.ManualReview), string(schemas.Disputed)}, ",")
-	list, err := s.Tasks.ListTasks(ctx, tx, schemas.ListTasksRequest{Status: waiting, PageRequest: schemas.PageRequest{Limit: 100}})
-	if err != nil {
+	var err error
+	if v.Unasked, err = s.unasked(ctx, tx); err != nil {
 		return err
-	}
-	for _, t := range list.Data {
-		v.Decide = append(v.Decide, s.ownerRow(t))
 	}
 	people, err := s.Accounts.InReach(ctx, tx, "live")
 	if err != nil {
@@ -113,17 +112,6 @@ func (s *server) fillOwner(ctx context.Context, tx *store.Tx, caller account.Cal
 	}
 	v.Connect = s.connect()
 	return nil
-}
-
-func (s *server) ownerRow(t schemas.TaskView) page.TaskRow {
-	row := page.TaskRow{
-		Href: "/decide/" + t.TaskID, Title: t.Title, Status: t.Status, Kind: t.TaskType, Place: t.Location, Reward: t.RewardUSD,
-		Deadline: page.Stamp{At: t.Deadline, Now: s.Clock.Now()},
-	}
-	if t.Operator != nil {
-		row.By = t.Operator.Name
-	}
-	return row
 }
 
 // connect lists the commands that set up each client, and the address for all others.

@@ -20,21 +20,39 @@ func (s *server) showTask(w http.ResponseWriter, r *http.Request) error {
 	return s.renderTask(w, r, http.StatusOK, v)
 }
 
-// ownersView sends an owner, who cannot do the task, to the page on which they see it.
+// ownersView shows the task to an owner who does not do it.
 func (s *server) ownersView(w http.ResponseWriter, r *http.Request, cause error) error {
 	code := schemas.ErrorCode(cause)
 	if !account.From(r.Context()).Owner || (code != schemas.CodeNotFound && code != schemas.CodeForbidden) {
 		return cause
 	}
-	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
-		_, err := s.Tasks.GetTask(r.Context(), tx, schemas.TaskRequest{TaskID: r.PathValue("task")})
-		return err
-	})
-	if err != nil {
+	v, err := s.lookView(r)
+	if schemas.ErrorCode(err) == schemas.CodeNotFound {
 		return cause
 	}
-	http.Redirect(w, r, "/decide/"+url.PathEscape(r.PathValue("task")), http.StatusSeeOther)
-	return nil
+	if err != nil {
+		return err
+	}
+	v.Frame = s.frame(w, r, v.Task.Title)
+	v.Wide = true
+	return s.render(w, r, http.StatusOK, page.Look(v))
+}
+
+func (s *server) lookView(r *http.Request) (v page.LookPage, err error) {
+	ctx, id := r.Context(), r.PathValue("task")
+	v.Now, v.Photos = s.now(), page.TaskPhotos(id)
+	err = s.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		if v.Task, err = s.Tasks.GetTask(ctx, tx, schemas.TaskRequest{TaskID: id}); err != nil {
+			return err
+		}
+		if v.Messages, err = s.messages(ctx, tx, id); err != nil {
+			return err
+		}
+		v.Review, v.Open, err = s.Reviews.OfTask(ctx, tx, id)
+		return err
+	})
+	v.Submission = v.Task.Submission
+	return v, err
 }
 
 func (s *server) taskView(r *http.Request) (page.TaskPage, error) {
@@ -44,12 +62,14 @@ func (s *server) taskView(r *http.Request) (page.TaskPage, error) {
 		if v.Task, err = s.Tasks.GetOpenTask(ctx, tx, schemas.TaskRequest{TaskID: id}); err != nil || !v.Task.Mine {
 			return err
 		}
-		list, err := s.Tasks.ListMessages(ctx, tx, schemas.ListMessagesRequest{TaskID: id, PageRequest: schemas.PageRequest{Limit: 100}})
-		v.Messages = list.Data
+		if account.From(ctx).Owner {
+			if v.Review, v.Open, err = s.Reviews.OfTask(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		v.Messages, err = s.messages(ctx, tx, id)
 		return err
 	})
-	status, _ := schemas.ParseTaskStatus(v.Task.Status)
-	v.Decide = account.From(ctx).Owner && (status == schemas.ManualReview || status == schemas.Disputed)
 	return v, err
 }
 

@@ -92,8 +92,8 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /tasks/{task}/release", s.signedIn(s.giveBack))
 	mux.HandleFunc("GET /tasks/{task}/photos/{n}", s.signedIn(s.photo))
 
-	mux.HandleFunc("GET /decide/{task}", s.signedIn(s.showDecision))
-	mux.HandleFunc("POST /decide/{task}", s.signedIn(s.decide))
+	mux.HandleFunc("GET /decide/{task}", s.owned(s.toProof)) // in mails and on pages of before
+	mux.HandleFunc("POST /decide/{task}", s.owned(s.toProof))
 	s.reviewRoutes(mux)
 	s.houseRoutes(mux)
 	mux.HandleFunc("/", s.open(func(http.ResponseWriter, *http.Request) error { return errNoPage }))

@@ -694,6 +694,24 @@ func (q *Queries) RecipientsIn(ctx context.Context, reviewID string) ([]ReviewRe
 	return items, nil
 }
 
+const reviewOfTask = `-- name: ReviewOfTask :one
+SELECT id, ended_at FROM reviews WHERE task_id = CAST($1 AS TEXT)
+ORDER BY CASE WHEN ended_at = 0 THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1
+`
+
+type ReviewOfTaskRow struct {
+	ID      string
+	EndedAt int64
+}
+
+// The open one, else the newest.
+func (q *Queries) ReviewOfTask(ctx context.Context, taskID string) (ReviewOfTaskRow, error) {
+	row := q.db.QueryRowContext(ctx, reviewOfTask, taskID)
+	var i ReviewOfTaskRow
+	err := row.Scan(&i.ID, &i.EndedAt)
+	return i, err
+}
+
 const reviewsIn = `-- name: ReviewsIn :many
 SELECT id FROM reviews WHERE loop_id = $1 ORDER BY id
 `

@@ -1326,3 +1326,71 @@ func (q *Queries) TasksAwaitingPeople(ctx context.Context, after string) ([]stri
 	}
 	return items, nil
 }
+
+const tasksByIDs = `-- name: TasksByIDs :many
+SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+func (q *Queries) TasksByIDs(ctx context.Context, ids string) ([]Task, error) {
+	rows, err := q.db.QueryContext(ctx, tasksByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Task{}
+	for rows.Next() {
+		var i Task
+		if err := rows.Scan(
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -27,6 +27,9 @@ ALTER TABLE tasks DROP COLUMN callback_secret;
 ALTER TABLE reviews DROP COLUMN callback_url;
 ALTER TABLE reviews DROP COLUMN callback_secret;
 
+-- A task's page leads to the review of its proof, the open one or the last.
+CREATE INDEX reviews_by_task ON reviews (task_id) WHERE task_id IS NOT NULL;
+
 -- A dispute is a column, and no longer read from the labels of its answers.
 ALTER TABLE reviews ADD COLUMN disputed BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE reviews SET disputed = TRUE WHERE task_id IS NOT NULL AND response_config LIKE '%"refund"%';

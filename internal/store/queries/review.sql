@@ -24,6 +24,11 @@ ORDER BY created_at DESC, id LIMIT 1;
 -- name: OpenReviewOfTask :one
 SELECT id FROM reviews WHERE task_id = CAST(@task_id AS TEXT) AND status IN ('pending', 'claimed');
 
+-- name: ReviewOfTask :one
+-- The open one, else the newest.
+SELECT id, ended_at FROM reviews WHERE task_id = CAST(@task_id AS TEXT)
+ORDER BY CASE WHEN ended_at = 0 THEN 0 ELSE 1 END, created_at DESC, id DESC LIMIT 1;
+
 -- name: OpenReviewsOfTasks :many
 SELECT CAST(task_id AS TEXT) AS task_id, id FROM reviews
 WHERE task_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND status IN ('pending', 'claimed');

@@ -192,6 +192,8 @@ WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status = 'P
 ORDER BY paid_at DESC, id DESC
 LIMIT 20;
 
+-- name: TasksByIDs :many
+SELECT * FROM tasks WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
 -- name: TasksAwaitingPeople :many
 -- Live tasks that wait for a decision.

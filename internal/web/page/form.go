@@ -99,7 +99,6 @@ var fieldsOf = map[string][]string{
 	"proof":      {"files", "note", "lat", "lng", "accuracy_m"},
 	"message":    {"text"},
 	"release":    {"reason"},
-	"decide":     {"decision", "reasons", "submission"},
 	"answer":     {"comment", "edited_arguments"},
 	"escalate":   {"reason"},
 	"join":       {"name", "email"},
@@ -116,10 +115,8 @@ var fieldsOf = map[string][]string{
 // target is the control that the summary's link leads to; hidden fields have none.
 func (f Form) target(field string) string {
 	switch field {
-	case "lat", "lng", "accuracy_m", "submission":
+	case "lat", "lng", "accuracy_m":
 		return ""
-	case "decision":
-		return f.id("approve")
 	}
 	return f.id(field)
 }

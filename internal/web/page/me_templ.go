@@ -5,14 +5,13 @@ package page
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
+
 import (
+	"humanops-mcp/schemas"
 	"net/url"
 	"strconv"
-
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-
-	"humanops-mcp/schemas"
 )
 
 // MePage is a person's own page: their passkeys, and when they may be asked.

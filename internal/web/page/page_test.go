@@ -76,9 +76,9 @@ func taskPage(status schemas.TaskStatus, mine bool) TaskPage {
 	return v
 }
 
-func decidePage(status schemas.TaskStatus) DecidePage {
-	return DecidePage{
-		Frame: Frame{Title: "Decide", Name: "Ada", Wide: true}, Now: at(0), Messages: messagesOf(),
+func seen(status schemas.TaskStatus) Seen {
+	return Seen{
+		Now: at(0), Messages: messagesOf(), Submission: 2, Photos: "/reviews/1/photos/",
 		Task: schemas.TaskView{
 			TaskID: "task_1", Status: string(status), Title: "Photo of storefront", Description: "Take 2 clear photos.", TaskType: "PHOTO",
 			Location: austin, RewardUSD: 15 * schemas.USD, EscrowUSD: 15 * schemas.USD, Deadline: now.Add(time.Hour), Submission: 2,
@@ -86,6 +86,21 @@ func decidePage(status schemas.TaskStatus) DecidePage {
 			Operator: &schemas.Performer{Name: "Ada " + attack},
 		},
 	}
+}
+
+// proofPage is the review of a task's proof; it is open while the task waits for people.
+func proofPage(status schemas.TaskStatus) ReviewPage {
+	v := reviewPage("single_select", `{"options":[{"value":"approve","label":"Approve","description":"The operator is paid"},{"value":"request_changes","label":"Request changes"},{"value":"reject","label":"Reject"}]}`, nil)
+	task := seen(status)
+	v.Task, v.Review.TaskID, v.Review.Action, v.Review.Context, v.Media = &task, "task_1", nil, nil, nil
+	v.Disputed, v.Review.Title = status == schemas.Disputed, "Proof to look at: "+attack
+	v.Fields[0].Label, v.Fields[0].Options = "Decision", ProofOptions(task.Task, v.Fields[0].Options)
+	if status != schemas.ManualReview && status != schemas.Disputed {
+		finish(&v, schemas.ReviewCompleted)
+		newer := reviewOf(nil)
+		v.Newer = &newer
+	}
+	return v
 }
 
 // samples are all the pages, each in the states that look different.
@@ -106,7 +121,11 @@ func samples() map[string]templ.Component {
 			v.Task.Submissions = submissions()[:1]
 		}
 		out["task-"+string(s)] = TaskDetails(v)
-		out["decide-"+string(s)] = Decide(decidePage(s))
+		out["proof-"+string(s)] = Review(proofPage(s))
+		look := LookPage{Frame: Frame{Title: "Photo of storefront", Name: "Ada", Wide: true}, Seen: seen(s)}
+		out["look-"+string(s)] = Look(look)
+		look.Review, look.Open, look.Submission, look.Task.Submissions = "65f1a2b3c4d5e6f7a8b9c0d1", s == schemas.ManualReview, 0, nil
+		out["look-empty-"+string(s)] = Look(look)
 	}
 	wrong := taskPage(schemas.Posted, false)
 	wrong.Form = Form{Name: "accept", Values: map[string]string{"estimate_days": attack, "estimate_note": attack}, Errors: map[string]string{"estimate_days": "Days must be a whole number from 0 to 60."}}
@@ -116,23 +135,24 @@ func samples() map[string]templ.Component {
 	out["task-proof-wrong"] = TaskDetails(noPhotos)
 	maps.Copy(out, reviewSamples())
 	maps.Copy(out, houseSamples())
-	undecided := decidePage(schemas.ManualReview)
-	undecided.Form = Form{Name: "decide", Values: map[string]string{"decision": "reject"}, Errors: map[string]string{"reasons": "Say why."}}
-	out["decide-wrong"] = Decide(undecided)
+	undecided := proofPage(schemas.ManualReview)
+	undecided.Form = Form{Name: "answer", Values: map[string]string{"answer": "reject"}, Lists: map[string][]string{"answer": {"reject"}}, Order: undecided.order(),
+		Errors: map[string]string{"comment": "Say why."}}
+	out["proof-wrong"] = Review(undecided)
 	return out
 }
 
 func startPage() StartView {
 	row := func(title string, status schemas.TaskStatus) TaskRow {
-		return TaskRow{Href: "/tasks/1", Title: title, Status: string(status), Kind: "PHOTO", Place: austin, Reward: 15 * schemas.USD, Deadline: at(4 * time.Hour), By: "Ada"}
+		return TaskRow{Href: "/tasks/1", Title: title, Status: string(status), Kind: "PHOTO", Place: austin, Reward: 15 * schemas.USD, Deadline: at(4 * time.Hour)}
 	}
 	accepted := row("Ring at the side door "+strings.Repeat("verylongword", 8), schemas.Accepted)
 	accepted.ToStart = at(time.Hour)
 	return StartView{
 		Frame: Frame{Title: "Start", Name: "Ada"}, Operator: true, Owner: true,
 		Earnings: schemas.Earnings{TotalEarned: 42*schemas.USD + 500_000, PendingBalance: 15 * schemas.USD},
-		Decide:   []TaskRow{row("Photo of storefront", schemas.ManualReview)}, Active: []TaskRow{accepted},
-		Waiting: []TaskRow{row("Check the meter", schemas.Submitted)}, Open: []TaskRow{row(attack, schemas.Posted)}, MoreOpen: 3,
+		Active:   []TaskRow{accepted},
+		Waiting:  []TaskRow{row("Check the meter", schemas.Submitted)}, Open: []TaskRow{row(attack, schemas.Posted)}, MoreOpen: 3,
 		Done:    []schemas.EarnedTask{{TaskID: "task_9", Title: "Sign for a parcel", RewardUSD: 20 * schemas.USD, CompletedAt: now}},
 		Connect: Connect{Commands: []Command{{"Claude Desktop", "humanops-mcp install claude-desktop"}, {"Cursor", "humanops-mcp install cursor"}}, Endpoint: "http://127.0.0.1:8787/mcp"},
 		People:  []string{"Ada", "Grace"},

@@ -18,20 +18,22 @@ const maxFallback = 200
 // ReviewPage is a review request as somebody who was asked sees it.
 type ReviewPage struct {
 	Frame
-	Review  schemas.Review
-	Me      string // id of the reader
-	As      string // the reader's name, where a mailed link and not a session says who it is
-	Base    string // where the page's own addresses begin
-	Fields  []answer.Field
-	Means   map[string]string // of an answer's values: approved, rejected or needs_changes
-	Media   []Medium
-	Task    *schemas.TaskView // whose proof is to be decided
-	Form    Form
-	Owner   bool
-	Fixed   bool // the action's arguments may only be approved as they are
-	Passkey PasskeyHelp
-	Lease   int // seconds that a claim lasts without a sign of life
-	Now     Stamp
+	Review   schemas.Review
+	Me       string // id of the reader
+	As       string // the reader's name, where a mailed link and not a session says who it is
+	Base     string // where the page's own addresses begin
+	Fields   []answer.Field
+	Means    map[string]string // of an answer's values: approved, rejected or needs_changes
+	Media    []Medium
+	Task     *Seen           // whose proof is to be decided
+	Disputed bool            // the question is how a dispute is settled
+	Newer    *schemas.Review // in which the task's proof is decided by now
+	Form     Form
+	Owner    bool
+	Fixed    bool // the action's arguments may only be approved as they are
+	Passkey  PasskeyHelp
+	Lease    int // seconds that a claim lasts without a sign of life
+	Now      Stamp
 }
 
 // Medium is a file that belongs to the request: shown when it is an image of this house,
@@ -100,8 +102,9 @@ func reviewHeading(r schemas.Review) string {
 }
 
 // buttons tells whether every answer decides, so that a press on its button is all it takes.
+// A decision on proof is chosen and then sent: it pays, and there is no way back.
 func (v ReviewPage) buttons() bool {
-	return len(v.Fields) == 1 && v.Fields[0].Kind == "radio" && len(v.Means) > 0 &&
+	return v.Task == nil && len(v.Fields) == 1 && v.Fields[0].Kind == "radio" && len(v.Means) > 0 &&
 		!slices.ContainsFunc(v.Fields[0].Options, func(o answer.Option) bool { return v.Means[o.Value] == "" })
 }
 
@@ -122,14 +125,17 @@ func (v ReviewPage) hidden() bool {
 	if r.Action != nil && (hides(r.Action.Tool) || hidesJSON(r.Action.Arguments)) {
 		return true
 	}
+	if v.Task != nil && v.Task.Task.Location != nil && hides(v.Task.Task.Location.Address) {
+		return true
+	}
 	fields, _ := json.Marshal(v.Fields) // only to look at its words
 	return hides(r.Title, r.AgentName, r.FileName, r.ImageURL, r.FileURL, r.VideoURL, r.AudioURL) ||
 		hidesMarkdown(r.RequestText) || hidesJSON(r.Context) || hidesJSON(fields)
 }
 
-func (v ReviewPage) asked() []string {
+func askedNames(r schemas.Review) []string {
 	var out []string
-	for _, p := range v.Review.BroadcastedTo {
+	for _, p := range r.BroadcastedTo {
 		if !slices.Contains(out, p.Name) {
 			out = append(out, p.Name)
 		}
@@ -146,6 +152,10 @@ func (v ReviewPage) several() bool {
 func (v ReviewPage) modeWords() string {
 	m := v.Review.ReviewMode
 	switch {
+	case v.Disputed:
+		return "Only owners of this house settle a dispute. The first answer counts."
+	case v.Task != nil:
+		return "The first answer counts. The agent that posted the task may decide, too."
 	case m == nil:
 		return "The first answer counts."
 	case len(m.Steps) > 0 && m.Order == "parallel":
@@ -163,13 +173,26 @@ func (v ReviewPage) modeWords() string {
 // otherwise is what follows when nobody decides in time.
 func (v ReviewPage) otherwise() string {
 	switch fallback := v.Review.DefaultResponse; {
-	case v.Review.Status.Final() || v.Review.TaskID != "":
+	case v.Review.Status.Final():
 		return ""
+	case v.Task != nil:
+		return v.silence()
 	case v.Review.OnTimeout == "cancel" || len(fallback) == 0 || string(fallback) == "null":
 		return "If nobody does, it is withdrawn and nothing is approved."
 	default:
 		return "If nobody does, this counts: " + v.shortAnswer(fallback)
 	}
+}
+
+// silence is what follows for a task when nobody decides on its proof.
+func (v ReviewPage) silence() string {
+	switch {
+	case v.Review.Deadline().Before(v.Review.TimeoutAt):
+		return "If nobody does, people are asked anew."
+	case v.Disputed:
+		return "If nobody does, the operator is paid."
+	}
+	return "If nobody does, the task goes into dispute, which an owner settles."
 }
 
 // answered is what counts: of a boolean by its label, of others whole.
@@ -208,8 +231,10 @@ func (v ReviewPage) outcomeClass() string {
 // outcome is what became of the request, in a sentence.
 func (v ReviewPage) outcome() string {
 	r := v.Review
-	word := decided[r.Decision]
+	word := outcomeWord(r)
 	switch {
+	case r.Status == schemas.ReviewCancelled && r.TaskID != "":
+		return "It was not decided here. The submission says what became of it."
 	case r.Status == schemas.ReviewCancelled:
 		return "Withdrawn. There is nothing left to decide."
 	case r.ResponseSource == schemas.SourceDefault:
@@ -222,6 +247,15 @@ func (v ReviewPage) outcome() string {
 		return word + " by " + r.ResponseByUser.Name + via(r.DecidedVia) + "."
 	}
 	return word + via(r.DecidedVia) + "."
+}
+
+// outcomeWord is what was decided: on a task in the words of proof.
+func outcomeWord(r schemas.Review) string {
+	var word string
+	if r.TaskID != "" && json.Unmarshal(r.ResponseValue, &word) == nil && done(word) != "" {
+		return done(word)
+	}
+	return decided[r.Decision]
 }
 
 var decided = map[string]string{
@@ -267,7 +301,7 @@ func reviewChip(r schemas.Review) chip {
 	case schemas.ReviewCompleted:
 	}
 	class := map[string]string{schemas.Approved: "go", schemas.Rejected: "bad", schemas.NeedsChanges: "wait"}[r.Decision]
-	return chip{decided[r.Decision], class}
+	return chip{outcomeWord(r), class}
 }
 
 // rowChip is the status in a list, where it says more than the list's heading.
@@ -322,7 +356,7 @@ func Choices(r schemas.Review, options []answer.Option) []answer.Option {
 // say so.
 func (v ReviewPage) effectOf(o answer.Option) string {
 	plainWord := map[string]string{schemas.Approved: "Yes", schemas.Rejected: "No"}[v.Means[o.Value]]
-	if v.Review.TaskID != "" || v.Review.Action == nil && plainWord != "" && o.Label == plainWord {
+	if v.Review.Action == nil && plainWord != "" && o.Label == plainWord {
 		return ""
 	}
 	return effect(o.Label, v.Means[o.Value])
@@ -410,9 +444,17 @@ func (v ReviewPage) editable() string {
 // EditableArguments is what the form shows of arguments that nobody has changed.
 func EditableArguments(raw json.RawMessage) string { return prettyJSON(raw) }
 
+// CommentLabel is what the field for words is called.
+func (v ReviewPage) CommentLabel() string {
+	if v.Task != nil {
+		return "Reasons"
+	}
+	return "Comment"
+}
+
 func (v ReviewPage) commentHelp() string {
-	if v.Review.TaskID != "" {
-		return "Needed unless you approve, one reason on each line; the operator and the agent read them."
+	if v.Task != nil {
+		return "One on each line. Needed unless you approve; " + v.Task.operator() + " and the agent read them."
 	}
 	if len(v.Means) == 0 || v.Review.Action == nil && v.Review.ResponseType == "boolean" {
 		return "The agent reads it together with your answer."

@@ -106,8 +106,8 @@ func reviewSamples() map[string]templ.Component {
 			Comment: "Too much " + attack, Decision: schemas.NeedsChanges, ResponseBy: &schemas.ReviewPerson{Name: "Grace"}, ResponseAt: now}}
 	}))
 	out["review-proof"] = Review(reviewPage("boolean", `{}`, func(v *ReviewPage) {
-		v.Review.TaskID = "task_1"
-		v.Task = &schemas.TaskView{TaskID: "task_1", Title: "Photo", ProofRequirements: []string{"Facade"}, Submissions: submissions(), Description: attack}
+		v.Review.TaskID, v.Review.BroadcastedTo = "task_1", nil
+		v.Task = &Seen{Task: schemas.TaskView{TaskID: "task_1", Title: "Photo", ProofRequirements: []string{"Facade"}, Submissions: submissions(), Description: attack}, Submission: 1, Photos: "/reviews/1/photos/", Now: at(0)}
 	}))
 	out["audit"] = Audit(AuditPage{Frame: Frame{Title: "Audit", Name: "Ada"}, Review: reviewOf(nil), Base: "/reviews/1", Now: at(0),
 		Trail: schemas.ReviewAudit{HasMore: true, Entries: []schemas.AuditEntry{{N: 1, Kind: "created", Actor: "ag_1", Via: "api", At: now, Data: json.RawMessage(`{"a":"<script>"}`), Hash: "ab"}}}})
@@ -138,7 +138,10 @@ func houseSamples() map[string]templ.Component {
 	people := []schemas.Person{{OperatorID: "op_1", Name: "Ada"}}
 	row := ReviewRow{Review: reviewOf(nil), Until: at(time.Hour)}
 	inboxPage := startPage()
-	inboxPage.Reviews, inboxPage.Claimed, inboxPage.Elsewhere, inboxPage.Decided, inboxPage.Admission = []ReviewRow{row}, []ReviewRow{row}, []ReviewRow{row}, []ReviewRow{row}, []string{attack}
+	proof := row
+	proof.Task = &schemas.TaskView{TaskID: "task_1", Status: "MANUAL_REVIEW", TaskType: "PHOTO", Location: austin, RewardUSD: 15 * schemas.USD, Operator: &schemas.Performer{Name: attack}}
+	inboxPage.Unasked = inboxPage.Waiting
+	inboxPage.Reviews, inboxPage.Claimed, inboxPage.Elsewhere, inboxPage.Decided, inboxPage.Admission = []ReviewRow{row, proof}, []ReviewRow{row}, []ReviewRow{row}, []ReviewRow{row}, []string{attack}
 	return map[string]templ.Component{
 		"inbox":      Start(inboxPage),
 		"join":       Join(JoinPage{Frame: Frame{Title: "Join"}, Loop: attack, Inviter: attack, ByAgent: true, Action: "/join/A"}),
@@ -235,6 +238,38 @@ func TestTheHeadSaysWhatFollowsWhenNobodyDecides(t *testing.T) {
 		v.Review.Status, v.Review.DefaultResponse = schemas.ReviewCompleted, json.RawMessage("false")
 	})
 	require.NotContains(t, render(t, Review(final)), "If nobody does")
+}
+
+func TestAChoiceOnProofSaysWhatItDoesToTheMoney(t *testing.T) {
+	options := make([]answer.Option, len(schemas.ProofDecisions))
+	for i, d := range schemas.ProofDecisions {
+		options[i] = answer.Option{Value: d.Word, Label: d.Label, Description: d.Effect}
+	}
+	shown := func(change func(t *schemas.TaskView)) (out []string) {
+		task := schemas.TaskView{EscrowUSD: 15 * schemas.USD, ChangesLeft: 2, Operator: &schemas.Performer{Name: "Ada"}}
+		change(&task)
+		for _, o := range ProofOptions(task, options) {
+			out = append(out, o.Label+": "+o.Description)
+		}
+		return out
+	}
+	require.Equal(t, []string{
+		"Approve: The operator is paid. $15.00 goes to Ada. This is final.",
+		"Request changes: The operator submits again. Ada reads your reasons and has 24 hours more. Possible 2 more times.",
+		"Reject: Opens a dispute, which an owner settles. $15.00 stays held until then.",
+		"Refund: The agent gets the reward back. $15.00 goes back, and the task ends. This is final.",
+	}, shown(func(*schemas.TaskView) {}))
+	require.Equal(t, []string{
+		"Approve: The task is done. This is final.", "Reject: Opens a dispute, which an owner settles.", "Refund: Ends the task. This is final.",
+	}, shown(func(t *schemas.TaskView) { t.EscrowUSD, t.ChangesLeft, t.Operator = 0, 0, nil }), "no reward is paid, and what is used up is not offered")
+}
+
+func TestAProofSaysWhatFollowsWhenNobodyDecides(t *testing.T) {
+	require.Contains(t, render(t, Review(proofPage(schemas.ManualReview))), "If nobody does, the task goes into dispute")
+	require.Contains(t, render(t, Review(proofPage(schemas.Disputed))), "If nobody does, the operator is paid.")
+	early, soon := proofPage(schemas.Disputed), now.Add(time.Minute)
+	early.Review.EndsAt = &soon
+	require.Contains(t, render(t, Review(early)), "If nobody does, people are asked anew.")
 }
 
 func TestARowSaysHowManyHaveAnswered(t *testing.T) {

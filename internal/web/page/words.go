@@ -185,14 +185,13 @@ func findingWords(decision string) string {
 }
 
 func decisionWords(d schemas.Decision) string {
-	word := map[string]string{
-		"approve": "Approved", "reject": "Rejected", "request_changes": "Changes requested", "refund": "Refunded",
-	}[d.Decision]
+	word := done(d.Decision)
 	if word == "" {
 		word = d.Decision
 	}
 	via := map[string]string{
-		"api": "by the agent, through the API", "page": "by the owner, on this page", "cli": "by the owner, by command",
+		"api": "by the agent, through the API", "page": "by a person, on the page", "link": "by a person, by the link in the mail",
+		"passkey": "by a person, with a passkey", "cli": "by the owner, by command",
 		"guardian": "by the automatic check", "timeout": "because nobody decided in time",
 	}[d.DecidedVia]
 	if via == "" {
@@ -213,10 +212,4 @@ func plural(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-// PhotoPath is where the page's own cookie opens a photo.
-func PhotoPath(task string, n int, size string) string {
-	return fmt.Sprintf("/tasks/%s/photos/%d?size=%s", url.PathEscape(task), n, size)
-}
-
-func taskPath(task string) string   { return "/tasks/" + url.PathEscape(task) }
-func decidePath(task string) string { return "/decide/" + url.PathEscape(task) }
+func taskPath(task string) string { return "/tasks/" + url.PathEscape(task) }
