@@ -61,7 +61,7 @@ suite: ## every test but the races, under the race detector, with browser, clien
 races: ## the races, ROUNDS of each, on both databases (1 min)
 	HUMANOPS_RACE_ROUNDS=$(ROUNDS) $(SUITE) -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
 
-soak: setup ## before an issue is closed: races, kills, hostile load and fuzzing at full size, on both databases (35 min)
+soak: setup ## before a larger change is merged: races, kills, hostile load and fuzzing at full size, on both databases (35 min)
 	$(MAKE) HUMANOPS_TEST_REQUIRE=1 races ROUNDS=$(SOAK_ROUNDS)
 	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_RACE_ROUNDS=50 $(SUITE) -race -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)
 	HUMANOPS_TEST_REQUIRE=1 HUMANOPS_E2E=1 HUMANOPS_KILLS=$(SOAK_KILLS) $(SUITE) -count=1 -parallel 8 -timeout 120m -run '^TestKill' ./internal/e2e

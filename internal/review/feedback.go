@@ -48,7 +48,7 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 	}
 	c := account.From(ctx)
 	_, err = s.life.Note(ctx, tx, r, change.Note[request]{Kind: "feedback", By: c.Actor(), With: Rated{f.ID}})
-	return feedbackView(r, db.ReviewFeedback(f)), err
+	return feedbackView(r, f), err
 }
 
 // reviewerInReach is whoever decided, when a notice can reach them; else "".
@@ -83,7 +83,7 @@ func (s *Service) GetFeedback(ctx context.Context, tx *store.Tx, in schemas.Revi
 	if store.NotFound(err) {
 		return schemas.FeedbackAnswer{}, &schemas.Error{Code: schemas.CodeNotFound, Message: "No feedback was given on this request yet.", State: r.Status}
 	}
-	return feedbackView(r, db.ReviewFeedback(f)), err
+	return feedbackView(r, f), err
 }
 
 func feedbackView(r request, f db.ReviewFeedback) schemas.FeedbackAnswer {
