@@ -48,7 +48,7 @@ func (s *Service) AddFeedback(ctx context.Context, tx *store.Tx, in schemas.AddF
 	}
 	c := account.From(ctx)
 	_, err = s.life.Note(ctx, tx, r, change.Note[request]{Kind: "feedback", By: c.Actor(), With: Rated{f.ID}})
-	return feedbackView(r, f), err
+	return feedbackView(r, db.ReviewFeedback(f)), err
 }
 
 // reviewerInReach is whoever decided, when a notice can reach them; else "".
