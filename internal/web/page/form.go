@@ -3,6 +3,9 @@ package page
 import (
 	"slices"
 	"strconv"
+	"strings"
+
+	"humanops-mcp/internal/answer"
 
 	"github.com/a-h/templ"
 )
@@ -140,3 +143,56 @@ func (f Form) Has(field string) bool {
 
 // HasField tells whether the named form shows the field, and so a word about it.
 func HasField(form, field string) bool { return slices.Contains(fieldsOf[form], field) }
+
+func numberText(n *float64) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*n, 'f', -1, 64)
+}
+
+// bounds says in words what a number may be.
+func bounds(f answer.Field) string {
+	var parts []string
+	switch {
+	case f.Min != nil && f.Max != nil:
+		parts = append(parts, "From "+numberText(f.Min)+" to "+numberText(f.Max))
+	case f.Min != nil:
+		parts = append(parts, "At least "+numberText(f.Min))
+	case f.Max != nil:
+		parts = append(parts, "At most "+numberText(f.Max))
+	}
+	if f.Step != nil && len(parts) > 0 {
+		parts = append(parts, "in steps of "+numberText(f.Step))
+	}
+	if f.MinLength > 0 {
+		parts = append(parts, "At least "+plural(f.MinLength, "character", "characters"))
+	}
+	if f.MaxLength > 0 && (f.Kind == "textarea" || f.Kind == "text") {
+		parts = append(parts, "Up to "+plural(f.MaxLength, "character", "characters"))
+	}
+	if len(parts) == 0 {
+		return plain(f.Help)
+	}
+	for i, part := range parts[1:] {
+		parts[i+1] = strings.ToLower(part[:1]) + part[1:]
+	}
+	return strings.TrimSpace(plain(f.Help) + " " + strings.Join(parts, ", ") + ".")
+}
+
+func fieldLabel(f answer.Field) string {
+	if f.Label != "" {
+		return plain(f.Label)
+	}
+	return "Your answer"
+}
+
+func optionLabel(o answer.Option) string {
+	label := plain(o.Label)
+	if label == "" {
+		label = plain(o.Value)
+	}
+	return label
+}
+
+func optionID(f Form, field string, n int) string { return f.id(field) + "-" + strconv.Itoa(n) }

@@ -380,59 +380,6 @@ func decisionClass(decision string) string {
 	return map[string]string{schemas.Approved: "yes", schemas.Rejected: "no", schemas.NeedsChanges: "change"}[decision]
 }
 
-func numberText(n *float64) string {
-	if n == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*n, 'f', -1, 64)
-}
-
-// bounds says in words what a number may be.
-func bounds(f answer.Field) string {
-	var parts []string
-	switch {
-	case f.Min != nil && f.Max != nil:
-		parts = append(parts, "From "+numberText(f.Min)+" to "+numberText(f.Max))
-	case f.Min != nil:
-		parts = append(parts, "At least "+numberText(f.Min))
-	case f.Max != nil:
-		parts = append(parts, "At most "+numberText(f.Max))
-	}
-	if f.Step != nil && len(parts) > 0 {
-		parts = append(parts, "in steps of "+numberText(f.Step))
-	}
-	if f.MinLength > 0 {
-		parts = append(parts, "At least "+plural(f.MinLength, "character", "characters"))
-	}
-	if f.MaxLength > 0 && (f.Kind == "textarea" || f.Kind == "text") {
-		parts = append(parts, "Up to "+plural(f.MaxLength, "character", "characters"))
-	}
-	if len(parts) == 0 {
-		return plain(f.Help)
-	}
-	for i, part := range parts[1:] {
-		parts[i+1] = strings.ToLower(part[:1]) + part[1:]
-	}
-	return strings.TrimSpace(plain(f.Help) + " " + strings.Join(parts, ", ") + ".")
-}
-
-func fieldLabel(f answer.Field) string {
-	if f.Label != "" {
-		return plain(f.Label)
-	}
-	return "Your answer"
-}
-
-func optionLabel(o answer.Option) string {
-	label := plain(o.Label)
-	if label == "" {
-		label = plain(o.Value)
-	}
-	return label
-}
-
-func optionID(f Form, field string, n int) string { return f.id(field) + "-" + strconv.Itoa(n) }
-
 // editable are the arguments as the form for changing them begins with.
 func (v ReviewPage) editable() string {
 	if v.Review.Action == nil {
