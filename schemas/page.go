@@ -12,7 +12,8 @@ type PageRequest struct {
 type Pagination struct {
 	Limit      int    `json:"limit"`
 	Offset     int    `json:"offset"`
-	Total      int    `json:"total" doc:"Rows that match, over all pages"`
+	Total      int    `json:"total" doc:"Rows that match, over all pages: exact up to 10,000"`
+	TotalMore  bool   `json:"total_more,omitempty" doc:"True when more than 10,000 match; total is 10,000 then"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Empty on the last page"`
 }
 

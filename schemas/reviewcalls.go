@@ -27,7 +27,8 @@ type ReviewList struct {
 	LoopID     string           `json:"loop_id,omitempty"`
 	Requests   []Review         `json:"requests"`
 	Count      int              `json:"count"`
-	Total      int              `json:"total"`
+	Total      int              `json:"total" doc:"Exact up to 10,000"`
+	TotalMore  bool             `json:"total_more,omitempty" doc:"True when more than 10,000 match; total is 10,000 then"`
 	HasMore    bool             `json:"has_more"`
 	Pagination ReviewPagination `json:"pagination"`
 	Sandboxed

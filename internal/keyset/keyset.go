@@ -19,6 +19,19 @@ const (
 	MaxOffset = 10_000
 )
 
+// MaxTotal is how far what matches is counted: what a longer list costs does not grow with
+// it. CountTo is where a query that counts stops.
+const (
+	MaxTotal = 10_000
+	CountTo  = MaxTotal + 1
+)
+
+// Counted is a count that stopped at CountTo as callers get it: exact up to MaxTotal, or
+// that there are more.
+func Counted(rows int64) (total int, more bool) {
+	return int(min(rows, MaxTotal)), rows > MaxTotal
+}
+
 // Position is a place in a list that is ordered by time and id.
 type Position struct {
 	Time int64
@@ -125,7 +138,8 @@ func Page[R, T any](w Window, total int64, rows []R, at func(R) Position, view f
 	return page
 }
 
-// Pagination tells where the page stands.
+// Pagination tells where the page stands, of rows that were counted up to CountTo.
 func (w Window) Pagination(total int64, next string) schemas.Pagination {
-	return schemas.Pagination{Limit: int(w.Limit), Offset: int(w.Offset), Total: int(total), NextCursor: next}
+	counted, more := Counted(total)
+	return schemas.Pagination{Limit: int(w.Limit), Offset: int(w.Offset), Total: counted, TotalMore: more, NextCursor: next}
 }

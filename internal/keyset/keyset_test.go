@@ -119,3 +119,14 @@ func TestPages(t *testing.T) {
 		require.Equal(t, schemas.Pagination{Limit: 2}, none.Pagination)
 	})
 }
+
+func TestTotalsAreExactUpToTenThousand(t *testing.T) {
+	for rows, want := range map[int64]schemas.Pagination{
+		0:                  {Limit: 20},
+		keyset.MaxTotal:    {Limit: 20, Total: 10_000},
+		keyset.CountTo:     {Limit: 20, Total: 10_000, TotalMore: true},
+		keyset.CountTo + 5: {Limit: 20, Total: 10_000, TotalMore: true},
+	} {
+		require.Equal(t, want, keyset.Window{Limit: 20}.Pagination(rows, ""), rows)
+	}
+}

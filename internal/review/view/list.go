@@ -121,7 +121,8 @@ func (s *Reader) listed(r ask.Request, a around) schemas.Review {
 // page says where the page stands among all that match.
 func (f filter) page(rows []db.Review, total int64) schemas.ReviewList {
 	rows, cursor := keyset.Cut(f.Window, rows, func(r db.Review) keyset.Position { return keyset.At(r.CreatedAt, r.ID) })
-	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: len(rows), Total: int(total), HasMore: cursor != ""}
+	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: len(rows), HasMore: cursor != ""}
+	out.Total, out.TotalMore = keyset.Counted(total)
 	out.Pagination = schemas.ReviewPagination{Limit: int(f.Limit), Offset: int(f.Offset)}
 	if next := int(f.Offset + f.Limit); out.HasMore && !f.ByCursor {
 		out.Pagination.NextOffset = &next
