@@ -20,6 +20,12 @@ const (
 	ReasonEscalated = "escalated"
 )
 
+// Why somebody who was asked may still not decide, as pages say it and refusals do.
+const (
+	OnlyOwners = "The task is in dispute, and only an owner settles that."
+	NoPasskey  = "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+)
+
 // Standing is what a person is to an open request.
 type Standing struct {
 	Why     string  // why they may not decide; "" when they may

@@ -51,13 +51,13 @@ func (a around) why(r ask.Request, settings schemas.LoopSettings) string {
 	case st.Why != "":
 		return st.Why
 	case r.Disputed && !a.caller.Owner:
-		return "The task is in dispute, and only an owner settles that."
+		return ask.OnlyOwners
 	case a.hasAnswered(r, st):
 		return "You have answered already; others are still to answer."
 	case r.Line.ClaimedBy != "" && r.Line.ClaimedBy != a.caller.PersonID:
 		return "It is claimed by " + a.people[r.Line.ClaimedBy].Name + " until " + ask.ClockTime(store.Time(r.Line.LeaseUntil)) + "."
 	case settings.Passkey && !a.mine.enrolled[r.LoopID]:
-		return "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+		return ask.NoPasskey
 	}
 	return ""
 }
