@@ -21,15 +21,13 @@ func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r request, loop 
 	if err != nil {
 		return ask.Standing{}, err
 	}
-	st := ask.Place(r, asked, personID, member)
+	p, err := account.Person(ctx, tx, personID)
+	if err != nil {
+		return ask.Standing{}, err
+	}
+	st := ask.Place(r, asked, ask.Who{PersonID: personID, Member: member, Owner: p.IsOwner})
 	if st.Why != "" {
 		return st, nil
-	}
-	if r.Disputed {
-		p, err := account.Person(ctx, tx, personID)
-		if err != nil || !p.IsOwner {
-			return ask.Standing{Why: ask.OnlyOwners}, err
-		}
 	}
 	return s.keyed(ctx, tx, loop, personID, st)
 }

@@ -50,8 +50,6 @@ func (a around) why(r ask.Request, settings schemas.LoopSettings) string {
 	switch {
 	case st.Why != "":
 		return st.Why
-	case r.Disputed && !a.caller.Owner:
-		return ask.OnlyOwners
 	case a.hasAnswered(r, st):
 		return "You have answered already; others are still to answer."
 	case r.Line.ClaimedBy != "" && r.Line.ClaimedBy != a.caller.PersonID:
@@ -63,7 +61,7 @@ func (a around) why(r ask.Request, settings schemas.LoopSettings) string {
 }
 
 func (a around) standing(r ask.Request) ask.Standing {
-	return ask.Place(r, a.mine.asked[r.ID], a.caller.PersonID, a.mine.member[r.LoopID])
+	return ask.Place(r, a.mine.asked[r.ID], ask.Who{PersonID: a.caller.PersonID, Member: a.mine.member[r.LoopID], Owner: a.caller.Owner})
 }
 
 // hasAnswered tells whether the caller has given every answer that is asked of them now.
