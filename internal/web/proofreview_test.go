@@ -339,6 +339,7 @@ func TestAProofStandsOnceOnTheStartPage(t *testing.T) {
 	})
 	t.Run("while nobody is asked, because a review ended without a decision", func(t *testing.T) {
 		id := h.submitted(ada, "")
+		ended := "/reviews/" + h.proofReview(id)
 		h.write(func(ctx context.Context, tx *store.Tx) error {
 			return h.reviews.CloseForTask(ctx, tx, id, change.System, "The escalation is over.", "")
 		})
@@ -346,6 +347,10 @@ func TestAProofStandsOnceOnTheStartPage(t *testing.T) {
 		require.Equal(t, 1, strings.Count(page, `href="/tasks/`+id+`"`))
 		require.Contains(t, page, "asked about anew within the hour")
 		require.Contains(t, owner.get("/tasks/"+id).Body, "people are asked within the hour")
+		require.Equal(t, "/tasks/"+id, owner.get("/decide/"+id).Header.Get("Location"), "and not to a review that is over")
+		over := owner.get(ended).Body
+		require.Contains(t, over, "the proof still waits: people are asked anew within the hour.")
+		require.NotContains(t, over, "The submission says what became of it.")
 		h.write(func(_ context.Context, tx *store.Tx) error { return h.tasks.AskForWaiting(t.Context(), tx) })
 		page = owner.get("/").Body
 		require.NotContains(t, page, `href="/tasks/`+id+`"`)
