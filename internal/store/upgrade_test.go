@@ -149,6 +149,17 @@ func TestJobsOfBeforeOwnersBelongToTheAgentThatTheyAreAbout(t *testing.T) {
 	})
 }
 
+// What looked for clocks that never rang waited when the program of before ended. Whoever
+// does not know a kind of job leaves it to others, for ever.
+func TestJobsThatNobodyDoesAnyMoreDoNotWaitForEver(t *testing.T) {
+	waiting := []string{`INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at) VALUES
+	('job_1', 'task.clocks.hourly', 'task.clocks.hourly:1', '{}', 'ready', 7, 3), ('job_2', 'review.clocks.hourly', 'review.clocks.hourly:1', '{}', 'running', 7, 3),
+	('job_3', 'task.reviews.hourly', 'task.reviews.hourly:1', '{}', 'ready', 7, 3)`}
+	eachOld(t, beforeOwners, waiting, func(t *testing.T, h oldHouse) {
+		require.Equal(t, []string{"job_3"}, storetest.Texts(t, h.open(), "SELECT id FROM jobs"))
+	})
+}
+
 // A house of before trails: three live tasks, one of them without an address and without a
 // history, and one of test mode. The ids are as long as those that programs make.
 var houseBeforeTrails = []string{

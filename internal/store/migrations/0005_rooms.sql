@@ -42,3 +42,5 @@ UPDATE jobs SET kind = 'change.clock', args = REPLACE(REPLACE(args, '"task_id":'
   unique_key = REPLACE(REPLACE(unique_key, 'task.timer:', 'change.clock:'), 'review.timer:', 'change.clock:')
 WHERE kind IN ('task.timer', 'review.timer');
 UPDATE jobs SET kind = 'webhook.send', unique_key = REPLACE(unique_key, 'webhook.review:', 'webhook.send:') WHERE kind = 'webhook.review';
+-- One look for clocks that never rang, too: nobody does these two any more.
+DELETE FROM jobs WHERE kind IN ('task.clocks.hourly', 'review.clocks.hourly');
