@@ -186,6 +186,15 @@ func (u upgrade) planCallbacks(ctx context.Context) error {
 	return nil
 }
 
+// What a callback becomes. The index of subjects' webhooks is for those that have one: a
+// query has to say so, or reads all webhooks for each callback.
+const (
+	deliverCallback = `INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, attempts, created_at)
+SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 FROM webhooks w WHERE w.subject_id = $6 AND w.subject_id <> ''`
+	sendCallback = `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, lane, priority, owner)
+SELECT $1, 'webhook.send', $2, $3, 'scheduled', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8 AND w.subject_id <> ''`
+)
+
 func (u upgrade) planCallback(ctx context.Context, c pastCallback) error {
 	body, err := json.Marshal(struct {
 		Event          string    `json:"event"`
@@ -198,8 +207,7 @@ func (u upgrade) planCallback(ctx context.Context, c pastCallback) error {
 		return err
 	}
 	id := ident.New("whd_")
-	made, err := u.tx.ExecContext(ctx, u.text(`INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, attempts, created_at)
-SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 FROM webhooks w WHERE w.subject_id = $6`),
+	made, err := u.tx.ExecContext(ctx, u.text(deliverCallback),
 		id, c.args.EventID, string(body), c.attempts, Micros(c.args.At), c.args.TaskID)
 	if err != nil {
 		return err
@@ -211,7 +219,6 @@ SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 
 	if err != nil {
 		return err
 	}
-	return u.exec(ctx, `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, lane, priority, owner)
-SELECT $1, 'webhook.send', $2, $3, 'scheduled', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8`,
+	return u.exec(ctx, sendCallback,
 		ident.New("job_"), "webhook.send:"+id, string(args), c.runAt, Micros(c.args.At), c.lane, c.priority, c.args.TaskID)
 }

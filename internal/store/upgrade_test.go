@@ -253,6 +253,25 @@ func TestWaitingCallbacksOfTasksBecomeDeliveries(t *testing.T) {
 	})
 }
 
+// Each would read all webhooks otherwise, of which every task with an address has one.
+func TestTheUpgradeFindsTheAddressOfACallbackByItsTask(t *testing.T) {
+	s := storetest.Open(t)
+	for _, text := range store.CallbackTexts() {
+		rows, err := storetest.Raw(t, s).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, slices.Repeat([]any{""}, strings.Count(text, "?"))...)
+		require.NoError(t, err)
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &step))
+			plan = append(plan, step)
+		}
+		require.NoError(t, rows.Err())
+		require.NoError(t, rows.Close())
+		require.Equal(t, []string{"SEARCH w USING INDEX webhooks_of_subject (subject_id=?)"}, plan)
+	}
+}
+
 // sends are the jobs that send deliveries, by the delivery's event.
 func sends(t *testing.T, s *store.Store) map[string]string {
 	t.Helper()
