@@ -160,6 +160,24 @@ func TestJobsThatNobodyDoesAnyMoreDoNotWaitForEver(t *testing.T) {
 	})
 }
 
+// Its agent may give it another address, which is called under the same secret.
+func TestARequestWhoseAddressWasTakenBackKeepsItsSecret(t *testing.T) {
+	rows := []string{
+		"INSERT INTO agents (id, name, tier, created_at) VALUES ('ag_1', 'Local', 'HOUSE', 1)",
+		"INSERT INTO people (id, name, name_key, created_at) VALUES ('op_1', 'Ada', 'ada', 1)",
+		"INSERT INTO loops (id, slug, mode, creator_id, name, created_at, updated_at) VALUES ('loop_1', 'l', 'live', 'op_1', 'L', 1, 1)",
+		`INSERT INTO reviews (id, loop_id, agent_id, mode, status, processing_type, type, priority, priority_rank, request_text, platform, response_type, response_config, on_timeout,
+		timeout_seconds, content_hash, callback_url, callback_secret, timeout_at, created_at, round_at, updated_at) VALUES
+		('r_back', 'loop_1', 'ag_1', 'live', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', '', 'sealed', 1, 1, 1, 1),
+		('r_none', 'loop_1', 'ag_1', 'live', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', '', '', 1, 1, 1, 1),
+		('r_some', 'loop_1', 'ag_1', 'live', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', 'https://agent.example/', 'other', 1, 1, 1, 1)`,
+	}
+	eachOld(t, beforeTrails, rows, func(t *testing.T, h oldHouse) {
+		require.Equal(t, []string{"r_back callback sealed  off", "r_some callback other https://agent.example/ on"}, storetest.Texts(t, h.open(),
+			"SELECT subject_id || ' ' || sealed_as || ' ' || secret || ' ' || url || ' ' || CASE WHEN enabled THEN 'on' ELSE 'off' END FROM webhooks ORDER BY id"))
+	})
+}
+
 // A house of before trails: three live tasks, one of them without an address and without a
 // history, and one of test mode. The ids are as long as those that programs make.
 var houseBeforeTrails = []string{
