@@ -188,12 +188,9 @@ func Again(ctx context.Context, tx *store.Tx, deliveryID string, w db.Webhook) e
 	return enqueue(ctx, tx, sendArgs{DeliveryID: deliveryID}, w, time.Time{})
 }
 
-// sweep forgets old deliveries, and the subscriptions of single subjects that ended as
-// long ago: nothing more will happen to those.
+// sweep forgets old deliveries. The callback of a single subject stays: its agent reads the
+// address for as long as the subject is there, and a request may be asked again.
 func (s *Service) sweep(ctx context.Context, tx *store.Tx) error {
-	before := store.Micros(tx.Now().Add(-keepDeliveries))
-	if _, err := tx.DeleteOldDeliveries(ctx, before); err != nil {
-		return err
-	}
-	return tx.DeleteEndedSubscriptions(ctx, before)
+	_, err := tx.DeleteOldDeliveries(ctx, store.Micros(tx.Now().Add(-keepDeliveries)))
+	return err
 }
