@@ -39,7 +39,7 @@ generate: ## SQL, templates and golden files, from their sources (20 s; 4 min th
 	$(MAKE) golden
 
 # The list of endpoints is Go, and what comes after it is made with it.
-golden: ## golden files alone
+golden: ## golden files alone (15 s)
 	HUMANOPS_TEST_UPDATE=1 $(GO) test -count=1 -run '^TestGolden' ./internal/arch/endpoints
 	HUMANOPS_TEST_UPDATE=1 $(GO) test -count=1 -run '^TestGolden' $(GOLDEN)
 
@@ -77,5 +77,5 @@ fuzz: ## every fuzz target for SOAK_FUZZ (6 min)
 bench: ## ratios against a baseline measured in the same run (1 min)
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./internal/e2e/bench/
 
-clean: ## away with what was built
+clean: ## away with what was built (1 s)
 	rm -rf bin .tools
