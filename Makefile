@@ -71,7 +71,7 @@ soak: setup ## before a larger change is merged: races, kills, hostile load and 
 fuzz: ## every fuzz target for SOAK_FUZZ (6 min)
 	@git grep -o '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed 's,^\(.*\)/[^/]*:func \(.*\),\1 \2,' | while read -r folder name; do \
 	  echo "fuzz: $$name in $$folder for $(SOAK_FUZZ)"; \
-	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(SOAK_FUZZ) "./$$folder" || exit 1; \
+	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(SOAK_FUZZ) -fuzzminimizetime 2s "./$$folder" || exit 1; \
 	done
 
 bench: ## ratios against a baseline measured in the same run (1 min)
