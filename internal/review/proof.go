@@ -220,7 +220,7 @@ func broken(line []rune) (parts []string) {
 				break
 			}
 		}
-		parts, line = append(parts, string(line[:end])), []rune(strings.TrimSpace(string(line[end:])))
+		parts, line = append(parts, strings.TrimSpace(string(line[:end]))), []rune(strings.TrimSpace(string(line[end:])))
 	}
 	if len(line) > 0 {
 		parts = append(parts, string(line))

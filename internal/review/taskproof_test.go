@@ -125,7 +125,7 @@ func TestReasonsAreTheLinesOfAComment(t *testing.T) {
 
 // Whatever is written, tasks take it: every word, in reasons that are short and few enough.
 func FuzzReasonsLoseNothing(f *testing.F) {
-	for _, comment := range []string{"a\nb", strings.Repeat("word ", 400), strings.Repeat("x\n", 1000), "a " + strings.Repeat("b", 1990), strings.Repeat("\u2028 ", 900)} {
+	for _, comment := range []string{"a\nb", strings.Repeat("word ", 400), strings.Repeat("x\n", 1000), "a " + strings.Repeat("b", 1990), strings.Repeat("\u2028 ", 900), strings.Repeat("?"+strings.Repeat("\u2028 ", 400), 2)} {
 		f.Add(comment)
 	}
 	f.Fuzz(func(t *testing.T, comment string) {
