@@ -359,7 +359,7 @@ func escrow(t task) schemas.Money {
 	return schemas.Money(t.Reward)
 }
 
-// counts tells whether the day's postings have to be added up for a reward.
-func (l limits) counts(reward schemas.Money) bool {
-	return l.dailyTasks > 0 || l.dailyCap > 0 && reward > 0
+// daily tells whether what is posted in a day is limited.
+func (l limits) daily() bool {
+	return l.dailyTasks > 0 || l.dailyCap > 0
 }
