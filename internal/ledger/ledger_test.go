@@ -293,6 +293,10 @@ func TestCheck(t *testing.T) {
 			`UPDATE subjects SET finished = TRUE, ended_at = 1 WHERE id = 'task_a'`, "holds $20.00 for no task",
 			`UPDATE subjects SET finished = FALSE, ended_at = 0 WHERE id = 'task_a'`,
 		},
+		"finds a deposit that says otherwise what is held of it": {
+			`UPDATE accounts SET held = held + 1 WHERE kind = 'deposit' AND asset = 'house'`, "says that $20.000001 of it is held, but its tasks hold $20.00",
+			`UPDATE accounts SET held = held - 1 WHERE kind = 'deposit' AND asset = 'house'`,
+		},
 		"finds an escrow without a task": {
 			`DELETE FROM subjects WHERE id = 'task_a'`, "holds $20.00 for no task",
 			`INSERT INTO subjects SELECT * FROM kept`,

@@ -535,7 +535,7 @@ func (q *Queries) LockAgent(ctx context.Context, id string) (LockAgentRow, error
 }
 
 const lockOwners = `-- name: LockOwners :many
-SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY id FOR UPDATE
+SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id FOR UPDATE
 `
 
 // Removals of owners queue here, so that two at once cannot remove the last two.

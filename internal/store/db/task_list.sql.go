@@ -313,7 +313,7 @@ SELECT COUNT(*) FROM (
   WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to IS NULL AND t.deadline > $1
     AND (t.created_at, t.id) >= (CAST($2 AS BIGINT), CAST($3 AS TEXT))
     AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
-  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($5 AS BIGINT)
+  ORDER BY t.assign_to DESC, t.created_at DESC, t.id DESC LIMIT CAST($5 AS BIGINT)
 ) AS counted
 `
 
@@ -879,7 +879,7 @@ WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to IS NULL AND t.dead
   AND (t.created_at, t.id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
   AND (t.created_at, t.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT))
   AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
-ORDER BY t.created_at DESC, t.id DESC
+ORDER BY t.assign_to DESC, t.created_at DESC, t.id DESC
 LIMIT CAST($8 AS BIGINT) OFFSET CAST($7 AS BIGINT)
 `
 
@@ -899,7 +899,8 @@ type ListPoolTasksRow struct {
 	CreatedAt int64
 }
 
-// What any operator could take. Few are past their deadline: their clocks ring.
+// What any operator could take. Few are past their deadline: their clocks ring. PostgreSQL
+// does not see that all of them are assigned to the same, nobody, and has to be told.
 func (q *Queries) ListPoolTasks(ctx context.Context, arg ListPoolTasksParams) ([]ListPoolTasksRow, error) {
 	rows, err := q.db.QueryContext(ctx, listPoolTasks,
 		arg.Now,

@@ -33,16 +33,16 @@ CREATE INDEX tasks_by_operator ON tasks (operator_id, mode, created_at, id, task
 -- What ended lately.
 CREATE INDEX tasks_ended_of_agent ON tasks (agent_id, mode, updated_at, created_at, id, status, task_type) WHERE status IN ('PAID', 'CANCELLED', 'EXPIRED');
 CREATE INDEX tasks_ended ON tasks (mode, updated_at, created_at, id, status, task_type) WHERE status IN ('PAID', 'CANCELLED', 'EXPIRED');
--- What can be taken: by anybody, and by those who were asked.
-CREATE INDEX tasks_open ON tasks (created_at, id, deadline, task_type) WHERE status = 'POSTED' AND mode = 'live' AND assign_to IS NULL;
-CREATE INDEX tasks_assigned ON tasks (assign_to, created_at, id, deadline, task_type) WHERE status = 'POSTED' AND mode = 'live' AND assign_to IS NOT NULL;
+-- What can be taken: by anybody, which is assigned to nobody, and by whoever was asked.
+CREATE INDEX tasks_open ON tasks (mode, status, assign_to, created_at, id, deadline, task_type) WHERE status = 'POSTED';
 -- What somebody has handed in and others decide on, and what they were paid for.
-CREATE INDEX tasks_pending ON tasks (operator_id, mode, created_at, id, reward) WHERE status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED');
+CREATE INDEX tasks_pending ON tasks (operator_id, mode, created_at, id, status, reward) WHERE status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED');
 CREATE INDEX tasks_paid ON tasks (operator_id, mode, paid_at, id) WHERE status = 'PAID';
 -- The same thing asked twice.
 CREATE INDEX tasks_by_content ON tasks (agent_id, content_hash, created_at) WHERE status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
 
 -- Those who have left, keys that were revoked and sessions that are over are not looked through.
+DROP INDEX people_operators;
 CREATE INDEX people_here ON people (created_at, id) WHERE removed_at = 0 AND simulated = FALSE;
 CREATE INDEX people_owners ON people (created_at, id) WHERE is_owner = TRUE AND removed_at = 0;
 CREATE INDEX people_simulated ON people (id) WHERE simulated = TRUE AND removed_at = 0 AND is_operator = TRUE;

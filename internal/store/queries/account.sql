@@ -21,7 +21,7 @@ SELECT * FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_a
 
 -- name: LockOwners :many
 -- Removals of owners queue here, so that two at once cannot remove the last two.
-SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY id FOR UPDATE;
+SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id FOR UPDATE;
 
 -- name: PeopleNames :many
 SELECT name FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT @max_rows;

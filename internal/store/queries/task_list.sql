@@ -151,13 +151,14 @@ SELECT COUNT(*) FROM (
 ) AS counted;
 
 -- name: ListPoolTasks :many
--- What any operator could take. Few are past their deadline: their clocks ring.
+-- What any operator could take. Few are past their deadline: their clocks ring. PostgreSQL
+-- does not see that all of them are assigned to the same, nobody, and has to be told.
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to IS NULL AND t.deadline > @now
   AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
   AND (t.created_at, t.id) >= (CAST(@floor AS BIGINT), CAST(@floor_id AS TEXT))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-ORDER BY t.created_at DESC, t.id DESC
+ORDER BY t.assign_to DESC, t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
 -- name: CountPoolTasks :one
@@ -166,7 +167,7 @@ SELECT COUNT(*) FROM (
   WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to IS NULL AND t.deadline > @now
     AND (t.created_at, t.id) >= (CAST(@floor AS BIGINT), CAST(@floor_id AS TEXT))
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY t.assign_to DESC, t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: ListAssignedTasks :many
