@@ -66,7 +66,7 @@ func (p *program) printJobs(in schemas.ListJobsRequest, page schemas.Page[schema
 		return err
 	}
 	if next := page.Pagination.NextCursor; next != "" {
-		p.say("\n%d of %d. More: --cursor %s", len(page.Data), page.Pagination.Total, next)
+		p.say("\n%d of %s. More: --cursor %s", len(page.Data), page.Pagination.Count(), next)
 	}
 	if failed != "" {
 		p.say("\nOnce the reason is gone, try one again: humanops-mcp jobs retry %s", failed)

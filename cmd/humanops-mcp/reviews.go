@@ -65,7 +65,7 @@ func (p *program) printReviews(list schemas.ReviewList) error {
 		return err
 	}
 	if next := list.Pagination.NextCursor; next != "" {
-		p.say("\n%d of %d. More: --cursor %s", len(list.Requests), list.Total, next)
+		p.say("\n%d of %s. More: --cursor %s", len(list.Requests), schemas.Count(list.Total, list.TotalMore), next)
 	}
 	return nil
 }
