@@ -64,7 +64,6 @@ const (
 
 func TestWhatTasksAreReadBy(t *testing.T) {
 	ctx := t.Context()
-	done := store.IDs([]string{"PAID", "CANCELLED"})
 	queries := map[string]access{
 		"ListAgentTasks": {"t", "tasks_by_agent", false, func(q *db.Queries) error {
 			return rows(q.ListAgentTasks(ctx, db.ListAgentTasksParams{AgentID: "ag_1", Mode: "live", Before: end, RowLimit: page}))
@@ -99,16 +98,16 @@ func TestWhatTasksAreReadBy(t *testing.T) {
 			return rows(q.CountOwnerTasksIn(ctx, db.CountOwnerTasksInParams{Status: "PAID", CountTo: count}))
 		}},
 		"ListAgentEnded": {"t", "tasks_ended_of_agent", true, func(q *db.Queries) error {
-			return rows(q.ListAgentEnded(ctx, db.ListAgentEndedParams{AgentID: "ag_1", Mode: "live", EndedSince: 9900, Statuses: done, Before: end, RowLimit: page}))
+			return rows(q.ListAgentEnded(ctx, db.ListAgentEndedParams{AgentID: "ag_1", Mode: "live", EndedSince: 9900, Paid: true, Cancelled: true, Before: end, RowLimit: page}))
 		}},
 		"CountAgentEnded": {"t", "tasks_ended_of_agent", false, func(q *db.Queries) error {
-			return rows(q.CountAgentEnded(ctx, db.CountAgentEndedParams{AgentID: "ag_1", Mode: "live", EndedSince: 9900, Statuses: done, CountTo: count}))
+			return rows(q.CountAgentEnded(ctx, db.CountAgentEndedParams{AgentID: "ag_1", Mode: "live", EndedSince: 9900, Paid: true, Cancelled: true, CountTo: count}))
 		}},
 		"ListOwnerEnded": {"t", "tasks_ended", true, func(q *db.Queries) error {
-			return rows(q.ListOwnerEnded(ctx, db.ListOwnerEndedParams{EndedSince: 9900, Statuses: done, Before: end, RowLimit: page}))
+			return rows(q.ListOwnerEnded(ctx, db.ListOwnerEndedParams{EndedSince: 9900, Paid: true, Cancelled: true, Before: end, RowLimit: page}))
 		}},
 		"CountOwnerEnded": {"t", "tasks_ended", false, func(q *db.Queries) error {
-			return rows(q.CountOwnerEnded(ctx, db.CountOwnerEndedParams{EndedSince: 9900, Statuses: done, CountTo: count}))
+			return rows(q.CountOwnerEnded(ctx, db.CountOwnerEndedParams{EndedSince: 9900, Paid: true, Cancelled: true, CountTo: count}))
 		}},
 		"ListPoolTasks": {"t", "tasks_open", false, func(q *db.Queries) error {
 			return rows(q.ListPoolTasks(ctx, db.ListPoolTasksParams{Before: end, RowLimit: page}))
@@ -139,7 +138,7 @@ func TestWhatTasksAreReadBy(t *testing.T) {
 		"DuplicateOf": {"t", "tasks_by_content", false, func(q *db.Queries) error {
 			return rows(q.DuplicateOf(ctx, db.DuplicateOfParams{AgentID: "ag_1", ContentHash: "h5", PostedSince: 5}))
 		}},
-		"PostedSince": {"tasks", "tasks_by_agent", false, func(q *db.Queries) error {
+		"PostedSince": {"tasks", "tasks_by_(agent|time)", false, func(q *db.Queries) error {
 			return rows(q.PostedSince(ctx, db.PostedSinceParams{AgentID: "ag_1", DayStart: 9990}))
 		}},
 		"TasksWaiting": {"tasks", "tasks_by_status", false, func(q *db.Queries) error {
@@ -175,7 +174,6 @@ func TestWhatAccountsAndPeopleAreReadBy(t *testing.T) {
 		"Owners":            {"people", "people_owners", false, func(q *db.Queries) error { return rows(q.Owners(ctx)) }},
 		"LockOwners":        {"people", "people_owners", false, func(q *db.Queries) error { return rows(q.LockOwners(ctx)) }},
 		"PeopleSimulated":   {"people", "people_simulated", false, func(q *db.Queries) error { return rows(q.PeopleSimulated(ctx)) }},
-		"PeopleInReach":     {"people", "people_here", false, func(q *db.Queries) error { return rows(q.PeopleInReach(ctx, true)) }},
 		"PersonActiveTasks": {"subjects", "subjects_claimed", false, func(q *db.Queries) error { return rows(q.PersonActiveTasks(ctx, "op_1")) }},
 		"HouseAgentID":      {"agents", "agents_house", false, func(q *db.Queries) error { return rows(q.HouseAgentID(ctx)) }},
 		"KeysCount": {"api_keys", "api_keys_agent", false, func(q *db.Queries) error {

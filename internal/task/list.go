@@ -186,7 +186,8 @@ func (f filter) lately(ctx context.Context, tx *store.Tx, c account.Caller) ([]w
 	if len(done) == 0 {
 		return list, nil
 	}
-	ended := endedOf(c, store.IDs(done), f.endedSince)
+	in := func(s schemas.TaskStatus) bool { return slices.Contains(done, string(s)) }
+	ended := endedOf(c, finals{in(schemas.Paid), in(schemas.Cancelled), in(schemas.Expired)}, f.endedSince)
 	n, err := ended.count(ctx, tx, look{limit: keyset.CountTo})
 	if err != nil || n <= keyset.MaxTotal {
 		return append(list, ended), err
@@ -212,11 +213,11 @@ func inStatus(c account.Caller, status string, since int64) way {
 	return ofAgentIn(c.AgentID, c.Mode, status, since)
 }
 
-func endedOf(c account.Caller, statuses string, since int64) way {
+func endedOf(c account.Caller, in finals, since int64) way {
 	if c.AgentID == "" {
-		return ofOwnerEnded(statuses, since)
+		return ofOwnerEnded(in, since)
 	}
-	return ofAgentEnded(c.AgentID, c.Mode, statuses, since)
+	return ofAgentEnded(c.AgentID, c.Mode, in, since)
 }
 
 // ListOpenTasks lists what an operator could take, or what they have or had.

@@ -82,37 +82,40 @@ func ofOwnerIn(status string, since int64) way {
 	}
 }
 
-// ofAgentEnded is what of an agent's tasks ended lately, in some final statuses.
-func ofAgentEnded(agentID, mode, statuses string, since int64) way {
+// finals are the final statuses that are wanted.
+type finals struct{ paid, cancelled, expired bool }
+
+// ofAgentEnded is what of an agent's tasks ended lately.
+func ofAgentEnded(agentID, mode string, in finals, since int64) way {
 	return way{
 		short: true,
 		list: func(ctx context.Context, tx *store.Tx, l look) ([]keyset.Position, error) {
 			return places(tx.ListAgentEnded(ctx, db.ListAgentEndedParams{
-				AgentID: agentID, Mode: mode, EndedSince: since, Statuses: statuses, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs,
+				AgentID: agentID, Mode: mode, EndedSince: since, Paid: in.paid, Cancelled: in.cancelled, Expired: in.expired, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs,
 				Before: l.from.Time, BeforeID: l.from.ID, Floor: l.floor.Time, FloorID: l.floor.ID, RowLimit: l.limit, RowOffset: l.offset,
 			}))
 		},
 		count: func(ctx context.Context, tx *store.Tx, l look) (int64, error) {
 			return tx.CountAgentEnded(ctx, db.CountAgentEndedParams{
-				AgentID: agentID, Mode: mode, EndedSince: since, Statuses: statuses, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs,
+				AgentID: agentID, Mode: mode, EndedSince: since, Paid: in.paid, Cancelled: in.cancelled, Expired: in.expired, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs,
 				CountTo: l.limit,
 			})
 		},
 	}
 }
 
-func ofOwnerEnded(statuses string, since int64) way {
+func ofOwnerEnded(in finals, since int64) way {
 	return way{
 		short: true,
 		list: func(ctx context.Context, tx *store.Tx, l look) ([]keyset.Position, error) {
 			return places(tx.ListOwnerEnded(ctx, db.ListOwnerEndedParams{
-				EndedSince: since, Statuses: statuses, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs,
+				EndedSince: since, Paid: in.paid, Cancelled: in.cancelled, Expired: in.expired, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs,
 				Before: l.from.Time, BeforeID: l.from.ID, Floor: l.floor.Time, FloorID: l.floor.ID, RowLimit: l.limit, RowOffset: l.offset,
 			}))
 		},
 		count: func(ctx context.Context, tx *store.Tx, l look) (int64, error) {
 			return tx.CountOwnerEnded(ctx, db.CountOwnerEndedParams{
-				EndedSince: since, Statuses: statuses, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs, CountTo: l.limit,
+				EndedSince: since, Paid: in.paid, Cancelled: in.cancelled, Expired: in.expired, TaskType: l.taskType, TitleLike: l.titleLike, TitleAsIs: l.titleAsIs, CountTo: l.limit,
 			})
 		},
 	}

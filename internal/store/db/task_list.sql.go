@@ -14,11 +14,11 @@ SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.agent_id = $1 AND t.mode = $2
     AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST($3 AS BIGINT)
-    AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text($4)))
-    AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
-    AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
-      OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-  ORDER BY t.updated_at DESC LIMIT CAST($8 AS BIGINT)
+    AND (t.status <> 'PAID' OR CAST($4 AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST($5 AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST($6 AS BOOLEAN))
+    AND (CAST($7 AS TEXT) = '' OR t.task_type = $7)
+    AND (CAST($8 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($8 AS TEXT) ESCAPE '!'
+      OR t.title LIKE CAST($9 AS TEXT) ESCAPE '!')
+  ORDER BY t.updated_at DESC LIMIT CAST($10 AS BIGINT)
 ) AS counted
 `
 
@@ -26,7 +26,9 @@ type CountAgentEndedParams struct {
 	AgentID    string
 	Mode       string
 	EndedSince int64
-	Statuses   string
+	Paid       bool
+	Cancelled  bool
+	Expired    bool
 	TaskType   string
 	TitleLike  string
 	TitleAsIs  string
@@ -38,7 +40,9 @@ func (q *Queries) CountAgentEnded(ctx context.Context, arg CountAgentEndedParams
 		arg.AgentID,
 		arg.Mode,
 		arg.EndedSince,
-		arg.Statuses,
+		arg.Paid,
+		arg.Cancelled,
+		arg.Expired,
 		arg.TaskType,
 		arg.TitleLike,
 		arg.TitleAsIs,
@@ -96,7 +100,7 @@ SELECT COUNT(*) FROM (
     AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
     AND (CAST($7 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($7 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($8 AS TEXT) ESCAPE '!')
-    AND (CAST($9 AS BIGINT) = 0 OR t.updated_at >= CAST($9 AS BIGINT))
+    AND (CAST($9 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($9 AS BIGINT))
   ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($10 AS BIGINT)
 ) AS counted
 `
@@ -201,17 +205,19 @@ SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.mode = 'live'
     AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST($1 AS BIGINT)
-    AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text($2)))
-    AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-    AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
-      OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
-  ORDER BY t.updated_at DESC LIMIT CAST($6 AS BIGINT)
+    AND (t.status <> 'PAID' OR CAST($2 AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST($3 AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST($4 AS BOOLEAN))
+    AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
+    AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
+      OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
+  ORDER BY t.updated_at DESC LIMIT CAST($8 AS BIGINT)
 ) AS counted
 `
 
 type CountOwnerEndedParams struct {
 	EndedSince int64
-	Statuses   string
+	Paid       bool
+	Cancelled  bool
+	Expired    bool
 	TaskType   string
 	TitleLike  string
 	TitleAsIs  string
@@ -221,7 +227,9 @@ type CountOwnerEndedParams struct {
 func (q *Queries) CountOwnerEnded(ctx context.Context, arg CountOwnerEndedParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countOwnerEnded,
 		arg.EndedSince,
-		arg.Statuses,
+		arg.Paid,
+		arg.Cancelled,
+		arg.Expired,
 		arg.TaskType,
 		arg.TitleLike,
 		arg.TitleAsIs,
@@ -275,7 +283,7 @@ SELECT COUNT(*) FROM (
     AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
     AND (CAST($5 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($5 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($6 AS TEXT) ESCAPE '!')
-    AND (CAST($7 AS BIGINT) = 0 OR t.updated_at >= CAST($7 AS BIGINT))
+    AND (CAST($7 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($7 AS BIGINT))
   ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
 ) AS counted
 `
@@ -342,21 +350,23 @@ const listAgentEnded = `-- name: ListAgentEnded :many
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.agent_id = $1 AND t.mode = $2
   AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST($3 AS BIGINT)
-  AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text($4)))
-  AND (t.created_at + 0, t.id) < (CAST($5 AS BIGINT), CAST($6 AS TEXT))
-  AND (t.created_at + 0, t.id) >= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
-  AND (CAST($9 AS TEXT) = '' OR t.task_type = $9)
-  AND (CAST($10 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($10 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($11 AS TEXT) ESCAPE '!')
+  AND (t.status <> 'PAID' OR CAST($4 AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST($5 AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST($6 AS BOOLEAN))
+  AND (t.created_at + 0, t.id) < (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (t.created_at + 0, t.id) >= (CAST($9 AS BIGINT), CAST($10 AS TEXT))
+  AND (CAST($11 AS TEXT) = '' OR t.task_type = $11)
+  AND (CAST($12 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($12 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($13 AS TEXT) ESCAPE '!')
 ORDER BY t.created_at + 0 DESC, t.id DESC
-LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
+LIMIT CAST($15 AS BIGINT) OFFSET CAST($14 AS BIGINT)
 `
 
 type ListAgentEndedParams struct {
 	AgentID    string
 	Mode       string
 	EndedSince int64
-	Statuses   string
+	Paid       bool
+	Cancelled  bool
+	Expired    bool
 	Before     int64
 	BeforeID   string
 	Floor      int64
@@ -379,7 +389,9 @@ func (q *Queries) ListAgentEnded(ctx context.Context, arg ListAgentEndedParams) 
 		arg.AgentID,
 		arg.Mode,
 		arg.EndedSince,
-		arg.Statuses,
+		arg.Paid,
+		arg.Cancelled,
+		arg.Expired,
 		arg.Before,
 		arg.BeforeID,
 		arg.Floor,
@@ -492,7 +504,7 @@ WHERE t.agent_id = $1 AND t.mode = $2 AND t.status = $3
   AND (CAST($8 AS TEXT) = '' OR t.task_type = $8)
   AND (CAST($9 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($9 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($10 AS TEXT) ESCAPE '!')
-  AND (CAST($11 AS BIGINT) = 0 OR t.updated_at >= CAST($11 AS BIGINT))
+  AND (CAST($11 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($11 AS BIGINT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
@@ -518,7 +530,8 @@ type ListAgentTasksInRow struct {
 	CreatedAt int64
 }
 
-// In one status.
+// In one status. updated_at + 0, like created_at + 0 below, is for sifting: it keeps the
+// database from another index, whose order is not the list's.
 func (q *Queries) ListAgentTasksIn(ctx context.Context, arg ListAgentTasksInParams) ([]ListAgentTasksInRow, error) {
 	rows, err := q.db.QueryContext(ctx, listAgentTasksIn,
 		arg.AgentID,
@@ -679,19 +692,21 @@ const listOwnerEnded = `-- name: ListOwnerEnded :many
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live'
   AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST($1 AS BIGINT)
-  AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text($2)))
-  AND (t.created_at + 0, t.id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT))
-  AND (t.created_at + 0, t.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
-  AND (CAST($7 AS TEXT) = '' OR t.task_type = $7)
-  AND (CAST($8 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($8 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (t.status <> 'PAID' OR CAST($2 AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST($3 AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST($4 AS BOOLEAN))
+  AND (t.created_at + 0, t.id) < (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+  AND (t.created_at + 0, t.id) >= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR t.task_type = $9)
+  AND (CAST($10 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($10 AS TEXT) ESCAPE '!'
+    OR t.title LIKE CAST($11 AS TEXT) ESCAPE '!')
 ORDER BY t.created_at + 0 DESC, t.id DESC
-LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
 
 type ListOwnerEndedParams struct {
 	EndedSince int64
-	Statuses   string
+	Paid       bool
+	Cancelled  bool
+	Expired    bool
 	Before     int64
 	BeforeID   string
 	Floor      int64
@@ -712,7 +727,9 @@ type ListOwnerEndedRow struct {
 func (q *Queries) ListOwnerEnded(ctx context.Context, arg ListOwnerEndedParams) ([]ListOwnerEndedRow, error) {
 	rows, err := q.db.QueryContext(ctx, listOwnerEnded,
 		arg.EndedSince,
-		arg.Statuses,
+		arg.Paid,
+		arg.Cancelled,
+		arg.Expired,
 		arg.Before,
 		arg.BeforeID,
 		arg.Floor,
@@ -814,7 +831,7 @@ WHERE t.mode = 'live' AND t.status = $1
   AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
   AND (CAST($7 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($7 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($8 AS TEXT) ESCAPE '!')
-  AND (CAST($9 AS BIGINT) = 0 OR t.updated_at >= CAST($9 AS BIGINT))
+  AND (CAST($9 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($9 AS BIGINT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
 `

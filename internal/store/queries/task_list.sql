@@ -28,7 +28,8 @@ SELECT COUNT(*) FROM (
 ) AS counted;
 
 -- name: ListAgentTasksIn :many
--- In one status.
+-- In one status. updated_at + 0, like created_at + 0 below, is for sifting: it keeps the
+-- database from another index, whose order is not the list's.
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.agent_id = @agent_id AND t.mode = @mode AND t.status = @status
   AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
@@ -36,7 +37,7 @@ WHERE t.agent_id = @agent_id AND t.mode = @mode AND t.status = @status
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at >= CAST(@ended_since AS BIGINT))
+  AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at + 0 >= CAST(@ended_since AS BIGINT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
@@ -48,7 +49,7 @@ SELECT COUNT(*) FROM (
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
     AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-    AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at >= CAST(@ended_since AS BIGINT))
+    AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at + 0 >= CAST(@ended_since AS BIGINT))
   ORDER BY t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
@@ -82,7 +83,7 @@ WHERE t.mode = 'live' AND t.status = @status
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at >= CAST(@ended_since AS BIGINT))
+  AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at + 0 >= CAST(@ended_since AS BIGINT))
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
@@ -94,7 +95,7 @@ SELECT COUNT(*) FROM (
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
     AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-    AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at >= CAST(@ended_since AS BIGINT))
+    AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at + 0 >= CAST(@ended_since AS BIGINT))
   ORDER BY t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
@@ -103,7 +104,7 @@ SELECT COUNT(*) FROM (
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.agent_id = @agent_id AND t.mode = @mode
   AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST(@ended_since AS BIGINT)
-  AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (t.status <> 'PAID' OR CAST(@paid AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST(@cancelled AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST(@expired AS BOOLEAN))
   AND (t.created_at + 0, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
   AND (t.created_at + 0, t.id) >= (CAST(@floor AS BIGINT), CAST(@floor_id AS TEXT))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
@@ -117,7 +118,7 @@ SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.agent_id = @agent_id AND t.mode = @mode
     AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST(@ended_since AS BIGINT)
-    AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (t.status <> 'PAID' OR CAST(@paid AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST(@cancelled AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST(@expired AS BOOLEAN))
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
     AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
@@ -129,7 +130,7 @@ SELECT COUNT(*) FROM (
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live'
   AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST(@ended_since AS BIGINT)
-  AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (t.status <> 'PAID' OR CAST(@paid AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST(@cancelled AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST(@expired AS BOOLEAN))
   AND (t.created_at + 0, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
   AND (t.created_at + 0, t.id) >= (CAST(@floor AS BIGINT), CAST(@floor_id AS TEXT))
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
@@ -143,7 +144,7 @@ SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.mode = 'live'
     AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST(@ended_since AS BIGINT)
-    AND t.status || '' = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (t.status <> 'PAID' OR CAST(@paid AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST(@cancelled AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST(@expired AS BOOLEAN))
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
     AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
