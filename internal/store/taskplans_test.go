@@ -73,7 +73,7 @@ func TestWhatTasksAreReadBy(t *testing.T) {
 		}},
 		"ListAgentTasks of a type with a title": {"t", "tasks_by_agent", false, func(q *db.Queries) error {
 			return rows(q.ListAgentTasks(ctx, db.ListAgentTasksParams{
-				AgentID: "ag_1", Mode: "live", TaskType: "VIDEO", TitleLike: "%x%", TitleAsIs: "%x%", Before: end, Floor: 5000, FloorID: "t_5000", RowLimit: page,
+				AgentID: "ag_2", Mode: "live", TaskType: "VIDEO", TitleLike: "%x%", TitleAsIs: "%x%", Before: end, Floor: 5000, FloorID: "t_5000", RowLimit: page,
 			}))
 		}},
 		"ListAgentTasksIn": {"t", "tasks_by_agent_status", false, func(q *db.Queries) error {
@@ -153,6 +153,13 @@ func TestWhatTasksAreReadBy(t *testing.T) {
 		}},
 	}
 	inLongUse(t, queries)
+	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
+		for name, a := range queries {
+			if strings.HasPrefix(name, "List") && !a.sorts && strings.Contains(a.index, "tasks_") && a.index != "tasks_paid" {
+				require.Regexp(t, `created_at, ?id\) ?<`, indexPlanOf(t, s, a.query), "%s begins where the page does", name)
+			}
+		}
+	})
 }
 
 func TestWhatAccountsAndPeopleAreReadBy(t *testing.T) {

@@ -48,11 +48,11 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 		return schemas.Page[schemas.TaskView]{}, err
 	}
 	c := account.From(ctx)
-	ways, err := f.ways(ctx, tx, c)
+	q, err := f.search(ctx, tx, c)
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
-	found, page, err := search{f.Window, f.match, ways}.find(ctx, tx)
+	found, page, err := q.find(ctx, tx)
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
@@ -154,25 +154,25 @@ func typeFilter(t schemas.TaskType) (string, error) {
 	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), check.Quote(string(t), maxShown)))
 }
 
-// ways are those into the caller's tasks that lead to no status but the wanted ones.
-func (f filter) ways(ctx context.Context, tx *store.Tx, c account.Caller) ([]way, error) {
-	if f.endedSince > 0 {
+// search leads to no status of the caller's tasks but the wanted ones.
+func (f filter) search(ctx context.Context, tx *store.Tx, c account.Caller) (search, error) {
+	q := search{Window: f.Window, match: f.match}
+	switch {
+	case f.endedSince > 0:
 		return f.lately(ctx, tx, c)
+	case len(f.statuses) == 0:
+		q.ways = []way{allOf(c)}
 	}
-	if len(f.statuses) == 0 {
-		return []way{allOf(c)}, nil
-	}
-	var list []way
 	for _, status := range f.statuses {
-		list = append(list, inStatus(c, status, 0))
+		q.ways = append(q.ways, inStatus(c, status, 0))
 	}
-	return list, nil
+	return q, nil
 }
 
-// lately are the ways to what is open and to what ended since. Where too much did to be put
-// in order, it is sifted out of all that ended.
-func (f filter) lately(ctx context.Context, tx *store.Tx, c account.Caller) ([]way, error) {
-	var list []way
+// lately leads to what is open and to what ended since. Where too much did to be put in
+// order, it is sifted out of all that ended.
+func (f filter) lately(ctx context.Context, tx *store.Tx, c account.Caller) (search, error) {
+	q := search{Window: f.Window, match: f.match}
 	var done []string
 	for _, status := range schemas.TaskStatuses {
 		switch word := string(status); {
@@ -180,22 +180,29 @@ func (f filter) lately(ctx context.Context, tx *store.Tx, c account.Caller) ([]w
 		case status.Final():
 			done = append(done, word)
 		default:
-			list = append(list, inStatus(c, word, 0))
+			q.ways = append(q.ways, inStatus(c, word, 0))
 		}
 	}
 	if len(done) == 0 {
-		return list, nil
+		return q, nil
+	}
+	n, err := endedOf(c, finals{true, true, true}, f.endedSince).count(ctx, tx, look{limit: keyset.CountTo})
+	if err != nil {
+		return q, err
 	}
 	in := func(s schemas.TaskStatus) bool { return slices.Contains(done, string(s)) }
-	ended := endedOf(c, finals{in(schemas.Paid), in(schemas.Cancelled), in(schemas.Expired)}, f.endedSince)
-	n, err := ended.count(ctx, tx, look{limit: keyset.CountTo})
-	if err != nil || n <= keyset.MaxTotal {
-		return append(list, ended), err
+	wanted := finals{in(schemas.Paid), in(schemas.Cancelled), in(schemas.Expired)}
+	if n <= keyset.MaxTotal {
+		q.ways = append(q.ways, endedOf(c, wanted, f.endedSince))
+		return q, nil
 	}
 	for _, status := range done {
-		list = append(list, inStatus(c, status, f.endedSince))
+		q.ways = append(q.ways, inStatus(c, status, f.endedSince))
 	}
-	return list, nil
+	if wanted == (finals{true, true, true}) && f.match == (match{}) {
+		q.least = n
+	}
+	return q, nil
 }
 
 // allOf is an agent's tasks, or all that are live for the owner, who has none.
@@ -235,7 +242,7 @@ func (s *Service) ListOpenTasks(ctx context.Context, tx *store.Tx, in schemas.Li
 	if in.Mine {
 		ways = []way{ofOperator(c.PersonID)}
 	}
-	found, page, err := search{w, match{taskType: taskType}, ways}.find(ctx, tx)
+	found, page, err := search{Window: w, match: match{taskType: taskType}, ways: ways}.find(ctx, tx)
 	if err != nil {
 		return schemas.Page[schemas.OperatorTask]{}, err
 	}

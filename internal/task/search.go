@@ -40,7 +40,8 @@ type way struct {
 type search struct {
 	keyset.Window
 	match
-	ways []way
+	ways  []way
+	least int64 // so many match, however few a look sees
 }
 
 // find reads the page. next_cursor leads on behind what was looked at, and total counts what
@@ -164,7 +165,7 @@ func (s search) total(ctx context.Context, tx *store.Tx, lists [][]keyset.Positi
 			break
 		}
 	}
-	return sum, floor != keyset.Oldest, nil
+	return max(sum, s.least), floor != keyset.Oldest, nil
 }
 
 // found is a row of every list.

@@ -115,7 +115,7 @@ func TestFiltersTogetherFindWhatEachTaskSays(t *testing.T) {
 			if random.IntN(3) == 0 {
 				in.EndedSince = store.Time(1000 + random.Int64N(120))
 			}
-			var want []string
+			want := []string{}
 			for _, k := range all {
 				if k.matches(in) {
 					want = append(want, k.id)
@@ -128,7 +128,7 @@ func TestFiltersTogetherFindWhatEachTaskSays(t *testing.T) {
 					require.False(t, p.Pagination.TotalMore)
 					return idsOf(p)
 				})
-				require.Equal(t, want, got, "%+v", in)
+				require.Equal(t, want, append([]string{}, got...), "%+v", in)
 				skipped := in
 				skipped.Offset = random.IntN(len(want) + 5)
 				page := must(h, who, h.ListTasks, skipped)

@@ -56,12 +56,12 @@ func (q *Queries) CountAgentEnded(ctx context.Context, arg CountAgentEndedParams
 const countAgentTasks = `-- name: CountAgentTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE t.agent_id = $1 AND t.mode = $2
-    AND (t.created_at, t.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT))
+  WHERE (t.agent_id, t.mode) <= ($1, $2)
+    AND (t.agent_id, t.mode, t.created_at, t.id) >= ($1, $2, CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
     AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
     AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
+  ORDER BY t.agent_id DESC, t.mode DESC, t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
 ) AS counted
 `
 
@@ -95,13 +95,13 @@ func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams
 const countAgentTasksIn = `-- name: CountAgentTasksIn :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE t.agent_id = $1 AND t.mode = $2 AND t.status = $3
-    AND (t.created_at, t.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT))
+  WHERE (t.agent_id, t.mode, t.status) <= ($1, $2, $3)
+    AND (t.agent_id, t.mode, t.status, t.created_at, t.id) >= ($1, $2, $3, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
     AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
     AND (CAST($7 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($7 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($8 AS TEXT) ESCAPE '!')
     AND (CAST($9 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($9 AS BIGINT))
-  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($10 AS BIGINT)
+  ORDER BY t.agent_id DESC, t.mode DESC, t.status DESC, t.created_at DESC, t.id DESC LIMIT CAST($10 AS BIGINT)
 ) AS counted
 `
 
@@ -140,7 +140,7 @@ const countAssignedTasks = `-- name: CountAssignedTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to = CAST($1 AS TEXT) AND t.deadline > $2
-    AND (t.created_at, t.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT))
+    AND (t.created_at, t.id) >= (CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
     AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
   ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($6 AS BIGINT)
 ) AS counted
@@ -173,7 +173,7 @@ const countOperatorTasks = `-- name: CountOperatorTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live'
-    AND (t.created_at, t.id) >= (CAST($2 AS BIGINT), CAST($3 AS TEXT))
+    AND (t.created_at, t.id) >= (CAST($2 AS BIGINT) + 0, CAST($3 AS TEXT) || '')
     AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
   ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($5 AS BIGINT)
 ) AS counted
@@ -244,7 +244,7 @@ const countOwnerTasks = `-- name: CountOwnerTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.mode = 'live'
-    AND (t.created_at, t.id) >= (CAST($1 AS BIGINT), CAST($2 AS TEXT))
+    AND (t.created_at, t.id) >= (CAST($1 AS BIGINT) + 0, CAST($2 AS TEXT) || '')
     AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
     AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
@@ -278,13 +278,14 @@ func (q *Queries) CountOwnerTasks(ctx context.Context, arg CountOwnerTasksParams
 const countOwnerTasksIn = `-- name: CountOwnerTasksIn :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE t.mode = 'live' AND t.status = $1
-    AND (t.created_at, t.id) >= (CAST($2 AS BIGINT), CAST($3 AS TEXT))
+  WHERE t.mode = 'live'
+    AND t.status <= CAST($1 AS TEXT)
+    AND (t.status, t.created_at, t.id) >= ($1, CAST($2 AS BIGINT) + 0, CAST($3 AS TEXT) || '')
     AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
     AND (CAST($5 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($5 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($6 AS TEXT) ESCAPE '!')
     AND (CAST($7 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($7 AS BIGINT))
-  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
+  ORDER BY t.status DESC, t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
 ) AS counted
 `
 
@@ -319,7 +320,7 @@ const countPoolTasks = `-- name: CountPoolTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
   WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to IS NULL AND t.deadline > $1
-    AND (t.created_at, t.id) >= (CAST($2 AS BIGINT), CAST($3 AS TEXT))
+    AND (t.created_at, t.id) >= (CAST($2 AS BIGINT) + 0, CAST($3 AS TEXT) || '')
     AND (CAST($4 AS TEXT) = '' OR t.task_type = $4)
   ORDER BY t.assign_to DESC, t.created_at DESC, t.id DESC LIMIT CAST($5 AS BIGINT)
 ) AS counted
@@ -351,8 +352,8 @@ SELECT t.id, t.created_at FROM tasks t
 WHERE t.agent_id = $1 AND t.mode = $2
   AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST($3 AS BIGINT)
   AND (t.status <> 'PAID' OR CAST($4 AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST($5 AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST($6 AS BOOLEAN))
-  AND (t.created_at + 0, t.id) < (CAST($7 AS BIGINT), CAST($8 AS TEXT))
-  AND (t.created_at + 0, t.id) >= (CAST($9 AS BIGINT), CAST($10 AS TEXT))
+  AND (t.created_at + 0, t.id) < (CAST($7 AS BIGINT) + 0, CAST($8 AS TEXT) || '')
+  AND (t.created_at + 0, t.id) >= (CAST($9 AS BIGINT) + 0, CAST($10 AS TEXT) || '')
   AND (CAST($11 AS TEXT) = '' OR t.task_type = $11)
   AND (CAST($12 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($12 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($13 AS TEXT) ESCAPE '!')
@@ -426,13 +427,12 @@ func (q *Queries) ListAgentEnded(ctx context.Context, arg ListAgentEndedParams) 
 const listAgentTasks = `-- name: ListAgentTasks :many
 
 SELECT t.id, t.created_at FROM tasks t
-WHERE t.agent_id = $1 AND t.mode = $2
-  AND (t.created_at, t.id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+WHERE (t.agent_id, t.mode, t.created_at, t.id) < ($1, $2, CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
+  AND (t.agent_id, t.mode, t.created_at, t.id) >= ($1, $2, CAST($5 AS BIGINT) + 0, CAST($6 AS TEXT) || '')
   AND (CAST($7 AS TEXT) = '' OR t.task_type = $7)
   AND (CAST($8 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($8 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($9 AS TEXT) ESCAPE '!')
-ORDER BY t.created_at DESC, t.id DESC
+ORDER BY t.agent_id DESC, t.mode DESC, t.created_at DESC, t.id DESC
 LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
 `
 
@@ -459,6 +459,11 @@ type ListAgentTasksRow struct {
 // lists gathers what several walks find, and then reads the tasks of one page. No walk reads
 // what stands beyond its bounds, and a count stops at count_to; it is in the walk's order
 // because PostgreSQL would otherwise read the table where it expects many.
+//
+// The bounds say whose tasks they are, and in which status: where a condition of its own did,
+// both databases would now and then follow another index, past all that is somebody else's.
+// SQLite goes by all columns of a bound only where its values have no type of their own,
+// which + 0 and || ” take from what is cast for its type here.
 //
 // A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
 func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]ListAgentTasksRow, error) {
@@ -498,14 +503,13 @@ func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) 
 
 const listAgentTasksIn = `-- name: ListAgentTasksIn :many
 SELECT t.id, t.created_at FROM tasks t
-WHERE t.agent_id = $1 AND t.mode = $2 AND t.status = $3
-  AND (t.created_at, t.id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+WHERE (t.agent_id, t.mode, t.status, t.created_at, t.id) < ($1, $2, $3, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
+  AND (t.agent_id, t.mode, t.status, t.created_at, t.id) >= ($1, $2, $3, CAST($6 AS BIGINT) + 0, CAST($7 AS TEXT) || '')
   AND (CAST($8 AS TEXT) = '' OR t.task_type = $8)
   AND (CAST($9 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($9 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($10 AS TEXT) ESCAPE '!')
   AND (CAST($11 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($11 AS BIGINT))
-ORDER BY t.created_at DESC, t.id DESC
+ORDER BY t.agent_id DESC, t.mode DESC, t.status DESC, t.created_at DESC, t.id DESC
 LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
 
@@ -530,8 +534,7 @@ type ListAgentTasksInRow struct {
 	CreatedAt int64
 }
 
-// In one status. updated_at + 0, like created_at + 0 below, is for sifting: it keeps the
-// database from another index, whose order is not the list's.
+// updated_at + 0, like created_at + 0 below, is for sifting, and not for another index.
 func (q *Queries) ListAgentTasksIn(ctx context.Context, arg ListAgentTasksInParams) ([]ListAgentTasksInRow, error) {
 	rows, err := q.db.QueryContext(ctx, listAgentTasksIn,
 		arg.AgentID,
@@ -572,8 +575,8 @@ func (q *Queries) ListAgentTasksIn(ctx context.Context, arg ListAgentTasksInPara
 const listAssignedTasks = `-- name: ListAssignedTasks :many
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to = CAST($1 AS TEXT) AND t.deadline > $2
-  AND (t.created_at, t.id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+  AND (t.created_at, t.id) < (CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
+  AND (t.created_at, t.id) >= (CAST($5 AS BIGINT) + 0, CAST($6 AS TEXT) || '')
   AND (CAST($7 AS TEXT) = '' OR t.task_type = $7)
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($9 AS BIGINT) OFFSET CAST($8 AS BIGINT)
@@ -633,8 +636,8 @@ func (q *Queries) ListAssignedTasks(ctx context.Context, arg ListAssignedTasksPa
 const listOperatorTasks = `-- name: ListOperatorTasks :many
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live'
-  AND (t.created_at, t.id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT))
+  AND (t.created_at, t.id) < (CAST($2 AS BIGINT) + 0, CAST($3 AS TEXT) || '')
+  AND (t.created_at, t.id) >= (CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
   AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
 ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($8 AS BIGINT) OFFSET CAST($7 AS BIGINT)
@@ -693,8 +696,8 @@ SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live'
   AND t.status IN ('PAID', 'CANCELLED', 'EXPIRED') AND t.updated_at >= CAST($1 AS BIGINT)
   AND (t.status <> 'PAID' OR CAST($2 AS BOOLEAN)) AND (t.status <> 'CANCELLED' OR CAST($3 AS BOOLEAN)) AND (t.status <> 'EXPIRED' OR CAST($4 AS BOOLEAN))
-  AND (t.created_at + 0, t.id) < (CAST($5 AS BIGINT), CAST($6 AS TEXT))
-  AND (t.created_at + 0, t.id) >= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (t.created_at + 0, t.id) < (CAST($5 AS BIGINT) + 0, CAST($6 AS TEXT) || '')
+  AND (t.created_at + 0, t.id) >= (CAST($7 AS BIGINT) + 0, CAST($8 AS TEXT) || '')
   AND (CAST($9 AS TEXT) = '' OR t.task_type = $9)
   AND (CAST($10 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($10 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($11 AS TEXT) ESCAPE '!')
@@ -764,8 +767,8 @@ func (q *Queries) ListOwnerEnded(ctx context.Context, arg ListOwnerEndedParams) 
 const listOwnerTasks = `-- name: ListOwnerTasks :many
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live'
-  AND (t.created_at, t.id) < (CAST($1 AS BIGINT), CAST($2 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT))
+  AND (t.created_at, t.id) < (CAST($1 AS BIGINT) + 0, CAST($2 AS TEXT) || '')
+  AND (t.created_at, t.id) >= (CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
   AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
   AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
@@ -825,14 +828,14 @@ func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) 
 
 const listOwnerTasksIn = `-- name: ListOwnerTasksIn :many
 SELECT t.id, t.created_at FROM tasks t
-WHERE t.mode = 'live' AND t.status = $1
-  AND (t.created_at, t.id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT))
+WHERE t.mode = 'live'
+  AND (t.status, t.created_at, t.id) < ($1, CAST($2 AS BIGINT) + 0, CAST($3 AS TEXT) || '')
+  AND (t.status, t.created_at, t.id) >= ($1, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
   AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
   AND (CAST($7 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($7 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($8 AS TEXT) ESCAPE '!')
   AND (CAST($9 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($9 AS BIGINT))
-ORDER BY t.created_at DESC, t.id DESC
+ORDER BY t.status DESC, t.created_at DESC, t.id DESC
 LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
 `
 
@@ -893,8 +896,8 @@ func (q *Queries) ListOwnerTasksIn(ctx context.Context, arg ListOwnerTasksInPara
 const listPoolTasks = `-- name: ListPoolTasks :many
 SELECT t.id, t.created_at FROM tasks t
 WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.assign_to IS NULL AND t.deadline > $1
-  AND (t.created_at, t.id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
-  AND (t.created_at, t.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT))
+  AND (t.created_at, t.id) < (CAST($2 AS BIGINT) + 0, CAST($3 AS TEXT) || '')
+  AND (t.created_at, t.id) >= (CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
   AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
 ORDER BY t.assign_to DESC, t.created_at DESC, t.id DESC
 LIMIT CAST($8 AS BIGINT) OFFSET CAST($7 AS BIGINT)
