@@ -62,7 +62,7 @@ type BalanceLimits struct {
 	DailyLeft   Money     `json:"daily_left_usd"`
 	MaxReward   Money     `json:"max_reward_usd"`
 	ResetsAt    time.Time `json:"resets_at"`
-	ActiveTasks int       `json:"active_tasks"`
+	ActiveTasks int       `json:"active_tasks" doc:"Tasks that are not over, counted up to 10,000"`
 }
 
 // PersonBrief is what an agent may know of a person.

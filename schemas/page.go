@@ -18,16 +18,19 @@ type Pagination struct {
 	Limit      int    `json:"limit"`
 	Offset     int    `json:"offset"`
 	Total      int    `json:"total" doc:"Rows that match, over all pages: exact up to 10,000"`
-	TotalMore  bool   `json:"total_more,omitempty" doc:"True when more than 10,000 match; total is 10,000 then"`
+	TotalMore  bool   `json:"total_more,omitempty" doc:"True when more may match than were counted: beyond 10,000, or behind the 10,000 rows that a search looked through; next_cursor leads there"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Empty on the last page"`
 }
 
-// Count is a total for people: the number, or "10,000+".
+// Count is a total for people: the number, or "10,000+", or "3+" of a search that stopped.
 func Count(total int, more bool) string {
-	if more {
-		return fmt.Sprintf("%d,%03d+", total/1000, total%1000)
+	switch {
+	case !more:
+		return strconv.Itoa(total)
+	case total < 1000:
+		return strconv.Itoa(total) + "+"
 	}
-	return strconv.Itoa(total)
+	return fmt.Sprintf("%d,%03d+", total/1000, total%1000)
 }
 
 // Count is how many rows match, for people.

@@ -12,4 +12,5 @@ func TestATotalThatStoppedCountingSaysSo(t *testing.T) {
 	require.Equal(t, "10000", schemas.Pagination{Total: 10_000}.Count())
 	require.Equal(t, "10,000+", schemas.Pagination{Total: 10_000, TotalMore: true}.Count())
 	require.Equal(t, "10,007+", schemas.Count(10_007, true))
+	require.Equal(t, "3+", schemas.Count(3, true), "of a search that stopped")
 }

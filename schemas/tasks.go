@@ -178,7 +178,7 @@ var ListTasks = Endpoint[ListTasksRequest, Page[TaskView]]{Marketplace, "GET", "
 type ListTasksRequest struct {
 	Status   string   `query:"status" json:"status,omitempty" maxLength:"200" doc:"One status, or several with commas, in either vocabulary; open and done stand for groups"`
 	TaskType TaskType `query:"task_type" json:"task_type,omitempty" maxLength:"40"`
-	Query    string   `query:"q" json:"q,omitempty" maxLength:"100" doc:"Words of the title"`
+	Query    string   `query:"q" json:"q,omitempty" maxLength:"100" doc:"Words of the title; a page looks through 10,000 tasks, and next_cursor goes on behind them"`
 	// EndedSince leaves open tasks in.
 	EndedSince time.Time `query:"ended_since" json:"ended_since,omitzero" doc:"Leave out tasks that ended before this, RFC 3339"`
 	PageRequest

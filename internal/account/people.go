@@ -157,7 +157,7 @@ func (s *Service) ListPeople(ctx context.Context, tx *store.Tx, in schemas.PageR
 	if err != nil {
 		return none, err
 	}
-	total, err := tx.PeopleCount(ctx)
+	total, err := tx.PeopleCount(ctx, keyset.CountTo)
 	if err != nil {
 		return none, err
 	}

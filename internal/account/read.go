@@ -54,6 +54,12 @@ func LockPerson(ctx context.Context, tx *store.Tx, id string) (db.Person, error)
 	return tx.LockPerson(ctx, id)
 }
 
+// AddStored counts bytes of proof that a person has handed in. Only who has their lock knows
+// what they had before.
+func AddStored(ctx context.Context, tx *store.Tx, id string, bytes int64) error {
+	return tx.AddStoredBytes(ctx, db.AddStoredBytesParams{ID: id, Bytes: bytes})
+}
+
 // HoldPerson keeps a person from being removed while they act, and tells whether they are
 // still there. Others may still refer to them.
 func HoldPerson(ctx context.Context, tx *store.Tx, id string) (here bool, err error) {

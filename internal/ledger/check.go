@@ -11,10 +11,10 @@ import (
 
 // Check proves every invariant of the ledger over all rows, and names the first that is
 // broken: each transaction sums to zero within one asset, each balance is the sum of its
-// entries and none but an issuer's is below zero, and no money is held for what is over or
-// was never there. What a task has to hold is CheckEscrow's to look at.
+// entries and none but an issuer's is below zero, no money is held for what is over or
+// was never there, and a deposit says how much is held of it. What a task has to hold is CheckEscrow's to look at.
 func Check(ctx context.Context, tx *store.Tx) error {
-	for _, check := range []func(context.Context, *store.Tx) error{checkSums, checkEmpty, checkAssets, checkAccounts, checkStrays} {
+	for _, check := range []func(context.Context, *store.Tx) error{checkSums, checkEmpty, checkAssets, checkAccounts, checkStrays, checkHeld} {
 		if err := check(ctx, tx); err != nil {
 			return err
 		}
@@ -75,6 +75,15 @@ func checkStrays(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	return fmt.Errorf("ledger: account %s holds %s for no task", rows[0].ID, dollars(rows[0].Balance))
+}
+
+func checkHeld(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.DriftedHold(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	r := rows[0]
+	return fmt.Errorf("ledger: account %s says that %s of it is held, but its tasks hold %s", r.ID, dollars(r.Held), dollars(r.Total))
 }
 
 func dollars(micros int64) string { return schemas.Money(micros).Dollars() }

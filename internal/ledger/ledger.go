@@ -4,7 +4,7 @@
 // asset, so that a transaction's entries sum to zero. An account's balance is kept equal
 // to the sum of its entries, and only the issuer's may be below zero. A task's reward
 // waits in an escrow account of the task's own: held once, then released or refunded
-// once.
+// once. How much that is of all of an agent's tasks stands beside its deposit.
 //
 // After an error the caller must roll its transaction back, as returning the error from
 // store.Write does.
@@ -62,21 +62,27 @@ func Issue(ctx context.Context, tx *store.Tx, ownerID, asset string, amount sche
 	return move(ctx, tx, movement{kind: "issue", subject: to.id(), from: issuer(asset), to: to, amount: amount})
 }
 
+// Reward names what a task pays: whose task it is, and in which asset.
+type Reward struct{ TaskID, AgentID, Asset string }
+
+func (r Reward) deposit() account { return deposit(r.AgentID, r.Asset) }
+func (r Reward) escrow() account  { return escrow(r.TaskID, r.Asset) }
+
 // Hold takes a task's reward from its agent's deposit into escrow. Nothing happens for
 // zero. In test mode a deposit that is too small is topped up first.
-func Hold(ctx context.Context, tx *store.Tx, agentID, taskID, asset string, amount schemas.Money) error {
+func Hold(ctx context.Context, tx *store.Tx, r Reward, amount schemas.Money) error {
 	if amount < 0 {
 		return fmt.Errorf("ledger: cannot hold %s", amount.Dollars())
 	}
-	m := movement{kind: "hold", subject: taskID, from: deposit(agentID, asset), to: escrow(taskID, asset), amount: amount}
+	m := movement{kind: "hold", subject: r.TaskID, from: r.deposit(), to: r.escrow(), amount: amount}
 	err := move(ctx, tx, m)
 	if !errors.Is(err, errShort) {
 		return err
 	}
-	if asset != Test {
+	if r.Asset != Test {
 		return insufficient(ctx, tx, m)
 	}
-	if err := Issue(ctx, tx, agentID, asset, amount+TestFloat); err != nil {
+	if err := Issue(ctx, tx, r.AgentID, r.Asset, amount+TestFloat); err != nil {
 		return err
 	}
 	return move(ctx, tx, m)
@@ -96,32 +102,36 @@ func insufficient(ctx context.Context, tx *store.Tx, m movement) error {
 }
 
 // Release pays what a task holds to the operator who did it, and says how much that was.
-func Release(ctx context.Context, tx *store.Tx, taskID, asset, operatorID string) (schemas.Money, error) {
+func Release(ctx context.Context, tx *store.Tx, r Reward, operatorID string) (schemas.Money, error) {
 	if operatorID == "" {
-		return 0, fmt.Errorf("ledger: task %s cannot be paid: nobody did it", taskID)
+		return 0, fmt.Errorf("ledger: task %s cannot be paid: nobody did it", r.TaskID)
 	}
-	return settle(ctx, tx, "release", taskID, asset, earnings(operatorID, asset))
+	return settle(ctx, tx, "release", r, earnings(operatorID, r.Asset))
 }
 
 // Refund gives what a task holds back to its agent, and says how much that was.
-func Refund(ctx context.Context, tx *store.Tx, taskID, asset, agentID string) (schemas.Money, error) {
-	return settle(ctx, tx, "refund", taskID, asset, deposit(agentID, asset))
+func Refund(ctx context.Context, tx *store.Tx, r Reward) (schemas.Money, error) {
+	return settle(ctx, tx, "refund", r, r.deposit())
 }
 
 // settle empties a task's escrow. A task without an escrow account has no reward.
-func settle(ctx context.Context, tx *store.Tx, kind, taskID, asset string, to account) (schemas.Money, error) {
-	from := escrow(taskID, asset)
-	held, err := tx.AccountBalance(ctx, from.id())
+func settle(ctx context.Context, tx *store.Tx, kind string, r Reward, to account) (schemas.Money, error) {
+	escrow, err := tx.AccountBalance(ctx, r.escrow().id())
 	if store.NotFound(err) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	if held == 0 {
+	if escrow.Balance == 0 {
 		return 0, settled()
 	}
-	m := movement{kind: kind, subject: taskID, from: from, to: to, amount: schemas.Money(held)}
+	m := movement{kind: kind, subject: r.TaskID, from: r.escrow(), to: to, amount: schemas.Money(escrow.Balance)}
+	if to != r.deposit() { // the deposit's account comes first, as its id does
+		if err := tx.FreeHeld(ctx, db.FreeHeldParams{ID: r.deposit().id(), Amount: escrow.Balance}); err != nil {
+			return 0, err
+		}
+	}
 	if err := move(ctx, tx, m); errors.Is(err, errShort) {
 		return 0, settled()
 	} else if err != nil {
@@ -152,8 +162,8 @@ func move(ctx context.Context, tx *store.Tx, m movement) error {
 		return nil
 	}
 	steps := []func() error{
-		func() error { return take(ctx, tx, m.from, m.amount) },
-		func() error { return give(ctx, tx, m.to, m.amount) },
+		func() error { return take(ctx, tx, m.from, m.amount, m.holds()) },
+		func() error { return give(ctx, tx, m.to, m.amount, m.frees()) },
 	}
 	if m.from.id() > m.to.id() {
 		steps[0], steps[1] = steps[1], steps[0]
@@ -166,21 +176,36 @@ func move(ctx context.Context, tx *store.Tx, m movement) error {
 	return record(ctx, tx, m)
 }
 
-func take(ctx context.Context, tx *store.Tx, a account, amount schemas.Money) error {
-	if a.kind == "issuer" {
-		return give(ctx, tx, a, -amount)
+// holds is what a deposit keeps in escrow after it, and frees what it does no more.
+func (m movement) holds() schemas.Money {
+	if m.kind == "hold" {
+		return m.amount
 	}
-	n, err := tx.DebitAccount(ctx, db.DebitAccountParams{ID: a.id(), Amount: int64(amount)})
+	return 0
+}
+
+func (m movement) frees() schemas.Money {
+	if m.kind == "refund" {
+		return m.amount
+	}
+	return 0
+}
+
+func take(ctx context.Context, tx *store.Tx, a account, amount, held schemas.Money) error {
+	if a.kind == "issuer" {
+		return give(ctx, tx, a, -amount, 0)
+	}
+	n, err := tx.DebitAccount(ctx, db.DebitAccountParams{ID: a.id(), Amount: int64(amount), Held: int64(held)})
 	if err == nil && n == 0 {
 		return errShort
 	}
 	return err
 }
 
-func give(ctx context.Context, tx *store.Tx, a account, amount schemas.Money) error {
+func give(ctx context.Context, tx *store.Tx, a account, amount, freed schemas.Money) error {
 	return tx.CreditAccount(ctx, db.CreditAccountParams{
 		ID: a.id(), OwnerID: a.owner, Kind: a.kind, Asset: a.asset,
-		Amount: int64(amount), CreatedAt: store.Micros(tx.Now()),
+		Amount: int64(amount), Freed: int64(freed), CreatedAt: store.Micros(tx.Now()),
 	})
 }
 
@@ -206,12 +231,11 @@ func record(ctx context.Context, tx *store.Tx, m movement) error {
 
 // Balance is what an agent can spend and what its open tasks hold.
 func Balance(ctx context.Context, tx *store.Tx, agentID, asset string) (available, held schemas.Money, err error) {
-	available, err = balance(ctx, tx, deposit(agentID, asset))
-	if err != nil {
-		return 0, 0, err
+	a, err := tx.AccountBalance(ctx, deposit(agentID, asset).id())
+	if store.NotFound(err) {
+		return 0, 0, nil
 	}
-	sum, err := tx.AgentEscrow(ctx, db.AgentEscrowParams{AgentID: agentID, Asset: asset})
-	return available, schemas.Money(sum), err
+	return schemas.Money(a.Balance), schemas.Money(a.Held), err
 }
 
 // Earnings is what a person has earned with live tasks.
@@ -221,9 +245,9 @@ func Earnings(ctx context.Context, tx *store.Tx, personID string) (schemas.Money
 }
 
 func balance(ctx context.Context, tx *store.Tx, a account) (schemas.Money, error) {
-	n, err := tx.AccountBalance(ctx, a.id())
+	row, err := tx.AccountBalance(ctx, a.id())
 	if store.NotFound(err) {
 		return 0, nil
 	}
-	return schemas.Money(n), err
+	return schemas.Money(row.Balance), err
 }

@@ -55,6 +55,10 @@ func (h *house) write(unit func(ctx context.Context, tx *store.Tx) error) {
 	require.NoError(h.t, h.try(unit))
 }
 
+func (h *house) reward(task, asset string) ledger.Reward {
+	return ledger.Reward{TaskID: task, AgentID: h.agent, Asset: asset}
+}
+
 // post writes a task's line and holds its reward, as one unit.
 func (h *house) post(task, asset string, reward schemas.Money) error {
 	return h.try(func(ctx context.Context, tx *store.Tx) error {
@@ -63,16 +67,16 @@ func (h *house) post(task, asset string, reward schemas.Money) error {
 		if err != nil {
 			return err
 		}
-		return ledger.Hold(ctx, tx, h.agent, task, asset, reward)
+		return ledger.Hold(ctx, tx, h.reward(task, asset), reward)
 	})
 }
 
 func (h *house) end(task, asset, status string) (paid schemas.Money, err error) {
 	err = h.try(func(ctx context.Context, tx *store.Tx) error {
 		if status == "PAID" {
-			paid, err = ledger.Release(ctx, tx, task, asset, h.person)
+			paid, err = ledger.Release(ctx, tx, h.reward(task, asset), h.person)
 		} else {
-			paid, err = ledger.Refund(ctx, tx, task, asset, h.agent)
+			paid, err = ledger.Refund(ctx, tx, h.reward(task, asset))
 		}
 		if err != nil {
 			return err
@@ -136,7 +140,7 @@ func TestLedger(t *testing.T) {
 		})
 		t.Run("a task is held once", func(t *testing.T) {
 			requireCode(t, schemas.CodeConflict, h.try(func(ctx context.Context, tx *store.Tx) error {
-				return ledger.Hold(ctx, tx, h.agent, "task_a", ledger.House, usd)
+				return ledger.Hold(ctx, tx, h.reward("task_a", ledger.House), usd)
 			}))
 			require.Equal(t, 20*usd, h.escrow("task_a", ledger.House))
 		})
@@ -176,7 +180,7 @@ func TestLedger(t *testing.T) {
 		})
 		t.Run("an agent without an account has nothing", func(t *testing.T) {
 			err := h.try(func(ctx context.Context, tx *store.Tx) error {
-				return ledger.Hold(ctx, tx, "ag_none", "task_none", ledger.House, usd)
+				return ledger.Hold(ctx, tx, ledger.Reward{TaskID: "task_none", AgentID: "ag_none", Asset: ledger.House}, usd)
 			})
 			requireCode(t, schemas.CodePaymentRequired, err)
 			require.Contains(t, err.Error(), "$0.00 is available. Cancel a task")
@@ -205,10 +209,10 @@ func TestLedger(t *testing.T) {
 				return ledger.Issue(ctx, tx, h.agent, ledger.House, -1)
 			}), "cannot issue")
 			require.ErrorContains(t, h.try(func(ctx context.Context, tx *store.Tx) error {
-				return ledger.Hold(ctx, tx, h.agent, "task_minus", ledger.House, -1)
+				return ledger.Hold(ctx, tx, h.reward("task_minus", ledger.House), -1)
 			}), "cannot hold")
 			require.ErrorContains(t, h.try(func(ctx context.Context, tx *store.Tx) error {
-				_, err := ledger.Release(ctx, tx, "task_c", ledger.House, "")
+				_, err := ledger.Release(ctx, tx, h.reward("task_c", ledger.House), "")
 				return err
 			}), "nobody did it")
 		})
@@ -288,6 +292,10 @@ func TestCheck(t *testing.T) {
 		"finds money that is held for what is over": {
 			`UPDATE subjects SET finished = TRUE, ended_at = 1 WHERE id = 'task_a'`, "holds $20.00 for no task",
 			`UPDATE subjects SET finished = FALSE, ended_at = 0 WHERE id = 'task_a'`,
+		},
+		"finds a deposit that says otherwise what is held of it": {
+			`UPDATE accounts SET held = held + 1 WHERE kind = 'deposit' AND asset = 'house'`, "says that $20.000001 of it is held, but its tasks hold $20.00",
+			`UPDATE accounts SET held = held - 1 WHERE kind = 'deposit' AND asset = 'house'`,
 		},
 		"finds an escrow without a task": {
 			`DELETE FROM subjects WHERE id = 'task_a'`, "holds $20.00 for no task",

@@ -264,7 +264,7 @@ func newestTasks(t *testing.T, s *store.Store) {
 			return len(found), err
 		}, "tasks_by_time"},
 		"the pool": {func(q *db.Queries) (int, error) {
-			found, err := q.ListPoolTasks(ctx, db.ListPoolTasksParams{OperatorID: "op_1", Before: before, RowLimit: rows})
+			found, err := q.ListPoolTasks(ctx, db.ListPoolTasksParams{Before: before, RowLimit: rows})
 			return len(found), err
 		}, "tasks_open"},
 		"an operator's": {func(q *db.Queries) (int, error) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/ledger"
 	"humanops-mcp/internal/store"
-	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
 )
 
@@ -41,21 +41,39 @@ func (s *Service) balanceLimits(ctx context.Context, tx *store.Tx, c account.Cal
 	if err != nil {
 		return out, fmt.Errorf("find the agent: %w", err)
 	}
-	active, err := tx.CountOpenAgentTasks(ctx, db.CountOpenAgentTasksParams{AgentID: c.AgentID, Mode: c.Mode})
+	active, err := countOpen(ctx, tx, c)
 	if err != nil {
 		return out, err
 	}
 	now := tx.Now()
-	out = schemas.BalanceLimits{MaxReward: maxReward, ResetsAt: nextDay(now), ActiveTasks: int(active)}
+	out = schemas.BalanceLimits{MaxReward: maxReward, ResetsAt: nextDay(now), ActiveTasks: active}
 	if c.Mode != account.Live {
 		return out, nil
 	}
 	limit := limitsOf(agent.Tier, s.cfg.LocalDailyCap)
-	facts, err := tx.PostingFacts(ctx, db.PostingFactsParams{
-		AgentID: c.AgentID, ContentHash: "", DuplicatesSince: store.Micros(now), Counts: true, DayStart: store.Micros(dayStart(now)),
-	})
-	out.MaxReward, out.DailyCap, out.DailyLeft = limit.maxReward, limit.dailyCap, limit.left(schemas.Money(facts.Spent))
+	out.MaxReward, out.DailyCap = limit.maxReward, limit.dailyCap
+	if limit.dailyCap == 0 {
+		return out, nil
+	}
+	d, err := today(ctx, tx, agent.ID, day{agent.Day, agent.DaySpent, agent.DayPosted})
+	out.DailyLeft = limit.left(schemas.Money(d.spent))
 	return out, err
+}
+
+// countOpen counts an agent's tasks that are not over, as far as lists count.
+func countOpen(ctx context.Context, tx *store.Tx, c account.Caller) (int, error) {
+	var sum int64
+	for _, status := range statusesWhere(func(s schemas.TaskStatus) bool { return !s.Final() }) {
+		n, err := inStatus(c, status, 0).count(ctx, tx, look{limit: keyset.CountTo - sum})
+		if err != nil {
+			return 0, err
+		}
+		if sum += n; sum == keyset.CountTo {
+			break
+		}
+	}
+	total, _ := keyset.Counted(sum)
+	return total, nil
 }
 
 // GetEarnings tells an operator what they earned. What waits for a decision is pending.

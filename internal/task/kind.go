@@ -43,7 +43,7 @@ func (s *Service) kind() change.Kind[task, schemas.TaskStatus, Event, Facts] {
 
 // follow says what comes of every change of a task, in this order.
 func (s *Service) follow() {
-	for _, f := range []change.Follower[task, Event]{payUp, s.callBack, s.followReview, s.tell} {
+	for _, f := range []change.Follower[task, Event]{unspend, payUp, s.callBack, s.followReview, s.tell} {
 		s.life.Follow(f)
 	}
 }
@@ -102,12 +102,16 @@ func needs(t task) string {
 func payUp(ctx context.Context, tx *store.Tx, h happened) (err error) {
 	switch t := h.Now; schemas.TaskStatus(t.Status) {
 	case schemas.Paid:
-		_, err = ledger.Release(ctx, tx, t.ID, t.Asset, t.OperatorID.String)
+		_, err = ledger.Release(ctx, tx, rewardOf(t), t.OperatorID.String)
 	case schemas.Cancelled, schemas.Expired:
-		_, err = ledger.Refund(ctx, tx, t.ID, t.Asset, t.AgentID)
+		_, err = ledger.Refund(ctx, tx, rewardOf(t))
 	default: // the escrow stays
 	}
 	return err
+}
+
+func rewardOf(t task) ledger.Reward {
+	return ledger.Reward{TaskID: t.ID, AgentID: t.AgentID, Asset: t.Asset}
 }
 
 // admit refuses a key that is not for tasks, whichever is named.

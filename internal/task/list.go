@@ -48,16 +48,19 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 		return schemas.Page[schemas.TaskView]{}, err
 	}
 	c := account.From(ctx)
-	found, total, err := f.find(ctx, tx, c)
+	q, err := f.search(ctx, tx, c)
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
-	found, next := keyset.Cut(f.Window, found, func(t db.Task) keyset.Position { return keyset.At(t.CreatedAt, t.ID) })
+	found, page, err := q.find(ctx, tx)
+	if err != nil {
+		return schemas.Page[schemas.TaskView]{}, err
+	}
 	rows, err := named(ctx, tx, found)
 	if err != nil {
 		return schemas.Page[schemas.TaskView]{}, err
 	}
-	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: f.Pagination(total, next)}
+	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: page}
 	for _, r := range rows {
 		v, err := s.withQuestions(ctx, tx, r)
 		if err != nil {
@@ -76,9 +79,9 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 // filter is what ListTasks looks for.
 type filter struct {
 	keyset.Window
-	statuses, taskType   string
-	titleLike, titleAsIs string // in lower case, and as it was sent
-	endedSince           int64
+	match
+	statuses   []string // none for all
+	endedSince int64
 }
 
 func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
@@ -99,30 +102,41 @@ func filterOf(in schemas.ListTasksRequest) (f filter, err error) {
 	return f, nil
 }
 
-// statusFilter reads words of either vocabulary and the two groups into ",A,B,", the
-// form that the queries look in. Nothing asked for is "".
-func statusFilter(words string) (string, error) {
+// statusFilter reads words of either vocabulary and the two groups; nothing when none is
+// asked for, or all are.
+func statusFilter(words string) ([]string, error) {
 	if strings.TrimSpace(words) == "" {
-		return "", nil
+		return nil, nil
 	}
-	var wanted []string
+	wanted := map[schemas.TaskStatus]bool{}
 	for word := range strings.SplitSeq(words, ",") {
 		word = strings.TrimSpace(word)
 		status, known := schemas.ParseTaskStatus(strings.ToUpper(word))
 		switch group := strings.ToLower(word); {
 		case group == "open" || group == "done":
 			for _, s := range schemas.TaskStatuses {
-				if s.Final() == (group == "done") {
-					wanted = append(wanted, string(s))
-				}
+				wanted[s] = wanted[s] || s.Final() == (group == "done")
 			}
 		case known:
-			wanted = append(wanted, string(status))
+			wanted[status] = true
 		default:
-			return "", schemas.Invalid("status", fmt.Sprintf("must be statuses with commas between them, or open, or done; got %s. The statuses are %s", check.Quote(word, maxShown), statusNames()))
+			return nil, schemas.Invalid("status", fmt.Sprintf("must be statuses with commas between them, or open, or done; got %s. The statuses are %s", check.Quote(word, maxShown), statusNames()))
 		}
 	}
-	return "," + strings.Join(wanted, ",") + ",", nil
+	return statusesWhere(func(s schemas.TaskStatus) bool { return wanted[s] }), nil
+}
+
+// statusesWhere are those that are wanted; none when all are.
+func statusesWhere(wanted func(schemas.TaskStatus) bool) (list []string) {
+	for _, s := range schemas.TaskStatuses {
+		if wanted(s) {
+			list = append(list, string(s))
+		}
+	}
+	if len(list) == len(schemas.TaskStatuses) {
+		return nil
+	}
+	return list
 }
 
 func statusNames() string {
@@ -140,33 +154,77 @@ func typeFilter(t schemas.TaskType) (string, error) {
 	return "", schemas.Invalid("task_type", fmt.Sprintf("must be one of %s; got %s", typeNames(), check.Quote(string(t), maxShown)))
 }
 
-// find reads one row more than the page holds, and counts what matches.
-func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) ([]db.Task, int64, error) {
-	rows, err := f.rows(ctx, tx, c)
-	if err != nil || f.Whole(len(rows)) {
-		return rows, int64(len(rows)), err
+// search leads to no status of the caller's tasks but the wanted ones.
+func (f filter) search(ctx context.Context, tx *store.Tx, c account.Caller) (search, error) {
+	q := search{Window: f.Window, match: f.match}
+	switch {
+	case f.endedSince > 0:
+		return f.lately(ctx, tx, c)
+	case len(f.statuses) == 0:
+		q.ways = []way{allOf(c)}
 	}
-	mode := account.Live
-	if c.AgentID != "" {
-		mode = c.Mode
+	for _, status := range f.statuses {
+		q.ways = append(q.ways, inStatus(c, status, 0))
 	}
-	total, err := tx.CountTasks(ctx, db.CountTasksParams{
-		AgentID: c.AgentID, Mode: mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-	})
-	return rows, total, err
+	return q, nil
 }
 
-func (f filter) rows(ctx context.Context, tx *store.Tx, c account.Caller) ([]db.Task, error) {
-	if c.AgentID != "" {
-		return tx.ListAgentTasks(ctx, db.ListAgentTasksParams{
-			AgentID: c.AgentID, Mode: c.Mode, Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-			Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-		})
+// lately leads to what is open and to what ended since. Where too much did to be put in
+// order, it is sifted out of all that ended.
+func (f filter) lately(ctx context.Context, tx *store.Tx, c account.Caller) (search, error) {
+	q := search{Window: f.Window, match: f.match}
+	var done []string
+	for _, status := range schemas.TaskStatuses {
+		switch word := string(status); {
+		case len(f.statuses) > 0 && !slices.Contains(f.statuses, word):
+		case status.Final():
+			done = append(done, word)
+		default:
+			q.ways = append(q.ways, inStatus(c, word, 0))
+		}
 	}
-	return tx.ListOwnerTasks(ctx, db.ListOwnerTasksParams{
-		Statuses: f.statuses, TaskType: f.taskType, TitleLike: f.titleLike, TitleAsIs: f.titleAsIs, EndedSince: f.endedSince,
-		Before: f.At.Time, BeforeID: f.At.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-	})
+	if len(done) == 0 {
+		return q, nil
+	}
+	n, err := endedOf(c, finals{true, true, true}, f.endedSince).count(ctx, tx, look{limit: keyset.CountTo})
+	if err != nil {
+		return q, err
+	}
+	in := func(s schemas.TaskStatus) bool { return slices.Contains(done, string(s)) }
+	wanted := finals{in(schemas.Paid), in(schemas.Cancelled), in(schemas.Expired)}
+	if n <= keyset.MaxTotal {
+		q.ways = append(q.ways, endedOf(c, wanted, f.endedSince))
+		return q, nil
+	}
+	for _, status := range done {
+		q.ways = append(q.ways, inStatus(c, status, f.endedSince))
+	}
+	if wanted == (finals{true, true, true}) && f.match == (match{}) {
+		q.least = n
+	}
+	return q, nil
+}
+
+// allOf is an agent's tasks, or all that are live for the owner, who has none.
+func allOf(c account.Caller) way {
+	if c.AgentID == "" {
+		return ofOwner()
+	}
+	return ofAgent(c.AgentID, c.Mode)
+}
+
+func inStatus(c account.Caller, status string, since int64) way {
+	if c.AgentID == "" {
+		return ofOwnerIn(status, since)
+	}
+	return ofAgentIn(c.AgentID, c.Mode, status, since)
+}
+
+func endedOf(c account.Caller, in finals, since int64) way {
+	if c.AgentID == "" {
+		return ofOwnerEnded(in, since)
+	}
+	return ofAgentEnded(c.AgentID, c.Mode, in, since)
 }
 
 // ListOpenTasks lists what an operator could take, or what they have or had.
@@ -179,42 +237,53 @@ func (s *Service) ListOpenTasks(ctx context.Context, tx *store.Tx, in schemas.Li
 	if err != nil {
 		return schemas.Page[schemas.OperatorTask]{}, err
 	}
-	list := poolTasks
+	c, now := account.From(ctx), store.Micros(tx.Now())
+	ways := []way{ofPool(now), ofAssigned(c.PersonID, now)}
 	if in.Mine {
-		list = heldTasks
+		ways = []way{ofOperator(c.PersonID)}
 	}
-	c := account.From(ctx)
-	found, total, err := list(ctx, tx, c.PersonID, taskType, w)
+	found, page, err := search{Window: w, match: match{taskType: taskType}, ways: ways}.find(ctx, tx)
 	if err != nil {
 		return schemas.Page[schemas.OperatorTask]{}, err
 	}
-	rows, err := named(ctx, tx, found)
-	if err != nil {
-		return schemas.Page[schemas.OperatorTask]{}, err
-	}
-	at := func(r row) keyset.Position { return keyset.At(r.Task.CreatedAt, r.Task.ID) }
-	return keyset.Page(w, total, rows, at, func(r row) schemas.OperatorTask { return s.operatorView(r.Task, r.AgentName, c) }), nil
+	list, err := s.operatorViews(ctx, tx, found)
+	return schemas.Page[schemas.OperatorTask]{Data: list, Pagination: page}, err
 }
 
-func poolTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]db.Task, int64, error) {
-	now := store.Micros(tx.Now())
-	total, err := tx.CountPoolTasks(ctx, db.CountPoolTasksParams{Now: now, OperatorID: operatorID, TaskType: taskType})
-	if err != nil {
-		return nil, 0, err
+func (s *Service) operatorViews(ctx context.Context, tx *store.Tx, list []db.Task) ([]schemas.OperatorTask, error) {
+	rows, err := named(ctx, tx, list)
+	views := make([]schemas.OperatorTask, len(rows))
+	for i, r := range rows {
+		views[i] = s.operatorView(r.Task, r.AgentName, account.From(ctx))
 	}
-	rows, err := tx.ListPoolTasks(ctx, db.ListPoolTasksParams{
-		Now: now, OperatorID: operatorID, TaskType: taskType, Before: w.At.Time, BeforeID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset,
-	})
-	return rows, total, err
+	return views, err
 }
 
-func heldTasks(ctx context.Context, tx *store.Tx, operatorID, taskType string, w keyset.Window) ([]db.Task, int64, error) {
-	total, err := tx.CountOperatorTasks(ctx, db.CountOperatorTasksParams{OperatorID: operatorID, TaskType: taskType})
+// Work is what an operator has to do with.
+type Work struct {
+	InHand, Pending []schemas.OperatorTask // the newest first; Pending, which others decide on, at most pendingShown
+}
+
+const pendingShown = 100
+
+// GetWork gives what the operator has not done with.
+func (s *Service) GetWork(ctx context.Context, tx *store.Tx) (out Work, err error) {
+	person := account.From(ctx).PersonID
+	ids, err := s.life.Claims(ctx, tx, person)
 	if err != nil {
-		return nil, 0, err
+		return out, err
 	}
-	rows, err := tx.ListOperatorTasks(ctx, db.ListOperatorTasksParams{
-		OperatorID: operatorID, TaskType: taskType, Before: w.At.Time, BeforeID: w.At.ID, RowLimit: w.Limit + 1, RowOffset: w.Offset,
-	})
-	return rows, total, err
+	held, err := tx.NewestTasks(ctx, db.NewestTasksParams{Ids: store.IDs(ids), RowLimit: int64(len(ids))})
+	if err != nil {
+		return out, err
+	}
+	if out.InHand, err = s.operatorViews(ctx, tx, held); err != nil {
+		return out, err
+	}
+	pending, err := tx.PendingTasks(ctx, db.PendingTasksParams{OperatorID: person, RowLimit: pendingShown})
+	if err != nil {
+		return out, err
+	}
+	out.Pending, err = s.operatorViews(ctx, tx, pending)
+	return out, err
 }

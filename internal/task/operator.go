@@ -66,9 +66,9 @@ func (s *Service) lockForAccept(ctx context.Context, tx *store.Tx, taskID string
 	if store.Micros(tx.Now()) >= t.Deadline {
 		return t, schemas.NewError(schemas.CodeGone, "The deadline of this task has passed. Look for another one in the list.")
 	}
-	active, err := tx.CountActiveTasks(ctx, c.PersonID)
-	if err == nil && active >= maxActive {
-		return t, s.conflict(t, fmt.Sprintf("You have %d tasks, and that is the most at a time. Finish one or give one back, then accept this one.", active))
+	active, err := s.life.Claims(ctx, tx, c.PersonID)
+	if err == nil && len(active) >= maxActive {
+		return t, s.conflict(t, fmt.Sprintf("You have %d tasks, and that is the most at a time. Finish one or give one back, then accept this one.", len(active)))
 	}
 	return t, err
 }

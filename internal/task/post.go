@@ -114,26 +114,23 @@ func (s *Service) mayPost(ctx context.Context, tx *store.Tx, t task, allowDuplic
 	if err != nil {
 		return "", fmt.Errorf("find the agent that posts: %w", err)
 	}
-	now := tx.Now()
-	limit := limitsOf(agent.Tier, s.cfg.LocalDailyCap)
-	facts, err := tx.PostingFacts(ctx, db.PostingFactsParams{
-		AgentID: t.AgentID, ContentHash: t.ContentHash, DuplicatesSince: store.Micros(now.Add(-duplicateWindow)),
-		Counts: t.Mode == account.Live && limit.counts(schemas.Money(t.Reward)), DayStart: store.Micros(dayStart(now)),
+	earlier, err = tx.DuplicateOf(ctx, db.DuplicateOfParams{
+		AgentID: t.AgentID, ContentHash: t.ContentHash, PostedSince: store.Micros(tx.Now().Add(-duplicateWindow)),
 	})
 	switch {
-	case err != nil:
+	case err != nil && !store.NotFound(err):
 		return "", err
-	case facts.DuplicateID != "" && !allowDuplicate:
-		return facts.DuplicateID, nil
+	case err == nil && !allowDuplicate:
+		return earlier, nil
 	case t.Mode != account.Live:
 		return "", nil
 	}
-	return "", limit.check(schemas.Money(t.Reward), schemas.Money(facts.Spent), facts.Posted, now)
+	return "", s.spend(ctx, tx, t, agent.Tier, day{agent.Day, agent.DaySpent, agent.DayPosted})
 }
 
 // open takes the escrow, makes the task and keeps its callback.
 func (s *Service) open(ctx context.Context, tx *store.Tx, t task, in schemas.PostTaskRequest) (task, error) {
-	if err := ledger.Hold(ctx, tx, t.AgentID, t.ID, t.Asset, schemas.Money(t.Reward)); err != nil {
+	if err := ledger.Hold(ctx, tx, rewardOf(t), schemas.Money(t.Reward)); err != nil {
 		return t, err
 	}
 	by := change.Actor{ID: t.AgentID, Via: account.From(ctx).Via}

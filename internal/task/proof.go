@@ -163,27 +163,26 @@ func naming(err error, field string) error {
 	return &named
 }
 
-// lockForSubmit locks the person, whose quota it is, and then the task.
+// lockForSubmit locks the person, whose quota it is and whose files are counted, and then
+// the task.
 func (s *Service) lockForSubmit(ctx context.Context, tx *store.Tx, taskID string, files []staged) (task, error) {
 	c := account.From(ctx)
-	if _, err := account.LockPerson(ctx, tx, c.PersonID); err != nil {
+	person, err := account.LockPerson(ctx, tx, c.PersonID)
+	if err != nil {
 		return task{}, fmt.Errorf("find the operator: %w", err)
 	}
 	t, _, err := s.lockHeld(ctx, tx, taskID)
 	if err != nil {
 		return t, err
 	}
-	stored, err := tx.OperatorBytes(ctx, c.PersonID)
-	if err != nil {
-		return t, err
-	}
+	var more int64
 	for _, f := range files {
-		stored += f.Size
+		more += f.Size
 	}
-	if stored > s.cfg.OperatorQuota {
+	if person.StoredBytes+more > s.cfg.OperatorQuota {
 		return t, tooLarge("files", fmt.Sprintf("would pass the %d MB of photos that each person may store here. Send fewer or smaller photos, or ask the owner to raise marketplace.operator_quota_mb", s.cfg.OperatorQuota>>20))
 	}
-	return t, nil
+	return t, account.AddStored(ctx, tx, c.PersonID, more)
 }
 
 // submit makes the numbered submission, for real and for simulated operators. A missing

@@ -8,6 +8,7 @@ import (
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -113,16 +114,33 @@ func (s *Service) decideFromReview(ctx context.Context, tx *store.Tx, d review.T
 // reviews, or whose review ended without a decision. It is for the start and for a
 // periodic job.
 func (s *Service) AskForWaiting(ctx context.Context, tx *store.Tx) error {
-	for after := ""; ; {
-		waiting, err := tx.TasksAwaitingPeople(ctx, after)
+	for _, status := range schemas.TaskStatuses {
+		if !awaitsPeople(string(status)) {
+			continue
+		}
+		if err := s.askForAll(ctx, tx, string(status)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askForAll goes through the tasks in a status, a slice at a time.
+func (s *Service) askForAll(ctx context.Context, tx *store.Tx, status string) error {
+	for after := keyset.Oldest; ; {
+		waiting, err := tx.TasksWaiting(ctx, db.TasksWaitingParams{Status: status, After: after.Time, AfterID: after.ID})
 		if err != nil || len(waiting) == 0 {
 			return err
 		}
-		asked, err := s.Reviews.OpenAbout(ctx, tx, waiting)
+		ids := make([]string, len(waiting))
+		for i, t := range waiting {
+			ids[i], after = t.ID, keyset.At(t.CreatedAt, t.ID)
+		}
+		asked, err := s.Reviews.OpenAbout(ctx, tx, ids)
 		if err != nil {
 			return err
 		}
-		for _, id := range waiting {
+		for _, id := range ids {
 			if asked[id] {
 				continue
 			}
@@ -130,7 +148,6 @@ func (s *Service) AskForWaiting(ctx context.Context, tx *store.Tx) error {
 				return err
 			}
 		}
-		after = waiting[len(waiting)-1]
 	}
 }
 

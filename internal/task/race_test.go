@@ -21,12 +21,7 @@ import (
 // checks the ledger after. HUMANOPS_RACE_ROUNDS sets how many; 20 is enough for every day.
 func raceRounds(t *testing.T, round func(t *testing.T, h *house)) {
 	t.Helper()
-	rounds := 20
-	if text := os.Getenv("HUMANOPS_RACE_ROUNDS"); text != "" {
-		var err error
-		rounds, err = strconv.Atoi(text)
-		require.NoError(t, err)
-	}
+	rounds := raceTimes(t)
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		h := houseOn(t, s, clk, task.Config{})
 		for range rounds {
@@ -34,6 +29,17 @@ func raceRounds(t *testing.T, round func(t *testing.T, h *house)) {
 		}
 		h.exact()
 	})
+}
+
+func raceTimes(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("HUMANOPS_RACE_ROUNDS")
+	if text == "" {
+		return 20
+	}
+	rounds, err := strconv.Atoi(text)
+	require.NoError(t, err)
+	return rounds
 }
 
 // together starts the calls at once and gives their errors in order.

@@ -174,7 +174,7 @@ func (l limits) check(reward, spent schemas.Money, posted int64, now time.Time) 
 		return unprocessable("reward_usd", "must be at most %s for this agent's tier; got %s", l.maxReward, reward)
 	case l.dailyTasks > 0 && posted >= l.dailyTasks:
 		return unprocessable("", "This agent may post %d tasks a day and has posted %d. The count starts again at %s.", l.dailyTasks, posted, reset)
-	case l.dailyCap > 0 && spent+reward > l.dailyCap:
+	case l.dailyCap > 0 && reward > 0 && spent+reward > l.dailyCap:
 		return unprocessable("reward_usd", "would pass the daily cap of %s: %s is left today, and the cap starts again at %s; got %s",
 			l.dailyCap.Dollars(), l.left(spent).Dollars(), reset, reward.Dollars())
 	}
@@ -343,7 +343,7 @@ func escrow(t task) schemas.Money {
 	return schemas.Money(t.Reward)
 }
 
-// counts tells whether the day's postings have to be added up for a reward.
-func (l limits) counts(reward schemas.Money) bool {
-	return l.dailyTasks > 0 || l.dailyCap > 0 && reward > 0
+// daily tells whether what is posted in a day is limited.
+func (l limits) daily() bool {
+	return l.dailyTasks > 0 || l.dailyCap > 0
 }

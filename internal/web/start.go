@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"humanops-mcp/internal/account"
@@ -48,38 +49,25 @@ func (s *server) fillOperator(ctx context.Context, tx *store.Tx, caller account.
 		return err
 	}
 	v.Done = v.Earnings.RecentTasks[:min(len(v.Earnings.RecentTasks), paidShown)]
-	mine, err := s.Tasks.ListOpenTasks(ctx, tx, schemas.ListOpenTasksRequest{Mine: true, PageRequest: schemas.PageRequest{Limit: 100}})
+	work, err := s.Tasks.GetWork(ctx, tx)
 	if err != nil {
 		return err
 	}
-	v.Active, v.Waiting = s.split(mine.Data)
+	v.Active, v.Waiting = s.operatorRows(work.InHand), s.operatorRows(work.Pending)
 	open, err := s.Tasks.ListOpenTasks(ctx, tx, schemas.ListOpenTasksRequest{PageRequest: schemas.PageRequest{Limit: openShown}})
 	if err != nil {
 		return err
 	}
-	for _, t := range open.Data {
-		if !t.Mine {
-			v.Open = append(v.Open, s.operatorRow(t))
-		}
-	}
-	v.MoreOpen = max(0, open.Pagination.Total-len(open.Data))
+	v.MoreOpen, v.UncountedOpen = max(0, open.Pagination.Total-len(open.Data)), open.Pagination.TotalMore
+	v.Open = s.operatorRows(slices.DeleteFunc(open.Data, func(t schemas.OperatorTask) bool { return t.Mine }))
 	return nil
 }
 
-// split sorts an operator's tasks into those that are in their hands and those that wait
-// for somebody else. Finished ones are left out.
-func (s *server) split(list []schemas.OperatorTask) (active, waiting []page.TaskRow) {
+func (s *server) operatorRows(list []schemas.OperatorTask) (rows []page.TaskRow) {
 	for _, t := range list {
-		status, _ := schemas.ParseTaskStatus(t.Status)
-		switch status {
-		case schemas.EstimatePending, schemas.Accepted, schemas.InProgress:
-			active = append(active, s.operatorRow(t))
-		case schemas.Submitted, schemas.ManualReview, schemas.Disputed, schemas.Verified:
-			waiting = append(waiting, s.operatorRow(t))
-		case schemas.Posted, schemas.Paid, schemas.Cancelled, schemas.Expired:
-		}
+		rows = append(rows, s.operatorRow(t))
 	}
-	return active, waiting
+	return rows
 }
 
 func taskHref(id string) string { return "/tasks/" + url.PathEscape(id) }

@@ -9,8 +9,23 @@ import (
 	"context"
 )
 
+const addStoredBytes = `-- name: AddStoredBytes :exec
+UPDATE people SET stored_bytes = stored_bytes + CAST($1 AS BIGINT) WHERE id = $2
+`
+
+type AddStoredBytesParams struct {
+	Bytes int64
+	ID    string
+}
+
+// By whoever has the person's lock.
+func (q *Queries) AddStoredBytes(ctx context.Context, arg AddStoredBytesParams) error {
+	_, err := q.db.ExecContext(ctx, addStoredBytes, arg.Bytes, arg.ID)
+	return err
+}
+
 const agentByID = `-- name: AgentByID :one
-SELECT id, name, email, email_key, company, tier, created_at FROM agents WHERE id = $1
+SELECT id, name, email, email_key, company, tier, created_at, day, day_spent, day_posted FROM agents WHERE id = $1
 `
 
 func (q *Queries) AgentByID(ctx context.Context, id string) (Agent, error) {
@@ -24,6 +39,9 @@ func (q *Queries) AgentByID(ctx context.Context, id string) (Agent, error) {
 		&i.Company,
 		&i.Tier,
 		&i.CreatedAt,
+		&i.Day,
+		&i.DaySpent,
+		&i.DayPosted,
 	)
 	return i, err
 }
@@ -135,6 +153,23 @@ func (q *Queries) EstablishHouse(ctx context.Context, value string) (int64, erro
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const giveBackSpent = `-- name: GiveBackSpent :exec
+UPDATE agents SET day_spent = CASE WHEN day = $1 THEN day_spent - CAST($2 AS BIGINT) ELSE day_spent END WHERE id = $3
+`
+
+type GiveBackSpentParams struct {
+	Day    int64
+	Amount int64
+	ID     string
+}
+
+// What was posted on a day counts no more. Written even when that day is not counted, so that
+// whoever is about to begin to count is waited for.
+func (q *Queries) GiveBackSpent(ctx context.Context, arg GiveBackSpentParams) error {
+	_, err := q.db.ExecContext(ctx, giveBackSpent, arg.Day, arg.Amount, arg.ID)
+	return err
 }
 
 const holdPerson = `-- name: HoldPerson :one
@@ -363,6 +398,7 @@ type KeysCountParams struct {
 	Executors bool
 }
 
+// A hundred at most, and the executors' that the owner made.
 func (q *Queries) KeysCount(ctx context.Context, arg KeysCountParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, keysCount, arg.AgentID, arg.Mode, arg.Executors)
 	var count int64
@@ -374,7 +410,7 @@ const keysPage = `-- name: KeysPage :many
 SELECT id, agent_id, name, prefix, key_hash, audience, scopes, mode, created_at, last_used_at, revoked_at FROM api_keys
 WHERE agent_id = $1 AND revoked_at = 0 AND (CAST($2 AS TEXT) = '' OR mode = $2)
   AND (CAST($3 AS BOOLEAN) OR audience <> 'executor')
-  AND (created_at > $4 OR (created_at = $4 AND id > $5))
+  AND (created_at, id) > (CAST($4 AS BIGINT), CAST($5 AS TEXT))
 ORDER BY created_at, id
 LIMIT $7 OFFSET $6
 `
@@ -434,7 +470,7 @@ func (q *Queries) KeysPage(ctx context.Context, arg KeysPageParams) ([]ApiKey, e
 }
 
 const linkByHash = `-- name: LinkByHash :one
-SELECT l.id, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at
+SELECT l.id, p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, p.stored_bytes
 FROM sign_in_links l JOIN people p ON p.id = l.person_id
 WHERE l.token_hash = $1 AND l.used_at = 0 AND l.expires_at > $2 AND p.removed_at = 0
 `
@@ -467,29 +503,39 @@ func (q *Queries) LinkByHash(ctx context.Context, arg LinkByHashParams) (LinkByH
 		&i.Person.LastSeenAt,
 		&i.Person.CreatedAt,
 		&i.Person.RemovedAt,
+		&i.Person.StoredBytes,
 	)
 	return i, err
 }
 
 const lockAgent = `-- name: LockAgent :one
-SELECT name, tier FROM agents WHERE id = $1 FOR UPDATE
+SELECT name, tier, day, day_spent, day_posted FROM agents WHERE id = $1 FOR UPDATE
 `
 
 type LockAgentRow struct {
-	Name string
-	Tier string
+	Name      string
+	Tier      string
+	Day       int64
+	DaySpent  int64
+	DayPosted int64
 }
 
 // Serialises the postings of one agent, so that duplicates and the daily cap are exact.
 func (q *Queries) LockAgent(ctx context.Context, id string) (LockAgentRow, error) {
 	row := q.db.QueryRowContext(ctx, lockAgent, id)
 	var i LockAgentRow
-	err := row.Scan(&i.Name, &i.Tier)
+	err := row.Scan(
+		&i.Name,
+		&i.Tier,
+		&i.Day,
+		&i.DaySpent,
+		&i.DayPosted,
+	)
 	return i, err
 }
 
 const lockOwners = `-- name: LockOwners :many
-SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY id FOR UPDATE
+SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id FOR UPDATE
 `
 
 // Removals of owners queue here, so that two at once cannot remove the last two.
@@ -517,7 +563,7 @@ func (q *Queries) LockOwners(ctx context.Context) ([]string, error) {
 }
 
 const lockPerson = `-- name: LockPerson :one
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id = $1 FOR UPDATE
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at, stored_bytes FROM people WHERE id = $1 FOR UPDATE
 `
 
 // Taken before the task, so that one person's accepts and uploads go one after another.
@@ -538,6 +584,7 @@ func (q *Queries) LockPerson(ctx context.Context, id string) (Person, error) {
 		&i.LastSeenAt,
 		&i.CreatedAt,
 		&i.RemovedAt,
+		&i.StoredBytes,
 	)
 	return i, err
 }
@@ -560,7 +607,7 @@ func (q *Queries) MarkPersonRemoved(ctx context.Context, arg MarkPersonRemovedPa
 }
 
 const owners = `-- name: Owners :many
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at, stored_bytes FROM people WHERE is_owner = TRUE AND removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT 500
 `
 
 func (q *Queries) Owners(ctx context.Context) ([]Person, error) {
@@ -586,6 +633,7 @@ func (q *Queries) Owners(ctx context.Context) ([]Person, error) {
 			&i.LastSeenAt,
 			&i.CreatedAt,
 			&i.RemovedAt,
+			&i.StoredBytes,
 		); err != nil {
 			return nil, err
 		}
@@ -601,7 +649,7 @@ func (q *Queries) Owners(ctx context.Context) ([]Person, error) {
 }
 
 const peopleByIDs = `-- name: PeopleByIDs :many
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at, stored_bytes FROM people WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
 `
 
 func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]Person, error) {
@@ -627,6 +675,7 @@ func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]Person, error)
 			&i.LastSeenAt,
 			&i.CreatedAt,
 			&i.RemovedAt,
+			&i.StoredBytes,
 		); err != nil {
 			return nil, err
 		}
@@ -642,11 +691,13 @@ func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]Person, error)
 }
 
 const peopleCount = `-- name: PeopleCount :one
-SELECT COUNT(*) FROM people WHERE removed_at = 0 AND simulated = FALSE
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT CAST($1 AS BIGINT)
+) AS counted
 `
 
-func (q *Queries) PeopleCount(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, peopleCount)
+func (q *Queries) PeopleCount(ctx context.Context, countTo int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, peopleCount, countTo)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -664,6 +715,7 @@ type PeopleInReachRow struct {
 	Name string
 }
 
+// scans: everybody who could take a task, because they are told of it.
 func (q *Queries) PeopleInReach(ctx context.Context, byMail bool) ([]PeopleInReachRow, error) {
 	rows, err := q.db.QueryContext(ctx, peopleInReach, byMail)
 	if err != nil {
@@ -715,12 +767,12 @@ func (q *Queries) PeopleNames(ctx context.Context, maxRows int32) ([]string, err
 }
 
 const peoplePage = `-- name: PeoplePage :many
-SELECT p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, (
-  SELECT COUNT(*) FROM subjects s WHERE s.claimed_by = p.id AND s.kind = 'task' AND s.mode = 'live'
+SELECT p.id, p.name, p.name_key, p.email, p.phone, p.is_owner, p.is_operator, p.simulated, p.rating_sum, p.rating_count, p.last_seen_at, p.created_at, p.removed_at, p.stored_bytes, (
+  SELECT COUNT(*) FROM subjects s WHERE s.claimed_by = p.id AND s.claimed_by <> '' AND s.kind = 'task' AND s.mode = 'live'
 ) AS active_tasks
 FROM people p
 WHERE p.removed_at = 0 AND p.simulated = FALSE
-  AND (p.created_at > $1 OR (p.created_at = $1 AND p.id > $2))
+  AND (p.created_at, p.id) > (CAST($1 AS BIGINT), CAST($2 AS TEXT))
 ORDER BY p.created_at, p.id
 LIMIT $4 OFFSET $3
 `
@@ -765,6 +817,7 @@ func (q *Queries) PeoplePage(ctx context.Context, arg PeoplePageParams) ([]Peopl
 			&i.Person.LastSeenAt,
 			&i.Person.CreatedAt,
 			&i.Person.RemovedAt,
+			&i.Person.StoredBytes,
 			&i.ActiveTasks,
 		); err != nil {
 			return nil, err
@@ -826,7 +879,7 @@ func (q *Queries) PersonActiveTasks(ctx context.Context, personID string) (int64
 }
 
 const personByID = `-- name: PersonByID :one
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE id = $1
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at, stored_bytes FROM people WHERE id = $1
 `
 
 func (q *Queries) PersonByID(ctx context.Context, id string) (Person, error) {
@@ -846,12 +899,13 @@ func (q *Queries) PersonByID(ctx context.Context, id string) (Person, error) {
 		&i.LastSeenAt,
 		&i.CreatedAt,
 		&i.RemovedAt,
+		&i.StoredBytes,
 	)
 	return i, err
 }
 
 const personByName = `-- name: PersonByName :one
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE name_key = $1 AND removed_at = 0 AND simulated = FALSE
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at, stored_bytes FROM people WHERE name_key = $1 AND removed_at = 0 AND simulated = FALSE
 `
 
 func (q *Queries) PersonByName(ctx context.Context, nameKey string) (Person, error) {
@@ -871,12 +925,13 @@ func (q *Queries) PersonByName(ctx context.Context, nameKey string) (Person, err
 		&i.LastSeenAt,
 		&i.CreatedAt,
 		&i.RemovedAt,
+		&i.StoredBytes,
 	)
 	return i, err
 }
 
 const personOwner = `-- name: PersonOwner :one
-SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id LIMIT 1
+SELECT id, name, name_key, email, phone, is_owner, is_operator, simulated, rating_sum, rating_count, last_seen_at, created_at, removed_at, stored_bytes FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id LIMIT 1
 `
 
 func (q *Queries) PersonOwner(ctx context.Context) (Person, error) {
@@ -896,6 +951,7 @@ func (q *Queries) PersonOwner(ctx context.Context) (Person, error) {
 		&i.LastSeenAt,
 		&i.CreatedAt,
 		&i.RemovedAt,
+		&i.StoredBytes,
 	)
 	return i, err
 }
@@ -984,6 +1040,27 @@ func (q *Queries) SessionByHash(ctx context.Context, arg SessionByHashParams) (S
 		&i.IsOperator,
 	)
 	return i, err
+}
+
+const setAgentDay = `-- name: SetAgentDay :exec
+UPDATE agents SET day = $1, day_spent = $2, day_posted = $3 WHERE id = $4
+`
+
+type SetAgentDayParams struct {
+	Day       int64
+	DaySpent  int64
+	DayPosted int64
+	ID        string
+}
+
+func (q *Queries) SetAgentDay(ctx context.Context, arg SetAgentDayParams) error {
+	_, err := q.db.ExecContext(ctx, setAgentDay,
+		arg.Day,
+		arg.DaySpent,
+		arg.DayPosted,
+		arg.ID,
+	)
+	return err
 }
 
 const touchKey = `-- name: TouchKey :exec

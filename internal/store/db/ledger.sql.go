@@ -10,38 +10,25 @@ import (
 )
 
 const accountBalance = `-- name: AccountBalance :one
-SELECT balance FROM accounts WHERE id = $1
+SELECT balance, held FROM accounts WHERE id = $1
 `
 
-func (q *Queries) AccountBalance(ctx context.Context, id string) (int64, error) {
+type AccountBalanceRow struct {
+	Balance int64
+	Held    int64
+}
+
+func (q *Queries) AccountBalance(ctx context.Context, id string) (AccountBalanceRow, error) {
 	row := q.db.QueryRowContext(ctx, accountBalance, id)
-	var balance int64
-	err := row.Scan(&balance)
-	return balance, err
-}
-
-const agentEscrow = `-- name: AgentEscrow :one
-SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) AS balance
-FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow' AND a.asset = $1
-WHERE s.agent_id = $2 AND s.finished = FALSE
-`
-
-type AgentEscrowParams struct {
-	Asset   string
-	AgentID string
-}
-
-func (q *Queries) AgentEscrow(ctx context.Context, arg AgentEscrowParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, agentEscrow, arg.Asset, arg.AgentID)
-	var balance int64
-	err := row.Scan(&balance)
-	return balance, err
+	var i AccountBalanceRow
+	err := row.Scan(&i.Balance, &i.Held)
+	return i, err
 }
 
 const creditAccount = `-- name: CreditAccount :exec
 INSERT INTO accounts (id, owner_id, kind, asset, balance, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance
+ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance, held = accounts.held - CAST($7 AS BIGINT)
 `
 
 type CreditAccountParams struct {
@@ -51,9 +38,11 @@ type CreditAccountParams struct {
 	Asset     string
 	Amount    int64
 	CreatedAt int64
+	Freed     int64
 }
 
-// Opens the account on first use. The amount is negative only for an issuer.
+// Opens the account on first use. The amount is negative only for an issuer; freed is what
+// of it comes back out of escrow.
 func (q *Queries) CreditAccount(ctx context.Context, arg CreditAccountParams) error {
 	_, err := q.db.ExecContext(ctx, creditAccount,
 		arg.ID,
@@ -62,6 +51,7 @@ func (q *Queries) CreditAccount(ctx context.Context, arg CreditAccountParams) er
 		arg.Asset,
 		arg.Amount,
 		arg.CreatedAt,
+		arg.Freed,
 	)
 	return err
 }
@@ -105,18 +95,19 @@ func (q *Queries) CrossingEntry(ctx context.Context) ([]CrossingEntryRow, error)
 }
 
 const debitAccount = `-- name: DebitAccount :execrows
-UPDATE accounts SET balance = balance - CAST($1 AS BIGINT)
-WHERE id = $2 AND balance >= CAST($1 AS BIGINT)
+UPDATE accounts SET balance = balance - CAST($1 AS BIGINT), held = held + CAST($2 AS BIGINT)
+WHERE id = $3 AND balance >= CAST($1 AS BIGINT)
 `
 
 type DebitAccountParams struct {
 	Amount int64
+	Held   int64
 	ID     string
 }
 
-// Nothing is taken from an account that does not hold enough.
+// Nothing is taken from an account that does not hold enough. held is what of it goes into escrow.
 func (q *Queries) DebitAccount(ctx context.Context, arg DebitAccountParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, debitAccount, arg.Amount, arg.ID)
+	result, err := q.db.ExecContext(ctx, debitAccount, arg.Amount, arg.Held, arg.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -148,6 +139,48 @@ func (q *Queries) DriftedAccount(ctx context.Context) ([]DriftedAccountRow, erro
 	for rows.Next() {
 		var i DriftedAccountRow
 		if err := rows.Scan(&i.ID, &i.Balance, &i.Total); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const driftedHold = `-- name: DriftedHold :many
+SELECT d.id, d.held, CAST(COALESCE(e.total, 0) AS BIGINT) AS total
+FROM accounts d
+LEFT JOIN (
+  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM accounts a JOIN subjects s ON s.id = a.owner_id
+  WHERE a.kind = 'escrow' AND a.balance <> 0 GROUP BY s.agent_id, a.asset
+) e ON e.agent_id = d.owner_id AND e.asset = d.asset
+WHERE d.kind = 'deposit' AND d.held <> COALESCE(e.total, 0)
+LIMIT 1
+`
+
+type DriftedHoldRow struct {
+	ID    string
+	Held  int64
+	Total int64
+}
+
+// scans: everything that is held, for a check alone. A deposit that holds other than its
+// agent's escrow: at most one row.
+func (q *Queries) DriftedHold(ctx context.Context) ([]DriftedHoldRow, error) {
+	rows, err := q.db.QueryContext(ctx, driftedHold)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DriftedHoldRow{}
+	for rows.Next() {
+		var i DriftedHoldRow
+		if err := rows.Scan(&i.ID, &i.Held, &i.Total); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -205,6 +238,21 @@ func (q *Queries) EscrowOf(ctx context.Context, arg EscrowOfParams) (int64, erro
 	var balance int64
 	err := row.Scan(&balance)
 	return balance, err
+}
+
+const freeHeld = `-- name: FreeHeld :exec
+UPDATE accounts SET held = held - CAST($1 AS BIGINT) WHERE id = $2
+`
+
+type FreeHeldParams struct {
+	Amount int64
+	ID     string
+}
+
+// What was held of a deposit goes to somebody else.
+func (q *Queries) FreeHeld(ctx context.Context, arg FreeHeldParams) error {
+	_, err := q.db.ExecContext(ctx, freeHeld, arg.Amount, arg.ID)
+	return err
 }
 
 const insertLedgerEntries = `-- name: InsertLedgerEntries :exec

@@ -16,6 +16,9 @@ type Agent struct {
 	Company   string
 	Tier      string
 	CreatedAt int64
+	Day       int64
+	DaySpent  int64
+	DayPosted int64
 }
 
 type Anchor struct {
@@ -168,6 +171,7 @@ type Person struct {
 	LastSeenAt  int64
 	CreatedAt   int64
 	RemovedAt   int64
+	StoredBytes int64
 }
 
 type ProofFile struct {

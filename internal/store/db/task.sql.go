@@ -10,110 +10,27 @@ import (
 	"database/sql"
 )
 
-const countActiveTasks = `-- name: CountActiveTasks :one
-SELECT COUNT(*) FROM tasks
-WHERE operator_id = CAST($1 AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS')
+const duplicateOf = `-- name: DuplicateOf :one
+
+SELECT t.id FROM tasks t
+WHERE t.agent_id = $1 AND t.content_hash = $2 AND t.created_at > $3
+  AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
+ORDER BY t.created_at DESC LIMIT 1
 `
 
-func (q *Queries) CountActiveTasks(ctx context.Context, operatorID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countActiveTasks, operatorID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type DuplicateOfParams struct {
+	AgentID     string
+	ContentHash string
+	PostedSince int64
 }
 
-const countOpenAgentTasks = `-- name: CountOpenAgentTasks :one
-SELECT COUNT(*) FROM tasks
-WHERE agent_id = $1 AND mode = $2 AND status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
-`
-
-type CountOpenAgentTasksParams struct {
-	AgentID string
-	Mode    string
-}
-
-func (q *Queries) CountOpenAgentTasks(ctx context.Context, arg CountOpenAgentTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOpenAgentTasks, arg.AgentID, arg.Mode)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countOperatorTasks = `-- name: CountOperatorTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live'
-  AND (CAST($2 AS TEXT) = '' OR t.task_type = $2)
-`
-
-type CountOperatorTasksParams struct {
-	OperatorID string
-	TaskType   string
-}
-
-func (q *Queries) CountOperatorTasks(ctx context.Context, arg CountOperatorTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOperatorTasks, arg.OperatorID, arg.TaskType)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countPoolTasks = `-- name: CountPoolTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > $1
-  AND (t.assign_to IS NULL OR t.assign_to = CAST($2 AS TEXT))
-  AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-`
-
-type CountPoolTasksParams struct {
-	Now        int64
-	OperatorID string
-	TaskType   string
-}
-
-func (q *Queries) CountPoolTasks(ctx context.Context, arg CountPoolTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countPoolTasks, arg.Now, arg.OperatorID, arg.TaskType)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countTasks = `-- name: CountTasks :one
-SELECT COUNT(*) FROM (
-  SELECT a.id, a.agent_id, a.mode, a.status, a.title, a.description, a.task_type, a.lat, a.lng, a.address, a.reward, a.asset, a.deadline, a.proof_requirements, a.digital_instructions, a.agent_public_key, a.assign_to, a.estimate_approval, a.content_hash, a.operator_id, a.estimate_id, a.estimate_minutes, a.estimate_note, a.estimate_state, a.submission, a.changes_requested, a.guardian_rejections, a.file_count, a.agent_messages, a.operator_messages, a.created_at, a.updated_at, a.accepted_at, a.start_by, a.started_at, a.submitted_at, a.review_since, a.verified_at, a.paid_at, a.ended_at FROM tasks a WHERE a.agent_id = $1 AND a.mode = $2
-  UNION ALL
-  SELECT b.id, b.agent_id, b.mode, b.status, b.title, b.description, b.task_type, b.lat, b.lng, b.address, b.reward, b.asset, b.deadline, b.proof_requirements, b.digital_instructions, b.agent_public_key, b.assign_to, b.estimate_approval, b.content_hash, b.operator_id, b.estimate_id, b.estimate_minutes, b.estimate_note, b.estimate_state, b.submission, b.changes_requested, b.guardian_rejections, b.file_count, b.agent_messages, b.operator_messages, b.created_at, b.updated_at, b.accepted_at, b.start_by, b.started_at, b.submitted_at, b.review_since, b.verified_at, b.paid_at, b.ended_at FROM tasks b WHERE CAST($1 AS TEXT) = '' AND b.mode = $2
-) AS t
-WHERE (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
-  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-`
-
-type CountTasksParams struct {
-	AgentID    string
-	Mode       string
-	Statuses   string
-	EndedSince int64
-	TaskType   string
-	TitleLike  string
-	TitleAsIs  string
-}
-
-// Of an agent, or, where there is none, of all of them: the parameter opens one of the two.
-func (q *Queries) CountTasks(ctx context.Context, arg CountTasksParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countTasks,
-		arg.AgentID,
-		arg.Mode,
-		arg.Statuses,
-		arg.EndedSince,
-		arg.TaskType,
-		arg.TitleLike,
-		arg.TitleAsIs,
-	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+// Tasks, submissions, proof files and messages.
+// The newest equal task that is not over.
+func (q *Queries) DuplicateOf(ctx context.Context, arg DuplicateOfParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, duplicateOf, arg.AgentID, arg.ContentHash, arg.PostedSince)
+	var id string
+	err := row.Scan(&id)
+	return id, err
 }
 
 const findMessage = `-- name: FindMessage :one
@@ -429,112 +346,6 @@ func (q *Queries) InsertTask(ctx context.Context, arg InsertTaskParams) error {
 	return err
 }
 
-const listAgentTasks = `-- name: ListAgentTasks :many
-SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
-WHERE t.agent_id = $1 AND t.mode = $2
-  AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST($4 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
-  AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-  AND (t.created_at, t.id) < (CAST($8 AS BIGINT), CAST($9 AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
-`
-
-type ListAgentTasksParams struct {
-	AgentID    string
-	Mode       string
-	Statuses   string
-	EndedSince int64
-	TaskType   string
-	TitleLike  string
-	TitleAsIs  string
-	Before     int64
-	BeforeID   string
-	RowOffset  int64
-	RowLimit   int64
-}
-
-// A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
-// An agent's list and the owner's come from an index each; PostgreSQL would sort everything
-// for a text that served both.
-func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]Task, error) {
-	rows, err := q.db.QueryContext(ctx, listAgentTasks,
-		arg.AgentID,
-		arg.Mode,
-		arg.Statuses,
-		arg.EndedSince,
-		arg.TaskType,
-		arg.TitleLike,
-		arg.TitleAsIs,
-		arg.Before,
-		arg.BeforeID,
-		arg.RowOffset,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Task{}
-	for rows.Next() {
-		var i Task
-		if err := rows.Scan(
-			&i.ID,
-			&i.AgentID,
-			&i.Mode,
-			&i.Status,
-			&i.Title,
-			&i.Description,
-			&i.TaskType,
-			&i.Lat,
-			&i.Lng,
-			&i.Address,
-			&i.Reward,
-			&i.Asset,
-			&i.Deadline,
-			&i.ProofRequirements,
-			&i.DigitalInstructions,
-			&i.AgentPublicKey,
-			&i.AssignTo,
-			&i.EstimateApproval,
-			&i.ContentHash,
-			&i.OperatorID,
-			&i.EstimateID,
-			&i.EstimateMinutes,
-			&i.EstimateNote,
-			&i.EstimateState,
-			&i.Submission,
-			&i.ChangesRequested,
-			&i.GuardianRejections,
-			&i.FileCount,
-			&i.AgentMessages,
-			&i.OperatorMessages,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AcceptedAt,
-			&i.StartBy,
-			&i.StartedAt,
-			&i.SubmittedAt,
-			&i.ReviewSince,
-			&i.VerifiedAt,
-			&i.PaidAt,
-			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listEarned = `-- name: ListEarned :many
 SELECT id, title, reward, status, paid_at FROM tasks
 WHERE operator_id = CAST($1 AS TEXT) AND mode = 'live' AND status = 'PAID'
@@ -565,287 +376,6 @@ func (q *Queries) ListEarned(ctx context.Context, operatorID string) ([]ListEarn
 			&i.Reward,
 			&i.Status,
 			&i.PaidAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listOperatorTasks = `-- name: ListOperatorTasks :many
-SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
-WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live'
-  AND (CAST($2 AS TEXT) = '' OR t.task_type = $2)
-  AND (t.created_at, t.id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($6 AS BIGINT) OFFSET CAST($5 AS BIGINT)
-`
-
-type ListOperatorTasksParams struct {
-	OperatorID string
-	TaskType   string
-	Before     int64
-	BeforeID   string
-	RowOffset  int64
-	RowLimit   int64
-}
-
-func (q *Queries) ListOperatorTasks(ctx context.Context, arg ListOperatorTasksParams) ([]Task, error) {
-	rows, err := q.db.QueryContext(ctx, listOperatorTasks,
-		arg.OperatorID,
-		arg.TaskType,
-		arg.Before,
-		arg.BeforeID,
-		arg.RowOffset,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Task{}
-	for rows.Next() {
-		var i Task
-		if err := rows.Scan(
-			&i.ID,
-			&i.AgentID,
-			&i.Mode,
-			&i.Status,
-			&i.Title,
-			&i.Description,
-			&i.TaskType,
-			&i.Lat,
-			&i.Lng,
-			&i.Address,
-			&i.Reward,
-			&i.Asset,
-			&i.Deadline,
-			&i.ProofRequirements,
-			&i.DigitalInstructions,
-			&i.AgentPublicKey,
-			&i.AssignTo,
-			&i.EstimateApproval,
-			&i.ContentHash,
-			&i.OperatorID,
-			&i.EstimateID,
-			&i.EstimateMinutes,
-			&i.EstimateNote,
-			&i.EstimateState,
-			&i.Submission,
-			&i.ChangesRequested,
-			&i.GuardianRejections,
-			&i.FileCount,
-			&i.AgentMessages,
-			&i.OperatorMessages,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AcceptedAt,
-			&i.StartBy,
-			&i.StartedAt,
-			&i.SubmittedAt,
-			&i.ReviewSince,
-			&i.VerifiedAt,
-			&i.PaidAt,
-			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listOwnerTasks = `-- name: ListOwnerTasks :many
-SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
-WHERE t.mode = 'live'
-  AND (CAST($1 AS TEXT) = '' OR CAST($1 AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST($2 AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-  AND (CAST($4 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($4 AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST($5 AS TEXT) ESCAPE '!')
-  AND (t.created_at, t.id) < (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($9 AS BIGINT) OFFSET CAST($8 AS BIGINT)
-`
-
-type ListOwnerTasksParams struct {
-	Statuses   string
-	EndedSince int64
-	TaskType   string
-	TitleLike  string
-	TitleAsIs  string
-	Before     int64
-	BeforeID   string
-	RowOffset  int64
-	RowLimit   int64
-}
-
-func (q *Queries) ListOwnerTasks(ctx context.Context, arg ListOwnerTasksParams) ([]Task, error) {
-	rows, err := q.db.QueryContext(ctx, listOwnerTasks,
-		arg.Statuses,
-		arg.EndedSince,
-		arg.TaskType,
-		arg.TitleLike,
-		arg.TitleAsIs,
-		arg.Before,
-		arg.BeforeID,
-		arg.RowOffset,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Task{}
-	for rows.Next() {
-		var i Task
-		if err := rows.Scan(
-			&i.ID,
-			&i.AgentID,
-			&i.Mode,
-			&i.Status,
-			&i.Title,
-			&i.Description,
-			&i.TaskType,
-			&i.Lat,
-			&i.Lng,
-			&i.Address,
-			&i.Reward,
-			&i.Asset,
-			&i.Deadline,
-			&i.ProofRequirements,
-			&i.DigitalInstructions,
-			&i.AgentPublicKey,
-			&i.AssignTo,
-			&i.EstimateApproval,
-			&i.ContentHash,
-			&i.OperatorID,
-			&i.EstimateID,
-			&i.EstimateMinutes,
-			&i.EstimateNote,
-			&i.EstimateState,
-			&i.Submission,
-			&i.ChangesRequested,
-			&i.GuardianRejections,
-			&i.FileCount,
-			&i.AgentMessages,
-			&i.OperatorMessages,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AcceptedAt,
-			&i.StartBy,
-			&i.StartedAt,
-			&i.SubmittedAt,
-			&i.ReviewSince,
-			&i.VerifiedAt,
-			&i.PaidAt,
-			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listPoolTasks = `-- name: ListPoolTasks :many
-SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
-WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > $1
-  AND (t.assign_to IS NULL OR t.assign_to = CAST($2 AS TEXT))
-  AND (CAST($3 AS TEXT) = '' OR t.task_type = $3)
-  AND (t.created_at, t.id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST($7 AS BIGINT) OFFSET CAST($6 AS BIGINT)
-`
-
-type ListPoolTasksParams struct {
-	Now        int64
-	OperatorID string
-	TaskType   string
-	Before     int64
-	BeforeID   string
-	RowOffset  int64
-	RowLimit   int64
-}
-
-// What an operator could take: the pool, and what was meant for them alone.
-func (q *Queries) ListPoolTasks(ctx context.Context, arg ListPoolTasksParams) ([]Task, error) {
-	rows, err := q.db.QueryContext(ctx, listPoolTasks,
-		arg.Now,
-		arg.OperatorID,
-		arg.TaskType,
-		arg.Before,
-		arg.BeforeID,
-		arg.RowOffset,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Task{}
-	for rows.Next() {
-		var i Task
-		if err := rows.Scan(
-			&i.ID,
-			&i.AgentID,
-			&i.Mode,
-			&i.Status,
-			&i.Title,
-			&i.Description,
-			&i.TaskType,
-			&i.Lat,
-			&i.Lng,
-			&i.Address,
-			&i.Reward,
-			&i.Asset,
-			&i.Deadline,
-			&i.ProofRequirements,
-			&i.DigitalInstructions,
-			&i.AgentPublicKey,
-			&i.AssignTo,
-			&i.EstimateApproval,
-			&i.ContentHash,
-			&i.OperatorID,
-			&i.EstimateID,
-			&i.EstimateMinutes,
-			&i.EstimateNote,
-			&i.EstimateState,
-			&i.Submission,
-			&i.ChangesRequested,
-			&i.GuardianRejections,
-			&i.FileCount,
-			&i.AgentMessages,
-			&i.OperatorMessages,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.AcceptedAt,
-			&i.StartBy,
-			&i.StartedAt,
-			&i.SubmittedAt,
-			&i.ReviewSince,
-			&i.VerifiedAt,
-			&i.PaidAt,
-			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -997,8 +527,7 @@ func (q *Queries) ListSubmissions(ctx context.Context, taskID string) ([]Submiss
 
 const listTaskMessages = `-- name: ListTaskMessages :many
 SELECT id, task_id, sender, author_id, body, reply_to, created_at FROM messages
-WHERE task_id = $1
-  AND (created_at > CAST($2 AS BIGINT) OR (created_at = CAST($2 AS BIGINT) AND id > $3))
+WHERE task_id = $1 AND (created_at, id) > (CAST($2 AS BIGINT), CAST($3 AS TEXT))
 ORDER BY created_at, id
 LIMIT CAST($5 AS BIGINT) OFFSET CAST($4 AS BIGINT)
 `
@@ -1090,22 +619,12 @@ func (q *Queries) OpenQuestions(ctx context.Context, taskID string) ([]Message, 
 	return items, nil
 }
 
-const operatorBytes = `-- name: OperatorBytes :one
-SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM proof_files WHERE operator_id = $1
-`
-
-func (q *Queries) OperatorBytes(ctx context.Context, operatorID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, operatorBytes, operatorID)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const pendingEarnings = `-- name: PendingEarnings :one
-SELECT CAST(COALESCE(SUM(reward), 0) AS BIGINT) FROM tasks
-WHERE operator_id = CAST($1 AS TEXT) AND mode = 'live' AND status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED')
+SELECT CAST(COALESCE(SUM(t.reward), 0) AS BIGINT) FROM tasks t
+WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live' AND t.status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED')
 `
 
+// Exact, so all of what is pending is added up: each ends by itself within weeks.
 func (q *Queries) PendingEarnings(ctx context.Context, operatorID string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, pendingEarnings, operatorID)
 	var column_1 int64
@@ -1113,49 +632,106 @@ func (q *Queries) PendingEarnings(ctx context.Context, operatorID string) (int64
 	return column_1, err
 }
 
-const postingFacts = `-- name: PostingFacts :one
-
-SELECT
-  CAST(COALESCE((
-    SELECT t.id FROM tasks t
-    WHERE t.agent_id = $1 AND t.content_hash = $2 AND t.created_at > $3
-      AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
-    ORDER BY t.created_at DESC LIMIT 1), '') AS TEXT) AS duplicate_id,
-  CAST(COALESCE((
-    SELECT SUM(s.reward) FROM tasks s
-    WHERE CAST($4 AS BOOLEAN) AND s.agent_id = $1 AND s.mode = 'live' AND s.created_at >= $5
-      AND s.status NOT IN ('CANCELLED', 'EXPIRED')), 0) AS BIGINT) AS spent,
-  CAST(COALESCE((
-    SELECT COUNT(*) FROM tasks c
-    WHERE CAST($4 AS BOOLEAN) AND c.agent_id = $1 AND c.mode = 'live' AND c.created_at >= $5), 0) AS BIGINT) AS posted
+const pendingTasks = `-- name: PendingTasks :many
+SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks t
+WHERE t.operator_id = CAST($1 AS TEXT) AND t.mode = 'live' AND t.status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED')
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT CAST($2 AS BIGINT)
 `
 
-type PostingFactsParams struct {
-	AgentID         string
-	ContentHash     string
-	DuplicatesSince int64
-	Counts          bool
-	DayStart        int64
+type PendingTasksParams struct {
+	OperatorID string
+	RowLimit   int64
 }
 
-type PostingFactsRow struct {
-	DuplicateID string
-	Spent       int64
-	Posted      int64
+// What an operator has handed in and others decide on.
+func (q *Queries) PendingTasks(ctx context.Context, arg PendingTasksParams) ([]Task, error) {
+	rows, err := q.db.QueryContext(ctx, pendingTasks, arg.OperatorID, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Task{}
+	for rows.Next() {
+		var i Task
+		if err := rows.Scan(
+			&i.ID,
+			&i.AgentID,
+			&i.Mode,
+			&i.Status,
+			&i.Title,
+			&i.Description,
+			&i.TaskType,
+			&i.Lat,
+			&i.Lng,
+			&i.Address,
+			&i.Reward,
+			&i.Asset,
+			&i.Deadline,
+			&i.ProofRequirements,
+			&i.DigitalInstructions,
+			&i.AgentPublicKey,
+			&i.AssignTo,
+			&i.EstimateApproval,
+			&i.ContentHash,
+			&i.OperatorID,
+			&i.EstimateID,
+			&i.EstimateMinutes,
+			&i.EstimateNote,
+			&i.EstimateState,
+			&i.Submission,
+			&i.ChangesRequested,
+			&i.GuardianRejections,
+			&i.FileCount,
+			&i.AgentMessages,
+			&i.OperatorMessages,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.AcceptedAt,
+			&i.StartBy,
+			&i.StartedAt,
+			&i.SubmittedAt,
+			&i.ReviewSince,
+			&i.VerifiedAt,
+			&i.PaidAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-// Tasks, submissions, proof files and messages.
-// The newest equal task that is not over, and what was spent since the day began.
-func (q *Queries) PostingFacts(ctx context.Context, arg PostingFactsParams) (PostingFactsRow, error) {
-	row := q.db.QueryRowContext(ctx, postingFacts,
-		arg.AgentID,
-		arg.ContentHash,
-		arg.DuplicatesSince,
-		arg.Counts,
-		arg.DayStart,
-	)
-	var i PostingFactsRow
-	err := row.Scan(&i.DuplicateID, &i.Spent, &i.Posted)
+const postedSince = `-- name: PostedSince :one
+SELECT COUNT(*) AS posted,
+  CAST(COALESCE(SUM(CASE WHEN status IN ('CANCELLED', 'EXPIRED') THEN 0 ELSE reward END), 0) AS BIGINT) AS spent
+FROM tasks WHERE agent_id = $1 AND mode = 'live' AND created_at >= $2
+`
+
+type PostedSinceParams struct {
+	AgentID  string
+	DayStart int64
+}
+
+type PostedSinceRow struct {
+	Posted int64
+	Spent  int64
+}
+
+// scans: what an agent has posted since the day began, where nobody has kept the figures.
+// That is before the day's first posting, when there is nothing to read, and once after a
+// limit was introduced.
+func (q *Queries) PostedSince(ctx context.Context, arg PostedSinceParams) (PostedSinceRow, error) {
+	row := q.db.QueryRowContext(ctx, postedSince, arg.AgentID, arg.DayStart)
+	var i PostedSinceRow
+	err := row.Scan(&i.Posted, &i.Spent)
 	return i, err
 }
 
@@ -1297,36 +873,6 @@ func (q *Queries) SetVerdict(ctx context.Context, arg SetVerdictParams) error {
 	return err
 }
 
-const tasksAwaitingPeople = `-- name: TasksAwaitingPeople :many
-SELECT t.id FROM tasks t
-WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED') AND t.id > $1
-ORDER BY t.id LIMIT 500
-`
-
-// Live tasks that wait for a decision.
-func (q *Queries) TasksAwaitingPeople(ctx context.Context, after string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, tasksAwaitingPeople, after)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const tasksByIDs = `-- name: TasksByIDs :many
 SELECT id, agent_id, mode, status, title, description, task_type, lat, lng, address, reward, asset, deadline, proof_requirements, digital_instructions, agent_public_key, assign_to, estimate_approval, content_hash, operator_id, estimate_id, estimate_minutes, estimate_note, estimate_state, submission, changes_requested, guardian_rejections, file_count, agent_messages, operator_messages, created_at, updated_at, accepted_at, start_by, started_at, submitted_at, review_since, verified_at, paid_at, ended_at FROM tasks WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
 `
@@ -1382,6 +928,47 @@ func (q *Queries) TasksByIDs(ctx context.Context, ids string) ([]Task, error) {
 			&i.PaidAt,
 			&i.EndedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tasksWaiting = `-- name: TasksWaiting :many
+SELECT id, created_at FROM tasks
+WHERE mode = 'live' AND status = $1 AND (created_at, id) > (CAST($2 AS BIGINT), CAST($3 AS TEXT))
+ORDER BY created_at, id LIMIT 500
+`
+
+type TasksWaitingParams struct {
+	Status  string
+	After   int64
+	AfterID string
+}
+
+type TasksWaitingRow struct {
+	ID        string
+	CreatedAt int64
+}
+
+// Live tasks in a status, oldest first.
+func (q *Queries) TasksWaiting(ctx context.Context, arg TasksWaitingParams) ([]TasksWaitingRow, error) {
+	rows, err := q.db.QueryContext(ctx, tasksWaiting, arg.Status, arg.After, arg.AfterID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TasksWaitingRow{}
+	for rows.Next() {
+		var i TasksWaitingRow
+		if err := rows.Scan(&i.ID, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -21,21 +21,23 @@ SELECT * FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_a
 
 -- name: LockOwners :many
 -- Removals of owners queue here, so that two at once cannot remove the last two.
-SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY id FOR UPDATE;
+SELECT id FROM people WHERE is_owner = TRUE AND removed_at = 0 ORDER BY created_at, id FOR UPDATE;
 
 -- name: PeopleNames :many
 SELECT name FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT @max_rows;
 
 -- name: PeopleCount :one
-SELECT COUNT(*) FROM people WHERE removed_at = 0 AND simulated = FALSE;
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
 
 -- name: PeoplePage :many
 SELECT sqlc.embed(p), (
-  SELECT COUNT(*) FROM subjects s WHERE s.claimed_by = p.id AND s.kind = 'task' AND s.mode = 'live'
+  SELECT COUNT(*) FROM subjects s WHERE s.claimed_by = p.id AND s.claimed_by <> '' AND s.kind = 'task' AND s.mode = 'live'
 ) AS active_tasks
 FROM people p
 WHERE p.removed_at = 0 AND p.simulated = FALSE
-  AND (p.created_at > @after_time OR (p.created_at = @after_time AND p.id > @after_id))
+  AND (p.created_at, p.id) > (CAST(@after_time AS BIGINT), CAST(@after_id AS TEXT))
 ORDER BY p.created_at, p.id
 LIMIT @max_rows OFFSET @skip_rows;
 
@@ -54,6 +56,7 @@ UPDATE people SET removed_at = @removed_at WHERE id = @id AND removed_at = 0;
 UPDATE people SET last_seen_at = @last_seen_at WHERE id = @id AND last_seen_at < @last_seen_at;
 
 -- name: PeopleInReach :many
+-- scans: everybody who could take a task, because they are told of it.
 SELECT id, name FROM people
 WHERE removed_at = 0 AND is_operator = TRUE AND simulated = FALSE
   AND (last_seen_at > 0 OR (email <> '' AND CAST(@by_mail AS BOOLEAN)))
@@ -140,11 +143,12 @@ WHERE k.key_hash = @key_hash AND k.revoked_at = 0;
 SELECT * FROM api_keys
 WHERE agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode)
   AND (CAST(@executors AS BOOLEAN) OR audience <> 'executor')
-  AND (created_at > @after_time OR (created_at = @after_time AND id > @after_id))
+  AND (created_at, id) > (CAST(@after_time AS BIGINT), CAST(@after_id AS TEXT))
 ORDER BY created_at, id
 LIMIT @max_rows OFFSET @skip_rows;
 
 -- name: KeysCount :one
+-- A hundred at most, and the executors' that the owner made.
 SELECT COUNT(*) FROM api_keys
 WHERE agent_id = @agent_id AND revoked_at = 0 AND (CAST(@mode AS TEXT) = '' OR mode = @mode)
   AND (CAST(@executors AS BOOLEAN) OR audience <> 'executor');
@@ -163,11 +167,23 @@ UPDATE api_keys SET last_used_at = @now WHERE id = @id AND last_used_at <= @used
 
 -- name: LockAgent :one
 -- Serialises the postings of one agent, so that duplicates and the daily cap are exact.
-SELECT name, tier FROM agents WHERE id = @id FOR UPDATE;
+SELECT name, tier, day, day_spent, day_posted FROM agents WHERE id = @id FOR UPDATE;
+
+-- name: SetAgentDay :exec
+UPDATE agents SET day = @day, day_spent = @day_spent, day_posted = @day_posted WHERE id = @id;
+
+-- name: GiveBackSpent :exec
+-- What was posted on a day counts no more. Written even when that day is not counted, so that
+-- whoever is about to begin to count is waited for.
+UPDATE agents SET day_spent = CASE WHEN day = @day THEN day_spent - CAST(@amount AS BIGINT) ELSE day_spent END WHERE id = @id;
 
 -- name: LockPerson :one
 -- Taken before the task, so that one person's accepts and uploads go one after another.
 SELECT * FROM people WHERE id = @id FOR UPDATE;
+
+-- name: AddStoredBytes :exec
+-- By whoever has the person's lock.
+UPDATE people SET stored_bytes = stored_bytes + CAST(@bytes AS BIGINT) WHERE id = @id;
 
 -- name: HoldPerson :one
 -- Keeps a person from being removed while they act. Others may still refer to them.

@@ -1,16 +1,21 @@
 -- name: AccountBalance :one
-SELECT balance FROM accounts WHERE id = @id;
+SELECT balance, held FROM accounts WHERE id = @id;
 
 -- name: DebitAccount :execrows
--- Nothing is taken from an account that does not hold enough.
-UPDATE accounts SET balance = balance - CAST(@amount AS BIGINT)
+-- Nothing is taken from an account that does not hold enough. held is what of it goes into escrow.
+UPDATE accounts SET balance = balance - CAST(@amount AS BIGINT), held = held + CAST(@held AS BIGINT)
 WHERE id = @id AND balance >= CAST(@amount AS BIGINT);
 
 -- name: CreditAccount :exec
--- Opens the account on first use. The amount is negative only for an issuer.
+-- Opens the account on first use. The amount is negative only for an issuer; freed is what
+-- of it comes back out of escrow.
 INSERT INTO accounts (id, owner_id, kind, asset, balance, created_at)
 VALUES (@id, @owner_id, @kind, @asset, @amount, @created_at)
-ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance;
+ON CONFLICT (id) DO UPDATE SET balance = accounts.balance + excluded.balance, held = accounts.held - CAST(@freed AS BIGINT);
+
+-- name: FreeHeld :exec
+-- What was held of a deposit goes to somebody else.
+UPDATE accounts SET held = held - CAST(@amount AS BIGINT) WHERE id = @id;
 
 -- name: InsertLedgerTransaction :execrows
 -- No row when the subject is already held, or already settled.
@@ -21,11 +26,6 @@ ON CONFLICT DO NOTHING;
 -- name: InsertLedgerEntries :exec
 INSERT INTO ledger_entries (transaction_id, account_id, amount)
 VALUES (@transaction_id, @from_account, @taken), (@transaction_id, @to_account, @given);
-
--- name: AgentEscrow :one
-SELECT CAST(COALESCE(SUM(a.balance), 0) AS BIGINT) AS balance
-FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow' AND a.asset = @asset
-WHERE s.agent_id = @agent_id AND s.finished = FALSE;
 
 -- name: PersonEarnings :one
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance
@@ -69,4 +69,16 @@ SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance FROM accounts WHERE 
 SELECT a.id, a.balance
 FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id AND s.finished = FALSE
 WHERE a.kind = 'escrow' AND a.balance <> 0 AND s.id IS NULL
+LIMIT 1;
+
+-- name: DriftedHold :many
+-- scans: everything that is held, for a check alone. A deposit that holds other than its
+-- agent's escrow: at most one row.
+SELECT d.id, d.held, CAST(COALESCE(e.total, 0) AS BIGINT) AS total
+FROM accounts d
+LEFT JOIN (
+  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM accounts a JOIN subjects s ON s.id = a.owner_id
+  WHERE a.kind = 'escrow' AND a.balance <> 0 GROUP BY s.agent_id, a.asset
+) e ON e.agent_id = d.owner_id AND e.asset = d.asset
+WHERE d.kind = 'deposit' AND d.held <> COALESCE(e.total, 0)
 LIMIT 1;

@@ -1,20 +1,19 @@
 -- Tasks, submissions, proof files and messages.
 
--- name: PostingFacts :one
--- The newest equal task that is not over, and what was spent since the day began.
-SELECT
-  CAST(COALESCE((
-    SELECT t.id FROM tasks t
-    WHERE t.agent_id = @agent_id AND t.content_hash = @content_hash AND t.created_at > @duplicates_since
-      AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
-    ORDER BY t.created_at DESC LIMIT 1), '') AS TEXT) AS duplicate_id,
-  CAST(COALESCE((
-    SELECT SUM(s.reward) FROM tasks s
-    WHERE CAST(@counts AS BOOLEAN) AND s.agent_id = @agent_id AND s.mode = 'live' AND s.created_at >= @day_start
-      AND s.status NOT IN ('CANCELLED', 'EXPIRED')), 0) AS BIGINT) AS spent,
-  CAST(COALESCE((
-    SELECT COUNT(*) FROM tasks c
-    WHERE CAST(@counts AS BOOLEAN) AND c.agent_id = @agent_id AND c.mode = 'live' AND c.created_at >= @day_start), 0) AS BIGINT) AS posted;
+-- name: DuplicateOf :one
+-- The newest equal task that is not over.
+SELECT t.id FROM tasks t
+WHERE t.agent_id = @agent_id AND t.content_hash = @content_hash AND t.created_at > @posted_since
+  AND t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED')
+ORDER BY t.created_at DESC LIMIT 1;
+
+-- name: PostedSince :one
+-- scans: what an agent has posted since the day began, where nobody has kept the figures.
+-- That is before the day's first posting, when there is nothing to read, and once after a
+-- limit was introduced.
+SELECT COUNT(*) AS posted,
+  CAST(COALESCE(SUM(CASE WHEN status IN ('CANCELLED', 'EXPIRED') THEN 0 ELSE reward END), 0) AS BIGINT) AS spent
+FROM tasks WHERE agent_id = @agent_id AND mode = 'live' AND created_at >= @day_start;
 
 -- name: InsertTask :exec
 INSERT INTO tasks (
@@ -39,83 +38,6 @@ UPDATE tasks SET
   start_by = @start_by, started_at = @started_at, submitted_at = @submitted_at, review_since = @review_since,
   verified_at = @verified_at, paid_at = @paid_at, ended_at = @ended_at
 WHERE id = @id;
-
--- name: ListAgentTasks :many
--- A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
--- An agent's list and the owner's come from an index each; PostgreSQL would sort everything
--- for a text that served both.
-SELECT * FROM tasks t
-WHERE t.agent_id = @agent_id AND t.mode = @mode
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: ListOwnerTasks :many
-SELECT * FROM tasks t
-WHERE t.mode = 'live'
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: CountTasks :one
--- Of an agent, or, where there is none, of all of them: the parameter opens one of the two.
-SELECT COUNT(*) FROM (
-  SELECT a.* FROM tasks a WHERE a.agent_id = @agent_id AND a.mode = @mode
-  UNION ALL
-  SELECT b.* FROM tasks b WHERE CAST(@agent_id AS TEXT) = '' AND b.mode = @mode
-) AS t
-WHERE (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || t.status || ',%')
-  AND (t.updated_at >= CAST(@ended_since AS BIGINT) OR t.status NOT IN ('PAID', 'CANCELLED', 'EXPIRED'))
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
-    OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!');
-
--- name: ListPoolTasks :many
--- What an operator could take: the pool, and what was meant for them alone.
-SELECT * FROM tasks t
-WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
-  AND (t.assign_to IS NULL OR t.assign_to = CAST(@operator_id AS TEXT))
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: CountPoolTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.mode = 'live' AND t.status = 'POSTED' AND t.deadline > @now
-  AND (t.assign_to IS NULL OR t.assign_to = CAST(@operator_id AS TEXT))
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type);
-
--- name: ListOperatorTasks :many
-SELECT * FROM tasks t
-WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
-  AND (t.created_at, t.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: CountOperatorTasks :one
-SELECT COUNT(*) FROM tasks t
-WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live'
-  AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type);
-
--- name: CountActiveTasks :one
-SELECT COUNT(*) FROM tasks
-WHERE operator_id = CAST(@operator_id AS TEXT) AND status IN ('ESTIMATE_PENDING', 'ACCEPTED', 'IN_PROGRESS');
-
--- name: CountOpenAgentTasks :one
-SELECT COUNT(*) FROM tasks
-WHERE agent_id = @agent_id AND mode = @mode AND status NOT IN ('PAID', 'CANCELLED', 'EXPIRED');
 
 -- name: InsertSubmission :exec
 INSERT INTO submissions (task_id, number, operator_id, note, lat, lng, accuracy_m, created_at)
@@ -150,9 +72,6 @@ SELECT * FROM proof_files WHERE task_id = @task_id AND n = @n;
 UPDATE proof_files SET large_sha = @large_sha, large_bytes = @large_bytes, thumb_sha = @thumb_sha, thumb_bytes = @thumb_bytes, copy_mime = @copy_mime
 WHERE task_id = @task_id AND n = @n;
 
--- name: OperatorBytes :one
-SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM proof_files WHERE operator_id = @operator_id;
-
 -- name: ProofInUse :one
 SELECT CAST(EXISTS (SELECT 1 FROM proof_files o WHERE o.sha256 = @sha)
   OR EXISTS (SELECT 1 FROM proof_files l WHERE l.large_sha = @sha)
@@ -167,8 +86,7 @@ SELECT * FROM messages WHERE id = @id;
 
 -- name: ListTaskMessages :many
 SELECT * FROM messages
-WHERE task_id = @task_id
-  AND (created_at > CAST(@after AS BIGINT) OR (created_at = CAST(@after AS BIGINT) AND id > @after_id))
+WHERE task_id = @task_id AND (created_at, id) > (CAST(@after AS BIGINT), CAST(@after_id AS TEXT))
 ORDER BY created_at, id
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
@@ -182,9 +100,17 @@ WHERE m.task_id = @task_id AND m.sender = 'operator' AND NOT EXISTS (
 ORDER BY m.created_at, m.id
 LIMIT 20;
 
+-- name: PendingTasks :many
+-- What an operator has handed in and others decide on.
+SELECT * FROM tasks t
+WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live' AND t.status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED')
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT CAST(@row_limit AS BIGINT);
+
 -- name: PendingEarnings :one
-SELECT CAST(COALESCE(SUM(reward), 0) AS BIGINT) FROM tasks
-WHERE operator_id = CAST(@operator_id AS TEXT) AND mode = 'live' AND status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED');
+-- Exact, so all of what is pending is added up: each ends by itself within weeks.
+SELECT CAST(COALESCE(SUM(t.reward), 0) AS BIGINT) FROM tasks t
+WHERE t.operator_id = CAST(@operator_id AS TEXT) AND t.mode = 'live' AND t.status IN ('SUBMITTED', 'MANUAL_REVIEW', 'VERIFIED', 'DISPUTED');
 
 -- name: ListEarned :many
 SELECT id, title, reward, status, paid_at FROM tasks
@@ -195,8 +121,8 @@ LIMIT 20;
 -- name: TasksByIDs :many
 SELECT * FROM tasks WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
--- name: TasksAwaitingPeople :many
--- Live tasks that wait for a decision.
-SELECT t.id FROM tasks t
-WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED') AND t.id > @after
-ORDER BY t.id LIMIT 500;
+-- name: TasksWaiting :many
+-- Live tasks in a status, oldest first.
+SELECT id, created_at FROM tasks
+WHERE mode = 'live' AND status = @status AND (created_at, id) > (CAST(@after AS BIGINT), CAST(@after_id AS TEXT))
+ORDER BY created_at, id LIMIT 500;
