@@ -96,6 +96,13 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// As is a client of the same server, over the same transport, for another agent's key.
+func (c *Client) As(key string) *Client {
+	other := &Client{http: c.http, base: c.base, key: key, timeout: c.timeout}
+	other.server.Store(c.server.Load())
+	return other
+}
+
 func newResty(hc *http.Client) *resty.Client {
 	return resty.NewWithClient(hc).
 		SetLogger(silent{}).

@@ -42,7 +42,7 @@ func (p *program) runStdio(cmd *cobra.Command) error {
 	defer cancel()
 	connect := agent(cfg)
 	s, err := tools.New(tools.Options{
-		Client: connect, Reviews: reviews(cfg, connect), ReviewsUp: reviewsUp(cfg), ReadOnly: cfg.ReadOnly, Toolsets: cfg.Toolsets, Version: version(), Conformance: cfg.Conformance,
+		Client: connect, Reviews: reviews(cfg), ReviewsUp: reviewsUp(cfg), ReadOnly: cfg.ReadOnly, Toolsets: cfg.Toolsets, Version: version(), Conformance: cfg.Conformance,
 		Keyless: cfg.Remote() && cfg.Marketplace.APIKey == "", Clock: p.clock, Logger: p.logger(cfg),
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/internal/loop"
+	"humanops-mcp/internal/overview"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
@@ -69,6 +70,7 @@ type Deps struct {
 	Loops    *loop.Service
 	Uploads  *upload.Service
 	Webhooks *webhook.Service
+	Overview *overview.Service
 	Changes  *change.Changes
 	Receipts *receipt.Service
 	Platform Platform
