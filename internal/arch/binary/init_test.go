@@ -1,0 +1,52 @@
+package binary
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// beforeMain are our packages that do something before main, and how many values each may
+// allocate in doing so: every start of every command waits for it. What is not always needed
+// is a sync.OnceValue.
+var beforeMain = map[string]int{}
+
+// othersBeforeMain is how many values all other packages may allocate before main.
+const othersBeforeMain = 10_000
+
+var initialised = regexp.MustCompile(`(?m)^init (\S+) @.* (\d+) bytes, (\d+) allocs$`)
+
+func TestLittleIsDoneBeforeMain(t *testing.T) {
+	path, err := runnable()
+	require.NoError(t, err)
+	cmd := exec.Command(path, "--version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	found := initialised.FindAllStringSubmatch(string(out), -1)
+	require.NotEmpty(t, found)
+	others, most := 0, []string{}
+	for _, line := range found {
+		allocs, err := strconv.Atoi(line[3])
+		require.NoError(t, err)
+		name, ours := strings.CutPrefix(line[1], "humanops-mcp/")
+		if !ours {
+			if others += allocs; allocs >= 100 {
+				most = append(most, fmt.Sprintf("%s %d", line[1], allocs))
+			}
+			continue
+		}
+		t.Logf("%s allocates %d values", name, allocs)
+		limit, known := beforeMain[name]
+		require.True(t, known, "%s does something before main that no start can do without; list it here, or do it when it is needed", name)
+		require.LessOrEqual(t, allocs, limit, name)
+	}
+	t.Logf("others allocate %d values, most of them %s", others, strings.Join(most, ", "))
+	require.LessOrEqual(t, others, othersBeforeMain, "most are of %s", strings.Join(most, ", "))
+}
