@@ -27,7 +27,7 @@ func (a *App) LocalHandler() http.Handler { return a.local }
 
 func (a *App) buildHandlers(ctx context.Context) error {
 	config := a.apiConfig()
-	routes := api.Routes(api.Deps{
+	a.surface = api.Routes(api.Deps{
 		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Loops: a.loops, Uploads: a.uploads, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
 		Overview: overview.NewService(a.tasks, a.reviews),
 		Clock:    a.opts.Clock, Logger: a.opts.Logger, Config: config,
@@ -35,12 +35,12 @@ func (a *App) buildHandlers(ctx context.Context) error {
 	})
 	local := config
 	local.Local = false // a socket has no host name to check
-	a.local = api.Front(local, a.opts.Logger, routes)
+	a.local = api.Front(local, a.opts.Logger, a.surface)
 	mcp, err := a.mcpHandlers(ctx)
 	if err != nil {
 		return err
 	}
-	a.public = api.Front(config, a.opts.Logger, a.router(config, routes, mcp))
+	a.public = api.Front(config, a.opts.Logger, a.router(config, a.surface, mcp))
 	return nil
 }
 

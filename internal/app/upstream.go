@@ -22,7 +22,7 @@ type upstream struct {
 }
 
 func (a *App) upstream(ctx context.Context) (*upstream, error) {
-	own, err := client.New(client.Options{HTTPClient: &http.Client{Transport: client.InProcess(a.local)}})
+	own, err := client.New(client.Options{HTTPClient: &http.Client{Transport: client.InProcess(a.local)}, Direct: a.surface})
 	if err != nil {
 		return nil, err
 	}
