@@ -22,7 +22,7 @@ help: ## this list; times are rough, of two cores with nothing else to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the binary, in bin/ (20 s)
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/humanops-mcp ./cmd/humanops-mcp
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/humanops-mcp ./cmd/humanops-mcp
 
 test: setup ## everything that CI runs: setup, vet, lint, suite, races (12 min; 18 min on a bare machine)
 	$(MAKE) HUMANOPS_TEST_REQUIRE=1 vet lint suite races

@@ -50,6 +50,8 @@ type Options struct {
 	AllowInsecure bool
 	// Sandbox insists on test mode: against a remote only a ho_test_ key is accepted.
 	Sandbox bool
+	// Direct answers what only reads, for an InProcess transport; nil when there is none.
+	Direct Direct
 	// Timeout is the limit of one ordinary call, retries included; 30 s by default.
 	Timeout time.Duration
 }
@@ -61,6 +63,7 @@ type Client struct {
 	key     string
 	token   string
 	timeout time.Duration
+	direct  Direct
 	server  atomic.Int32 // what kind of server answered: one of the server… constants
 }
 
@@ -86,7 +89,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	hc.CheckRedirect = redirectPolicy(o.AllowInsecure)
-	c := &Client{http: newResty(hc), base: base, key: o.APIKey, token: o.Token, timeout: o.Timeout}
+	c := &Client{http: newResty(hc), base: base, key: o.APIKey, token: o.Token, timeout: o.Timeout, direct: o.Direct}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
@@ -94,6 +97,13 @@ func New(o Options) (*Client, error) {
 		c.server.Store(serverOurs)
 	}
 	return c, nil
+}
+
+// As is a client of the same server, over the same transport, for another agent's key.
+func (c *Client) As(key string) *Client {
+	other := &Client{http: c.http, base: c.base, key: key, timeout: c.timeout, direct: c.direct}
+	other.server.Store(c.server.Load())
+	return other
 }
 
 func newResty(hc *http.Client) *resty.Client {

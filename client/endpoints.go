@@ -42,6 +42,11 @@ func (c *Client) ListTasks(ctx context.Context, in schemas.ListTasksRequest) (sc
 	return call(ctx, c, schemas.ListTasks, in)
 }
 
+// GetOverview tells what the agent has open and what ended in the last 24 hours.
+func (c *Client) GetOverview(ctx context.Context, in schemas.Empty) (schemas.Overview, error) {
+	return call(ctx, c, schemas.GetOverview, in)
+}
+
 // GetTask gives a task's full state.
 func (c *Client) GetTask(ctx context.Context, in schemas.TaskRequest) (schemas.TaskView, error) {
 	return call(ctx, c, schemas.GetTask, in)

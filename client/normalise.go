@@ -14,6 +14,10 @@ func normalise(out any) {
 		for i := range o.Data {
 			seedWords(&o.Data[i].Status, &o.Data[i].HostedStatus)
 		}
+	case *schemas.Overview:
+		for i := range o.Tasks {
+			seedWords(&o.Tasks[i].Status, &o.Tasks[i].HostedStatus)
+		}
 	case *schemas.WaitResponse:
 		for i := range o.Items {
 			seedWords(&o.Items[i].Status, &o.Items[i].HostedStatus)

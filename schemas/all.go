@@ -48,6 +48,7 @@ func All() []Info {
 		ReleaseTask.Info(),
 		PostOperatorMessage.Info(),
 		GetEarnings.Info(),
+		GetOverview.Info(),
 		AddPerson.Info(),
 		ListPeople.Info(),
 		RemovePerson.Info(),

@@ -118,6 +118,9 @@ func (w *watch) add(p part, err error) error {
 // loadLately fetches what is open and what ended in the last 24 hours. One service that
 // cannot be asked does not hide the other.
 func (w *watch) loadLately(ctx context.Context) error {
+	if w.loadOverview(ctx) {
+		return nil
+	}
 	errTasks, errReviews := w.loadBoth(ctx)
 	switch {
 	case len(w.parts) == 0, ctx.Err() != nil:
@@ -279,7 +282,10 @@ func (r *StatusReport) add(b brief.Item, due, open *int) {
 
 // more says that there are others, which one answer has no room for.
 func (r *StatusReport) more(what string, shown, left int) {
-	if left > 0 {
+	switch {
+	case left >= schemas.MaxLeft:
+		r.Next += fmt.Sprintf("These are the newest %d %s and those that wait for you; list_tasks has %d or more others. ", shown, what, schemas.MaxLeft)
+	case left > 0:
 		r.Next += fmt.Sprintf("These are the newest %d %s and those that wait for you; list_tasks has %d more. ", shown, what, left)
 	}
 }

@@ -84,13 +84,15 @@ func New(o Options) (*server.MCPServer, error) {
 		return nil, err
 	}
 	s := server.NewMCPServer("humanops-mcp", o.Version, serverOptions(o)...)
-	for _, t := range chosen {
+	offered := make([]server.ServerTool, len(chosen))
+	for i, t := range chosen {
 		published, err := t.published()
 		if err != nil {
 			return nil, err
 		}
-		s.AddTool(published, t.handler(o))
+		offered[i] = server.ServerTool{Tool: published, Handler: t.handler(o)}
 	}
+	s.AddTools(offered...)
 	addResource(s, o)
 	addPrompts(s)
 	if o.Conformance {

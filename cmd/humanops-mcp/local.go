@@ -80,16 +80,17 @@ func agent(cfg *config.Config) func(context.Context) (*client.Client, error) {
 	return localAgent(cfg)
 }
 
-// reviews is the source of the client that asks for reviews: the remote service, or the
-// platform of the data folder, which may be the agent's marketplace as well.
-func reviews(cfg *config.Config, marketplace func(context.Context) (*client.Client, error)) func(context.Context) (*client.Client, error) {
+// reviews is the source of the client that asks for reviews: the remote service, or beside a
+// remote marketplace the platform of the data folder. nil says that the agent's marketplace
+// is that platform as well.
+func reviews(cfg *config.Config) func(context.Context) (*client.Client, error) {
 	switch {
 	case cfg.Reviews.URL != "":
 		return dialRemote(cfg, cfg.Reviews.URL, cfg.Reviews.APIKey)
 	case cfg.Remote():
 		return localAgent(cfg)
 	}
-	return marketplace
+	return nil
 }
 
 // reviewsUp tells whether the platform that would hold the reviews runs. Beside a remote

@@ -31,6 +31,7 @@ type program struct {
 	clock          clock.Clock
 	configFile     string
 	json           bool
+	version        bool
 }
 
 // usageError is a command line that cannot be understood.
@@ -104,16 +105,17 @@ func (p *program) root() *cobra.Command {
 		Short:         "Give AI agents people",
 		Long:          rootLong,
 		Example:       "  humanops-mcp serve\n  humanops-mcp people add me\n  humanops-mcp install claude-code",
-		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArguments,
 		RunE:          p.bare,
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.SetVersionTemplate("humanops-mcp {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err, c.CommandPath()} })
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "Configuration file (default ~/.config/humanops-mcp/config.yaml)")
+	// Cobra's own flag would bring text/template into the program, and with it every method
+	// that a template could name: 8 MB.
+	root.Flags().BoolVarP(&p.version, "version", "v", false, "version for humanops-mcp")
 	config.AddFlags(root.PersistentFlags(), "all")
 	config.AddFlags(root.Flags(), "stdio")
 	root.AddCommand(p.serveCommand(), p.stdioCommand(), p.statusCommand(), p.stopCommand(), p.installCommand(), p.uninstallCommand(),
@@ -124,6 +126,10 @@ func (p *program) root() *cobra.Command {
 
 // bare is the program without a command: MCP when a client starts it, help for a person.
 func (p *program) bare(cmd *cobra.Command, _ []string) error {
+	if p.version {
+		p.say("humanops-mcp %s", version())
+		return nil
+	}
 	if file, ok := p.stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		return cmd.Help()
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,12 @@ when the client is closed, so that people can go on with their tasks.`,
 // startDelay lets the client's first messages be answered before the platform is started.
 const startDelay = 200 * time.Millisecond
 
+// roomToStart is how far the heap may grow until then, in percent of the 4 MB at which it
+// would be collected.
+const roomToStart = 400
+
 func (p *program) runStdio(cmd *cobra.Command) error {
+	collect := debug.SetGCPercent(roomToStart) // a collection would be half of the time to the first answer
 	cfg, err := p.load(cmd)
 	if err != nil {
 		return err
@@ -42,7 +48,7 @@ func (p *program) runStdio(cmd *cobra.Command) error {
 	defer cancel()
 	connect := agent(cfg)
 	s, err := tools.New(tools.Options{
-		Client: connect, Reviews: reviews(cfg, connect), ReviewsUp: reviewsUp(cfg), ReadOnly: cfg.ReadOnly, Toolsets: cfg.Toolsets, Version: version(), Conformance: cfg.Conformance,
+		Client: connect, Reviews: reviews(cfg), ReviewsUp: reviewsUp(cfg), ReadOnly: cfg.ReadOnly, Toolsets: cfg.Toolsets, Version: version(), Conformance: cfg.Conformance,
 		Keyless: cfg.Remote() && cfg.Marketplace.APIKey == "", Clock: p.clock, Logger: p.logger(cfg),
 	})
 	if err != nil {
@@ -52,6 +58,7 @@ func (p *program) runStdio(cmd *cobra.Command) error {
 		select {
 		case <-ctx.Done():
 		case <-p.clock.After(startDelay):
+			debug.SetGCPercent(collect)
 			if _, err := connect(ctx); err != nil && ctx.Err() == nil {
 				p.logger(cfg).Warn("the platform is not up yet; the next call tries again", "error", err)
 			}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"humanops-mcp/internal/check"
 	"humanops-mcp/schemas"
@@ -38,7 +39,9 @@ type entry interface {
 	sample() json.RawMessage
 }
 
-var propertyName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var propertyName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+})
 
 func parseForm(c *config) kind {
 	c.only("a form", "type", "properties", "required", "title", "description", "additionalProperties", "$schema")
@@ -97,7 +100,7 @@ func (f form) require(c *config) {
 
 func parseProperty(c *config, m member) property {
 	p := property{name: m.name}
-	if !propertyName.MatchString(m.name) {
+	if !propertyName().MatchString(m.name) {
 		c.add("properties", "must have names of 1 to 64 letters, digits, _, . and -; got "+got(quote(m.name)))
 		return p
 	}

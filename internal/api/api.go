@@ -23,6 +23,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/codec"
 	"humanops-mcp/internal/loop"
+	"humanops-mcp/internal/overview"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/review"
 	"humanops-mcp/internal/store"
@@ -69,6 +70,7 @@ type Deps struct {
 	Loops    *loop.Service
 	Uploads  *upload.Service
 	Webhooks *webhook.Service
+	Overview *overview.Service
 	Changes  *change.Changes
 	Receipts *receipt.Service
 	Platform Platform
@@ -103,6 +105,7 @@ type api struct {
 	Deps
 	mux       *http.ServeMux
 	mounted   []schemas.Info
+	direct    map[string]direct // by pattern: what can be read without HTTP
 	origins   *http.CrossOriginProtection
 	strangers *httprate.RateLimiter
 	callers   *httprate.RateLimiter // nil without a limit
@@ -112,16 +115,17 @@ type api struct {
 
 // Routes serves the REST contracts, /healthz, /readyz and /openapi.json. It expects
 // Front around it.
-func Routes(d Deps) http.Handler {
+func Routes(d Deps) *Surface {
 	a := newAPI(d)
 	a.routes()
-	return a.handler()
+	return &Surface{a.handler(), a}
 }
 
 func newAPI(d Deps) *api {
 	a := &api{
 		Deps:      d,
 		mux:       http.NewServeMux(),
+		direct:    map[string]direct{},
 		origins:   http.NewCrossOriginProtection(),
 		strangers: httprate.NewRateLimiter(strangersPerMinute, time.Minute),
 		quotas:    map[string]*quota{},

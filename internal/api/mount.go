@@ -150,7 +150,9 @@ func reading[In, Out any](a *api, fn inTx[In, Out]) alone[In, Out] {
 
 // read mounts an endpoint that changes nothing and sees one moment.
 func read[In, Out any](a *api, e schemas.Endpoint[In, Out], fn inTx[In, Out]) {
-	call(a, e, reading(a, fn))
+	once := reading(a, fn)
+	a.direct[e.Info().Pattern()] = asValues(once)
+	call(a, e, once)
 }
 
 // call mounts an endpoint that arranges its own transactions.

@@ -22,6 +22,7 @@ import (
 	"humanops-mcp/internal/guardian"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/loop"
+	"humanops-mcp/internal/overview"
 	"humanops-mcp/internal/passkey"
 	"humanops-mcp/internal/photo"
 	"humanops-mcp/internal/receipt"
@@ -63,7 +64,7 @@ func realRig(t *testing.T) *rig {
 		return schemas.Content{Name: "b.tar", MIME: "application/x-tar", Body: closing{strings.NewReader("tar"), new(atomic.Int64)}, Size: 3}, nil
 	}
 	rg := &rig{t: t, clk: clk, log: &bytes.Buffer{}}
-	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Loops: loops, Uploads: upload.NewService(upload.Deps{Store: s, Blobs: blobs, Shown: reviews.ShowsUpload}, "http://127.0.0.1"), Receipts: receipts, Webhooks: hooks, Changes: changes, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
+	rg.api = newAPI(Deps{Store: s, Accounts: accounts, Tasks: tasks, Reviews: reviews, Loops: loops, Uploads: upload.NewService(upload.Deps{Store: s, Blobs: blobs, Shown: reviews.ShowsUpload}, "http://127.0.0.1"), Receipts: receipts, Webhooks: hooks, Overview: overview.NewService(tasks, reviews), Changes: changes, Clock: clk, Logger: log, Config: Config{TempDir: t.TempDir(), Dialects: House(hitl.Settings{})}, Platform: Platform{
 		Status: func(context.Context, schemas.Empty) (schemas.PlatformStatus, error) {
 			return schemas.PlatformStatus{}, nil
 		},

@@ -18,6 +18,7 @@ func (a *api) routes() {
 	// Tasks, as their agent and the owner see them
 	write(a, schemas.PostTask, tasks.PostTask)
 	read(a, schemas.ListTasks, tasks.ListTasks)
+	read(a, schemas.GetOverview, a.Overview.GetOverview)
 	read(a, schemas.GetTask, tasks.GetTask)
 	write(a, schemas.CancelTask, tasks.CancelTask)
 	write(a, schemas.ApproveEstimate, tasks.ApproveEstimate)

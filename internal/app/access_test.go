@@ -55,6 +55,7 @@ func (h *house) fixtures() map[string]fixture {
 			return h.newTask(func(b map[string]any) { b["reward_usd"] = 0; b["assign_to"] = "Bob" })
 		}},
 		schemas.ListTasks.Info().Pattern():       {},
+		schemas.GetOverview.Info().Pattern():     {},
 		schemas.GetTask.Info().Pattern():         {state: "POSTED"},
 		schemas.CancelTask.Info().Pattern():      {state: "ACCEPTED"},
 		schemas.ApproveEstimate.Info().Pattern(): {state: "ESTIMATE_PENDING", body: func(o object) any { return map[string]any{"estimate_id": o.estimate} }},

@@ -66,6 +66,7 @@ type App struct {
 	hooks     *webhook.Service
 	runner    *job.Runner
 	startedAt time.Time
+	surface   *api.Surface
 	public    http.Handler
 	local     http.Handler
 }

@@ -12,6 +12,7 @@ import (
 	"humanops-mcp/internal/api/hitl"
 	"humanops-mcp/internal/edge"
 	"humanops-mcp/internal/job"
+	"humanops-mcp/internal/overview"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/web"
 	"humanops-mcp/schemas"
@@ -26,19 +27,20 @@ func (a *App) LocalHandler() http.Handler { return a.local }
 
 func (a *App) buildHandlers(ctx context.Context) error {
 	config := a.apiConfig()
-	routes := api.Routes(api.Deps{
+	a.surface = api.Routes(api.Deps{
 		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Loops: a.loops, Uploads: a.uploads, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
-		Clock: a.opts.Clock, Logger: a.opts.Logger, Config: config,
+		Overview: overview.NewService(a.tasks, a.reviews),
+		Clock:    a.opts.Clock, Logger: a.opts.Logger, Config: config,
 		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check, Jobs: job.List, RetryJob: job.Retry},
 	})
 	local := config
 	local.Local = false // a socket has no host name to check
-	a.local = api.Front(local, a.opts.Logger, routes)
+	a.local = api.Front(local, a.opts.Logger, a.surface)
 	mcp, err := a.mcpHandlers(ctx)
 	if err != nil {
 		return err
 	}
-	a.public = api.Front(config, a.opts.Logger, a.router(config, routes, mcp))
+	a.public = api.Front(config, a.opts.Logger, a.router(config, a.surface, mcp))
 	return nil
 }
 
@@ -95,9 +97,12 @@ func (a *App) mcpHandlers(ctx context.Context) (map[string]http.Handler, error) 
 		return nil, err
 	}
 	options := tools.Options{
-		Client: services.clientOf, Reviews: services.reviewsOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
+		Client: services.clientOf, ReadOnly: a.cfg.ReadOnly, Toolsets: a.cfg.Toolsets, Version: a.opts.Version,
 		Keyless: a.cfg.Remote() && a.cfg.Marketplace.APIKey == "",
 		Clock:   a.opts.Clock, Logger: a.opts.Logger, Conformance: a.opts.Conformance,
+	}
+	if services.remote != nil || services.reviews != nil {
+		options.Reviews = services.reviewsOf
 	}
 	server, err := tools.New(options)
 	if err != nil {

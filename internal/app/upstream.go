@@ -14,16 +14,19 @@ import (
 // upstream is what is behind the tools: marketplace and review service, each the platform
 // itself or a remote one.
 type upstream struct {
+	own     *client.Client // the platform itself, as nobody
 	remote  *client.Client // the marketplace; nil: the platform itself
 	reviews *client.Client // the review service; nil: the platform itself
 	agent   string         // the house's own, for whom the remotes' keys are
 	sandbox bool
-	local   http.Handler
 }
 
 func (a *App) upstream(ctx context.Context) (*upstream, error) {
-	u := &upstream{sandbox: a.cfg.Sandbox, local: a.local}
-	var err error
+	own, err := client.New(client.Options{HTTPClient: &http.Client{Transport: client.InProcess(a.local)}, Direct: a.surface})
+	if err != nil {
+		return nil, err
+	}
+	u := &upstream{own: own, sandbox: a.cfg.Sandbox}
 	if u.remote, err = a.dial(a.cfg.Marketplace.URL, a.cfg.Marketplace.APIKey); err != nil {
 		return nil, err
 	}
@@ -69,7 +72,5 @@ func (u *upstream) choose(ctx context.Context, remote *client.Client, what strin
 	case u.sandbox && caller.Mode != "test":
 		return nil, schemas.NewError(schemas.CodeForbidden, "Sandbox is on here, so only a test key is served. Tell the user to connect with test_key from the credentials file, or to switch sandbox off.")
 	}
-	return client.New(client.Options{
-		BaseURL: "http://localhost", APIKey: edge.Key(ctx), HTTPClient: &http.Client{Transport: client.InProcess(u.local)},
-	})
+	return u.own.As(edge.Key(ctx)), nil
 }

@@ -67,11 +67,12 @@ var mayImport = map[string][]string{
 		"internal/notify", "internal/oncall", "internal/passkey", "internal/quorum", "internal/receipt", "internal/seal", "internal/store", "internal/webhook", "internal/clock", "internal/ident", "schemas"},
 	"internal/task": {"internal/account", "internal/blob", "internal/change", "internal/check", "internal/guardian", "internal/job", "internal/keyset", "internal/ledger", "internal/lifecycle",
 		"internal/notify", "internal/photo", "internal/review", "internal/signedlink", "internal/store", "internal/webhook", "internal/clock", "internal/ident", "schemas"},
+	"internal/overview":        {"internal/account", "internal/change", "internal/review", "internal/task", "internal/store", "schemas"},
 	"internal/api/dialect":     {"internal/codec", "schemas"},
 	"internal/api/marketplace": {"internal/api/dialect", "schemas"},
 	"internal/api/platform":    {"internal/api/dialect", "schemas"},
 	"internal/api/hitl":        {"internal/check", "internal/answer", "internal/api/dialect", "internal/codec", "schemas"},
-	"internal/api": {"internal/codec", "internal/account", "internal/change", "internal/loop", "internal/task", "internal/receipt", "internal/review", "internal/upload", "internal/webhook",
+	"internal/api": {"internal/codec", "internal/account", "internal/change", "internal/loop", "internal/overview", "internal/task", "internal/receipt", "internal/review", "internal/upload", "internal/webhook",
 		"internal/store", "internal/clock", "internal/ident", "schemas"},
 	"internal/web": {"internal/account", "internal/answer", "internal/loop", "internal/passkey", "internal/review", "internal/task", "internal/upload", "internal/store", "internal/clock", "schemas"},
 

@@ -28,7 +28,9 @@ import (
 
 const incoming = "incoming" // where files are while they are being written
 
-var shaPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var shaPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-f]{64}$`)
+})
 
 // Ref names a stored file.
 type Ref struct {
@@ -122,7 +124,7 @@ func (s *Store) place(name, sha string) error {
 
 // Open opens a stored file for reading. The caller closes it.
 func (s *Store) Open(sha string) (*os.File, error) {
-	if !shaPattern.MatchString(sha) {
+	if !shaPattern().MatchString(sha) {
 		return nil, missing()
 	}
 	f, err := s.root.Open(place(sha))
@@ -214,7 +216,7 @@ func (s *Store) walk(ctx context.Context, visit func(name, sha string) error) er
 			return nil
 		case folder == incoming+"/":
 			return visit(name, "")
-		case shaPattern.MatchString(base) && name == place(base):
+		case shaPattern().MatchString(base) && name == place(base):
 			return visit(name, base)
 		}
 		return nil // not ours

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"humanops-mcp/internal/check"
@@ -49,7 +50,9 @@ func (c *Config) checkServer(v *check.Problems) {
 	}
 }
 
-var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$`)
+var hostName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$`)
+})
 
 func (c *Config) checkTLS(v *check.Problems) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
@@ -58,7 +61,7 @@ func (c *Config) checkTLS(v *check.Problems) {
 	if c.Domain != "" && c.TLSCert != "" {
 		v.Add("domain", "gets its own certificate, so it cannot be combined with tls_cert; keep one")
 	}
-	if c.Domain != "" && !hostName.MatchString(c.Domain) {
+	if c.Domain != "" && !hostName().MatchString(c.Domain) {
 		v.Add("domain", "must be a public host name; got %q. Example: humans.example.com", c.Domain)
 	}
 }

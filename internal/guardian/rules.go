@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"humanops-mcp/schemas"
 )
@@ -23,13 +24,19 @@ const (
 // A requirement that asks for words cannot be judged by photos. Which ones do is decided
 // by the agent's own wording, never by anything the operator sent.
 var (
-	wordsAsked  = regexp.MustCompile(`(?i)\b(notes?|comments?|descriptions?|describe|explain|explanations?|summary|summari[sz]e|written|in words|notiz(en)?|beschreib\w*|notas?|descri[bp]\w*|décri\w*|remarques?)\b`)
-	photoAsked  = regexp.MustCompile(`(?i)\b(photos?|photographs?|pictures?|images?|screenshots?|close-?ups?|pics?|shots?|fotos?|bild(er)?|imagen(es)?)\b`)
-	photosAsked = regexp.MustCompile(`(?i)\b(\d{1,2})\s+(?:[\p{L}-]+\s+){0,2}(?:photos?|photographs?|pictures?|images?|screenshots?|fotos?|bilder)\b`)
+	wordsAsked = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\b(notes?|comments?|descriptions?|describe|explain|explanations?|summary|summari[sz]e|written|in words|notiz(en)?|beschreib\w*|notas?|descri[bp]\w*|décri\w*|remarques?)\b`)
+	})
+	photoAsked = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\b(photos?|photographs?|pictures?|images?|screenshots?|close-?ups?|pics?|shots?|fotos?|bild(er)?|imagen(es)?)\b`)
+	})
+	photosAsked = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)\b(\d{1,2})\s+(?:[\p{L}-]+\s+){0,2}(?:photos?|photographs?|pictures?|images?|screenshots?|fotos?|bilder)\b`)
+	})
 )
 
 func asksForWords(requirement string) bool {
-	return wordsAsked.MatchString(requirement) && !photoAsked.MatchString(requirement)
+	return wordsAsked().MatchString(requirement) && !photoAsked().MatchString(requirement)
 }
 
 // split holds the indexes of requirements by what can answer them.
@@ -121,7 +128,7 @@ func photosFinding(in Input, requirement string) schemas.Finding {
 	switch {
 	case nothing(in):
 		f.Score, f.Reason = scoreNothing, "Nothing was sent."
-	case in.Files == 0 && (needsPhoto(in.TaskType) || photoAsked.MatchString(requirement)):
+	case in.Files == 0 && (needsPhoto(in.TaskType) || photoAsked().MatchString(requirement)):
 		f.Score, f.Reason = scoreNoPhoto, "This needs a photo, and no file was sent."
 	case in.Files == 0:
 		f.Score, f.Reason = scoreTooFew, "No file was sent, only a note. Guardian does not score words."
@@ -136,7 +143,7 @@ func photosNeeded(requirements []string) int {
 	total := 0
 	for _, i := range sortOut(requirements).visual {
 		n := 1
-		if m := photosAsked.FindStringSubmatch(requirements[i]); m != nil {
+		if m := photosAsked().FindStringSubmatch(requirements[i]); m != nil {
 			n, _ = strconv.Atoi(m[1])
 		}
 		total += n

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-
-	"github.com/nicholas-fedor/shoutrrr"
+	"time"
 
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
@@ -37,17 +36,18 @@ func (n *Notifier) giveUpChat(_ context.Context, _ *store.Tx, j job.Job[chatArgs
 	return nil
 }
 
+// chatTime is how long a chat service may take to accept a notice.
+const chatTime = 10 * time.Second
+
 // sendChat keeps the address out of its errors, because it holds a token.
 func sendChat(address, text string) error {
 	service, _, _ := strings.Cut(address, ":")
-	router, err := shoutrrr.CreateSender(address)
+	s, err := senderAt(address)
 	if err != nil {
 		return fmt.Errorf("a %s address in notify_urls cannot be used; compare it with the service's documentation", service)
 	}
-	for _, err := range router.Send(text, nil) {
-		if err != nil {
-			return fmt.Errorf("send a notice by %s: %s", service, cause(err))
-		}
+	if err := sendWithin(s, text, chatTime); err != nil {
+		return fmt.Errorf("send a notice by %s: %s", service, cause(err))
 	}
 	return nil
 }

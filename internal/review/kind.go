@@ -146,9 +146,14 @@ const (
 	clockEscalation = "escalation"
 )
 
+// MayRead tells whether a caller's key is for reading requests.
+func MayRead(c account.Caller) bool {
+	return c.Opens(account.AudienceReviews) && c.Has("requests:read")
+}
+
 // admit refuses a key that may not read requests, whichever is named.
 func admit(ctx context.Context, id string) error {
-	if c := account.From(ctx); c.Opens(account.AudienceReviews) && c.Has("requests:read") {
+	if MayRead(account.From(ctx)) {
 		return nil
 	}
 	return schemas.NewError(schemas.CodeForbidden, "This key may not read review requests. Wait for "+check.Quote(id, 80)+" with a key that may.")

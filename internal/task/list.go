@@ -62,18 +62,24 @@ func (s *Service) ListTasks(ctx context.Context, tx *store.Tx, in schemas.ListTa
 	}
 	out := schemas.Page[schemas.TaskView]{Data: make([]schemas.TaskView, 0, len(rows)), Pagination: page}
 	for _, r := range rows {
-		v, err := s.withQuestions(ctx, tx, r)
+		v, err := s.listed(ctx, tx, r)
 		if err != nil {
 			return out, err
 		}
-		// A list says what the contract's does and where things stand; GetTask has the rest.
-		v.Description, v.DigitalInstructions, v.ProofRequirements, v.Timestamps = "", "", nil, nil
 		out.Data = append(out.Data, v)
 	}
 	if c.Mode == account.Test {
 		out.MarkSandbox()
 	}
 	return out, nil
+}
+
+// listed is a task in a list, which says what the contract's does and where things stand;
+// GetTask has the rest.
+func (s *Service) listed(ctx context.Context, tx *store.Tx, r row) (schemas.TaskView, error) {
+	v, err := s.withQuestions(ctx, tx, r)
+	v.Description, v.DigitalInstructions, v.ProofRequirements, v.Timestamps = "", "", nil, nil
+	return v, err
 }
 
 // filter is what ListTasks looks for.

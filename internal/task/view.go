@@ -40,19 +40,32 @@ func named(ctx context.Context, tx *store.Tx, list []db.Task) ([]row, error) {
 }
 
 func withNames(ctx context.Context, tx *store.Tx, tasks ...task) ([]row, error) {
-	var agents, people []string
+	var agents []string
 	for _, t := range tasks {
-		agents, people = append(agents, t.AgentID), append(people, t.OperatorID.String, t.AssignTo.String)
+		agents = append(agents, t.AgentID)
 	}
 	names, err := account.AgentNames(ctx, tx, agents)
 	if err != nil {
 		return nil, err
 	}
+	rows, err := withPeople(ctx, tx, tasks)
+	for i := range rows {
+		rows[i].AgentName = names[rows[i].Task.AgentID]
+	}
+	return rows, err
+}
+
+// withPeople puts the names of people to tasks whose agents need none.
+func withPeople(ctx context.Context, tx *store.Tx, tasks []task) ([]row, error) {
+	var people []string
+	for _, t := range tasks {
+		people = append(people, t.OperatorID.String, t.AssignTo.String)
+	}
 	known, err := account.People(ctx, tx, people)
 	rows := make([]row, len(tasks))
 	for i, t := range tasks {
 		operator := known[t.OperatorID.String]
-		rows[i] = row{t, operator.Name, operator.RatingSum, operator.RatingCount, known[t.AssignTo.String].Name, names[t.AgentID]}
+		rows[i] = row{Task: t, OperatorName: operator.Name, RatingSum: operator.RatingSum, RatingCount: operator.RatingCount, AssignedName: known[t.AssignTo.String].Name}
 	}
 	return rows, err
 }

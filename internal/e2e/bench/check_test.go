@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,5 +30,18 @@ func BenchmarkCheckStatusInProcess(b *testing.B) {
 				server.HandleMessage(b.Context(), message)
 			}
 		})
+	}
+}
+
+// BenchmarkCheckStatusServedHere is check_status over /mcp with client and platform in this
+// process: the one to profile for what the transport adds.
+func BenchmarkCheckStatusServedHere(b *testing.B) {
+	a, key, _ := platformHere(b)
+	server := httptest.NewServer(a.Handler())
+	defer server.Close()
+	c := httpClient(b, server.URL+"/mcp", key)
+	callTool(b, c, "post_task", benchArgs)
+	for b.Loop() {
+		callTool(b, c, "check_status", nil)
 	}
 }

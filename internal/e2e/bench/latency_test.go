@@ -207,13 +207,15 @@ func callTool(b *testing.B, c *client.Client, tool string, args map[string]any) 
 	require.False(b, result.IsError, "%v", result.Content)
 }
 
+var benchArgs = map[string]any{
+	"title": "Bench", "description": "Say hello.", "task_type": "VERIFICATION", "reward_usd": 1, "proof_requirements": []string{"a note"},
+}
+
 // compareCalls calls check_status and the baseline's echo in turn, so that both meet
 // the same noise.
 func compareCalls(b *testing.B, ours, bare *client.Client) {
 	b.Helper()
-	callTool(b, ours, "post_task", map[string]any{
-		"title": "Bench", "description": "Say hello.", "task_type": "VERIFICATION", "reward_usd": 1, "proof_requirements": []string{"a note"},
-	})
+	callTool(b, ours, "post_task", benchArgs)
 	for range 200 {
 		callTool(b, ours, "check_status", nil)
 		callTool(b, bare, "echo", nil)

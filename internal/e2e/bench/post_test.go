@@ -96,19 +96,26 @@ func benchTask(n int64) schemas.PostTaskRequest {
 // only posts are measured.
 func inProcess(b *testing.B) (*client.Client, string) {
 	b.Helper()
-	dir := b.TempDir()
+	a, key, dir := platformHere(b)
+	api, err := client.New(client.Options{BaseURL: "http://localhost", APIKey: key, HTTPClient: &http.Client{Transport: client.InProcess(a.LocalHandler())}})
+	require.NoError(b, err)
+	return api, dir
+}
+
+// platformHere is a platform in this process, its live key, and its folder.
+func platformHere(b *testing.B) (a *app.App, key, dir string) {
+	b.Helper()
+	dir = b.TempDir()
 	require.NoError(b, os.Chmod(dir, 0o700))
 	cfg, _, err := config.Load(config.Source{Env: []string{"HUMANOPS_DATA_DIR=" + dir, "HUMANOPS_LISTEN=127.0.0.1:8787"}})
 	require.NoError(b, err)
 	cfg.Marketplace.LocalCredit, cfg.Marketplace.LocalDailyCap = bigCredit, 0
-	a, err := app.New(context.Background(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Version: "bench"})
+	a, err = app.New(context.Background(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Version: "bench"})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = a.Close() })
 	creds, err := daemon.ReadCredentials(daemon.Paths(dir).Credentials)
 	require.NoError(b, err)
-	api, err := client.New(client.Options{BaseURL: "http://localhost", APIKey: creds.LiveKey, HTTPClient: &http.Client{Transport: client.InProcess(a.LocalHandler())}})
-	require.NoError(b, err)
-	return api, dir
+	return a, creds.LiveKey, dir
 }
 
 // replay writes the rows of one observed post again and again, each time with fresh ids,

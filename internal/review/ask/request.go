@@ -5,6 +5,7 @@ package ask
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"humanops-mcp/internal/answer"
@@ -38,6 +39,23 @@ func WithLines(ctx context.Context, tx *store.Tx, rows []db.Review) ([]Request, 
 		list[i] = Request{r, lines[r.ID]}
 	}
 	return list, err
+}
+
+// OfLines reads the requests that belong to lines, in the lines' order.
+func OfLines(ctx context.Context, tx *store.Tx, lines []change.Line) ([]Request, error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	ids, at := make([]string, len(lines)), map[string]int{}
+	for i, line := range lines {
+		ids[i], at[line.ID] = line.ID, i
+	}
+	rows, err := tx.ReviewsByIDs(ctx, store.IDs(ids))
+	list := make([]Request, len(lines))
+	for _, r := range rows {
+		list[at[r.ID]] = Request{r, lines[at[r.ID]]}
+	}
+	return slices.DeleteFunc(list, func(r Request) bool { return r.ID == "" }), err // a line without its row is the check's to tell of
 }
 
 // In is the status that a request is in.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/keyset"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/review/ask"
@@ -93,6 +94,26 @@ func (s *Reader) list(ctx context.Context, tx *store.Tx, f filter) (schemas.Revi
 	}
 	account.MarkTest(&out.Sandboxed, c.Mode)
 	return out, nil
+}
+
+// Lines gives the requests of lines as a list shows them, in the lines' order. Those that
+// are about a task which besides tells of are left out. It is for whoever may see them: that
+// is not asked here.
+func (s *Reader) Lines(ctx context.Context, tx *store.Tx, lines []change.Line, besides func(taskID string) bool) ([]schemas.Review, error) {
+	views := make([]schemas.Review, 0, len(lines))
+	list, err := ask.OfLines(ctx, tx, lines)
+	list = slices.DeleteFunc(list, func(r ask.Request) bool { return r.TaskID.Valid && besides(r.TaskID.String) })
+	if err != nil || len(list) == 0 {
+		return views, err
+	}
+	around, err := s.around(ctx, tx, list)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list {
+		views = append(views, s.listed(r, around))
+	}
+	return views, nil
 }
 
 // Listed is a request as a list shows it, with its loop.

@@ -674,6 +674,91 @@ func (q *Queries) RecipientsOf(ctx context.Context, reviews string) ([]ReviewRec
 	return items, nil
 }
 
+const reviewsByIDs = `-- name: ReviewsByIDs :many
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+func (q *Queries) ReviewsByIDs(ctx context.Context, ids string) ([]Review, error) {
+	rows, err := q.db.QueryContext(ctx, reviewsByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Review{}
+	for rows.Next() {
+		var i Review
+		if err := rows.Scan(
+			&i.ID,
+			&i.LoopID,
+			&i.AgentID,
+			&i.KeyID,
+			&i.Mode,
+			&i.Status,
+			&i.Round,
+			&i.Step,
+			&i.ProcessingType,
+			&i.Type,
+			&i.Priority,
+			&i.PriorityRank,
+			&i.StatusRank,
+			&i.Title,
+			&i.RequestText,
+			&i.SearchText,
+			&i.Media,
+			&i.Context,
+			&i.Platform,
+			&i.PlatformVersion,
+			&i.AgentName,
+			&i.ResponseType,
+			&i.ResponseConfig,
+			&i.DefaultResponse,
+			&i.OnTimeout,
+			&i.TimeoutSeconds,
+			&i.Tags,
+			&i.Action,
+			&i.ActionDigest,
+			&i.TaskID,
+			&i.TaskSubmission,
+			&i.ReviewMode,
+			&i.Restricted,
+			&i.ContentHash,
+			&i.TextVersion,
+			&i.ClaimedBy,
+			&i.DecideBy,
+			&i.ClaimBy,
+			&i.TimeoutAt,
+			&i.EscalationAt,
+			&i.EscalationStep,
+			&i.EscalationLast,
+			&i.Response,
+			&i.ResponseValue,
+			&i.Effective,
+			&i.ResponseSource,
+			&i.Decision,
+			&i.DecidedBy,
+			&i.DecidedVia,
+			&i.Comment,
+			&i.EditedAction,
+			&i.CancelReason,
+			&i.CreatedAt,
+			&i.RoundAt,
+			&i.UpdatedAt,
+			&i.EndedAt,
+			&i.Disputed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sortedReviews = `-- name: SortedReviews :many
 SELECT r.id, r.loop_id, r.agent_id, r.key_id, r.mode, r.status, r.round, r.step, r.processing_type, r.type, r.priority, r.priority_rank, r.status_rank, r.title, r.request_text, r.search_text, r.media, r.context, r.platform, r.platform_version, r.agent_name, r.response_type, r.response_config, r.default_response, r.on_timeout, r.timeout_seconds, r.tags, r.action, r.action_digest, r.task_id, r.task_submission, r.review_mode, r.restricted, r.content_hash, r.text_version, r.claimed_by, r.decide_by, r.claim_by, r.timeout_at, r.escalation_at, r.escalation_step, r.escalation_last, r.response, r.response_value, r.effective, r.response_source, r.decision, r.decided_by, r.decided_via, r.comment, r.edited_action, r.cancel_reason, r.created_at, r.round_at, r.updated_at, r.ended_at, r.disputed FROM (
   SELECT a.id, a.loop_id, a.agent_id, a.key_id, a.mode, a.status, a.round, a.step, a.processing_type, a.type, a.priority, a.priority_rank, a.status_rank, a.title, a.request_text, a.search_text, a.media, a.context, a.platform, a.platform_version, a.agent_name, a.response_type, a.response_config, a.default_response, a.on_timeout, a.timeout_seconds, a.tags, a.action, a.action_digest, a.task_id, a.task_submission, a.review_mode, a.restricted, a.content_hash, a.text_version, a.claimed_by, a.decide_by, a.claim_by, a.timeout_at, a.escalation_at, a.escalation_step, a.escalation_last, a.response, a.response_value, a.effective, a.response_source, a.decision, a.decided_by, a.decided_via, a.comment, a.edited_action, a.cancel_reason, a.created_at, a.round_at, a.updated_at, a.ended_at, a.disputed FROM reviews a WHERE CAST($1 AS BOOLEAN) = FALSE AND a.agent_id = $2 AND a.mode = $3

@@ -3,6 +3,9 @@
 -- name: LoopOfReview :one
 SELECT loop_id FROM reviews WHERE id = @id;
 
+-- name: ReviewsByIDs :many
+SELECT * FROM reviews WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
+
 -- name: NewestOfAgent :many
 -- A list with the newest first comes straight from an index: one for an agent, another for
 -- people. PostgreSQL would sort everything for a text that served both.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/a-h/templ"
 	"github.com/yuin/goldmark"
@@ -20,17 +21,19 @@ import (
 // writer turns Markdown into HTML that holds nothing but words and links: HTML is not
 // known to it and stays text, link definitions are text too, so that nothing is hidden,
 // and an image is a link, because showing it would tell its server who looks.
-var writer = goldmark.New(
-	goldmark.WithParser(parser.NewParser(
-		parser.WithBlockParsers(without(parser.DefaultBlockParsers(), parser.NewHTMLBlockParser())...),
-		parser.WithInlineParsers(without(parser.DefaultInlineParsers(), parser.NewRawHTMLParser())...),
-	)),
-	goldmark.WithExtensions(
-		extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
-		extension.Strikethrough, extension.Linkify,
-	),
-	goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(links{}, 100))),
-)
+var writer = sync.OnceValue(func() goldmark.Markdown {
+	return goldmark.New(
+		goldmark.WithParser(parser.NewParser(
+			parser.WithBlockParsers(without(parser.DefaultBlockParsers(), parser.NewHTMLBlockParser())...),
+			parser.WithInlineParsers(without(parser.DefaultInlineParsers(), parser.NewRawHTMLParser())...),
+		)),
+		goldmark.WithExtensions(
+			extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)),
+			extension.Strikethrough, extension.Linkify,
+		),
+		goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(links{}, 100))),
+	)
+})
 
 // without leaves out the parser of one kind.
 func without(list []util.PrioritizedValue, kind any) []util.PrioritizedValue {
@@ -42,7 +45,7 @@ func without(list []util.PrioritizedValue, kind any) []util.PrioritizedValue {
 // out, where entities are resolved already.
 func markdown(source string) templ.Component {
 	var out bytes.Buffer
-	if err := writer.Convert([]byte(source), &out); err != nil {
+	if err := writer().Convert([]byte(source), &out); err != nil {
 		return templ.Raw("<pre>" + html.EscapeString(plain(source)) + "</pre>")
 	}
 	return templ.Raw(plain(out.String()))
@@ -51,7 +54,7 @@ func markdown(source string) templ.Component {
 // hidesMarkdown tells whether what a reader sees would hold hidden characters.
 func hidesMarkdown(source string) bool {
 	var out bytes.Buffer
-	return hides(source) || writer.Convert([]byte(source), &out) == nil && hides(out.String())
+	return hides(source) || writer().Convert([]byte(source), &out) == nil && hides(out.String())
 }
 
 // links writes the nodes that lead elsewhere, and headings below the page's own.

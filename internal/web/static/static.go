@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 // Prefix is where Handler is mounted.
@@ -23,10 +24,10 @@ type asset struct {
 	body []byte
 }
 
-var names, assets = index()
+var index = sync.OnceValues(readAll)
 
-// index reads every file once: its public name, and what stands under that name.
-func index() (map[string]string, map[string]asset) {
+// readAll reads every file once: its public name, and what stands under that name.
+func readAll() (map[string]string, map[string]asset) {
 	entries, err := files.ReadDir(".")
 	if err != nil {
 		panic(fmt.Errorf("read the embedded files: %w", err))
@@ -55,6 +56,7 @@ var types = map[string]string{
 
 // Path is the address of a file; a name that is not there is a mistake in the program.
 func Path(name string) string {
+	names, _ := index()
 	address, ok := names[name]
 	if !ok {
 		panic("no static file named " + name)
@@ -64,6 +66,7 @@ func Path(name string) string {
 
 // Serve answers for one file below Prefix and reports whether it is there.
 func Serve(w http.ResponseWriter, r *http.Request) bool {
+	_, assets := index()
 	a, ok := assets[strings.TrimPrefix(r.URL.Path, Prefix)]
 	if !ok {
 		return false
