@@ -116,6 +116,23 @@ func (q *Queries) CountTasks(ctx context.Context, arg CountTasksParams) (int64, 
 	return count, err
 }
 
+const countTasksIn = `-- name: CountTasksIn :one
+SELECT COUNT(*) FROM (SELECT 1 FROM tasks t WHERE t.mode = $1 AND t.status = $2 LIMIT CAST($3 AS BIGINT)) AS counted
+`
+
+type CountTasksInParams struct {
+	Mode    string
+	Status  string
+	CountTo int64
+}
+
+func (q *Queries) CountTasksIn(ctx context.Context, arg CountTasksInParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countTasksIn, arg.Mode, arg.Status, arg.CountTo)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const findMessage = `-- name: FindMessage :one
 SELECT id, task_id, sender, author_id, body, reply_to, created_at FROM messages WHERE id = $1
 `

@@ -200,3 +200,6 @@ SELECT * FROM tasks WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids))
 SELECT t.id FROM tasks t
 WHERE t.mode = 'live' AND t.status IN ('MANUAL_REVIEW', 'DISPUTED') AND t.id > @after
 ORDER BY t.id LIMIT 500;
+
+-- name: CountTasksIn :one
+SELECT COUNT(*) FROM (SELECT 1 FROM tasks t WHERE t.mode = @mode AND t.status = @status LIMIT CAST(@count_to AS BIGINT)) AS counted;
