@@ -449,7 +449,7 @@ func (q *Queries) RenewClaim(ctx context.Context, arg RenewClaimParams) (int64, 
 }
 
 const runningSubjects = `-- name: RunningSubjects :many
-SELECT id, kind FROM subjects WHERE clock_at > 0 AND id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)
+SELECT id, kind FROM subjects WHERE clock_at > 0 AND id || '' > CAST($1 AS TEXT) ORDER BY id || '' LIMIT CAST($2 AS BIGINT)
 `
 
 type RunningSubjectsParams struct {
@@ -462,7 +462,8 @@ type RunningSubjectsRow struct {
 	Kind string
 }
 
-// Those that have a clock, in the order of their ids.
+// Those that have a clock, in the order of their ids: not by the index of those, which has
+// everything that is over, too.
 func (q *Queries) RunningSubjects(ctx context.Context, arg RunningSubjectsParams) ([]RunningSubjectsRow, error) {
 	rows, err := q.db.QueryContext(ctx, runningSubjects, arg.After, arg.RowLimit)
 	if err != nil {

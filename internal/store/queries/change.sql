@@ -42,8 +42,9 @@ SELECT id, clock_at, agent_id, mode FROM subjects WHERE clock_at > 0 AND clock_a
 ORDER BY clock_at, id LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: RunningSubjects :many
--- Those that have a clock, in the order of their ids.
-SELECT id, kind FROM subjects WHERE clock_at > 0 AND id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
+-- Those that have a clock, in the order of their ids: not by the index of those, which has
+-- everything that is over, too.
+SELECT id, kind FROM subjects WHERE clock_at > 0 AND id || '' > CAST(@after AS TEXT) ORDER BY id || '' LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: SubjectsAfter :many
 -- All of them, in the order of their ids.

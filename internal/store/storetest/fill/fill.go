@@ -87,6 +87,7 @@ type house struct {
 	loops   []string
 	webhook string
 	seq     int64
+	first   int64             // seq before the first entry
 	balance map[account]int64 // of accounts that many transactions move
 }
 
@@ -134,6 +135,7 @@ func (h *house) found(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	h.seq, err = tx.LastSeq(ctx)
+	h.first = h.seq
 	return err
 }
 

@@ -1,8 +1,8 @@
 package fill_test
 
 import (
-	"testing"
 	"os"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"

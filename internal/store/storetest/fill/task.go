@@ -1,10 +1,13 @@
 package fill
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,15 +46,32 @@ func (h *house) tell(t testing.TB, s subject) {
 		if from != "" {
 			data = fmt.Sprintf(`{"from":%q,"to":%q,"version":%d}`, from, e.to, n+1)
 		}
-		entry, err := trail.Link(n, head, schemas.AuditEntry{
-			EventID: h.id("ev_"), Kind: e.kind, Actor: e.actor, Via: e.via, At: store.Time(e.at), Data: json.RawMessage(data),
-		})
-		require.NoError(t, err)
+		id := h.id("ev_")
+		hash := h.link(t, n, head, schemas.AuditEntry{EventID: id, Kind: e.kind, Actor: e.actor, Via: e.via, At: store.Time(e.at), Data: json.RawMessage(data)})
 		h.seq++
-		h.w.put("trail", s.id, n+1, entry.EventID, h.seq, e.kind, e.actor, e.via, data, entry.Previous, entry.Hash, e.at)
-		head, from = entry.Hash, e.to
+		h.w.put("trail", s.id, n+1, id, h.seq, e.kind, e.actor, e.via, data, head, hash, e.at)
+		head, from = hash, e.to
 	}
 	h.line(s, head)
+}
+
+// proved is of how many entries the hash is made by trail, too, to see that they agree.
+const proved = 500
+
+// link is the hash of the entry behind the n-th: what trail.Link makes, without going through
+// JSON, which would take a third of the time. Nothing here has to be escaped.
+func (h *house) link(t testing.TB, n int, head string, e schemas.AuditEntry) string {
+	t.Helper()
+	text := fmt.Sprintf(`{"actor":"%s","at":"%s","data":%s,"event_id":"%s","kind":"%s","n":%d,"previous":"%s","via":"%s"}`,
+		e.Actor, e.At.Format(time.RFC3339Nano), e.Data, e.EventID, e.Kind, n+1, head, e.Via)
+	sum := sha256.Sum256([]byte(text))
+	hash := hex.EncodeToString(sum[:])
+	if h.seq < h.first+proved {
+		entry, err := trail.Link(n, head, e)
+		require.NoError(t, err)
+		require.Equal(t, entry.Hash, hash)
+	}
+	return hash
 }
 
 func (h *house) line(s subject, head string) {
