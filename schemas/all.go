@@ -55,6 +55,7 @@ func All() []Info {
 		GetStatus.Info(),
 		GetBackup.Info(),
 		GetCheck.Info(),
+		GetCheckProgress.Info(),
 		GetReceipt.Info(),
 		ConsumeReceipt.Info(),
 		GetReceiptKeys.Info(),
