@@ -11,6 +11,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/internal/store/storetest/fill"
 )
 
 func TestACheckGoesOnWhereTheLastOneEnded(t *testing.T) {
@@ -112,5 +113,14 @@ func TestACheckTellsHowFarItIs(t *testing.T) {
 			stop()
 			<-done
 		})
+	})
+}
+
+func TestAFilledHouseIsExact(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		fill.House(t, h.app.store, fill.Size{Tasks: 3000, Reviews: 600, Open: 60, Now: h.clk.Now()})
+		report := h.must(h.owner(), "GET", "/platform/v1/check", nil)
+		require.Equal(t, []string{"", "true", "3600"}, []string{report.text("problem"), report.text("full"), report.text("subjects")})
+		require.NotEqual(t, "0", h.must(h.live(), "GET", "/api/v1/tasks?status=open", nil).text("pagination.total"))
 	})
 }

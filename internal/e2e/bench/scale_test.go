@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -33,7 +34,7 @@ import (
 // Two houses do the same today; one of them has done a thousand times as much before. What
 // costs more in it than in the other reads what is over.
 const (
-	fewTasks      = 1_000
+	fewTasks      = 1_000                  // and as many reviews
 	manyTasksEnv  = "HUMANOPS_BENCH_TASKS" // of the larger house; a million where it is not set
 	onPostgresEnv = "HUMANOPS_BENCH_POSTGRES"
 	tasksOfReview = 10
@@ -65,14 +66,53 @@ func BenchmarkScale(b *testing.B) {
 		require.NoError(b, err)
 		many = n
 	}
-	few := fillHouse(b, fewTasks)
-	lots := fillHouse(b, many)
+	few := fillHouse(b, fewTasks, fewTasks)
+	lots := fillHouse(b, many, max(many/tasksOfReview, fewTasks))
 	for _, work := range scaledWork {
 		b.Run(work.name, func(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 			compareScale(b, few, lots, work)
 		})
 	}
+	b.Run("backup", func(b *testing.B) { postMeanwhile(b, lots) })
+}
+
+// postMeanwhile posts tasks alone, and while one backup after the other is taken.
+func postMeanwhile(b *testing.B, s *scaled) {
+	if os.Getenv(onPostgresEnv) != "" {
+		b.Skip("PostgreSQL is backed up by its own tools")
+	}
+	posts := func() (took []time.Duration) {
+		for range atMost {
+			took = append(took, timed(func() { require.NoError(b, post(b.Context(), s)) }))
+			require.NoError(b, cancel(b.Context(), s))
+		}
+		slices.Sort(took)
+		return took
+	}
+	alone := posts()
+	ctx, stop := context.WithCancel(b.Context())
+	var taken int64
+	began, done := time.Now(), make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if content, err := s.owner.GetBackup(ctx); err == nil {
+				n, _ := io.Copy(io.Discard, content.Body) // the last one is cut off
+				taken += n
+				_ = content.Body.Close()
+			}
+		}
+	}()
+	meanwhile := posts()
+	stop()
+	<-done
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(alone[len(alone)/2].Microseconds()), "us-post-p50")
+	b.ReportMetric(float64(alone[len(alone)*99/100].Microseconds()), "us-post-p99")
+	b.ReportMetric(float64(meanwhile[len(meanwhile)/2])/float64(alone[len(alone)/2]), "x-p50-meanwhile")
+	b.ReportMetric(float64(meanwhile[len(meanwhile)*99/100])/float64(alone[len(alone)*99/100]), "x-p99-meanwhile")
+	b.ReportMetric(float64(taken)/1e6/time.Since(began).Seconds(), "MB/s")
 }
 
 // compareScale does the same in both houses by turns, so that both meet the same noise.
@@ -112,7 +152,7 @@ func compareScale(b *testing.B, few, lots *scaled, work scaledThing) {
 
 // fillHouse sets a platform up, gives it its history, and starts it again. Its background
 // work stays off: what is measured is done by nobody else.
-func fillHouse(b *testing.B, tasks int) *scaled {
+func fillHouse(b *testing.B, tasks, reviews int) *scaled {
 	b.Helper()
 	dir := b.TempDir()
 	require.NoError(b, os.Chmod(dir, 0o700))
@@ -131,8 +171,8 @@ func fillHouse(b *testing.B, tasks int) *scaled {
 	require.NoError(b, start().Close())
 	s := &scaled{store: openStore(b, filepath.Join(dir, "humanops.db"), database)}
 	began := time.Now()
-	fill.House(b, s.store, fill.Size{Tasks: tasks, Reviews: tasks / tasksOfReview, Open: openTasks, Now: time.Now()})
-	b.Logf("filled a house with %d tasks in %s", tasks, time.Since(began).Round(time.Second))
+	fill.House(b, s.store, fill.Size{Tasks: tasks, Reviews: reviews, Open: openTasks, Now: time.Now()})
+	b.Logf("filled a house with %d tasks and %d reviews in %s", tasks, reviews, time.Since(began).Round(time.Second))
 	a := start()
 	b.Cleanup(func() { _ = a.Close() })
 	s.meet(b, a, dir)
@@ -177,7 +217,7 @@ func (s *scaled) meet(b *testing.B, a *app.App, dir string) {
 	require.NotEmpty(b, s.cookie, signedIn.Body.String())
 	one := func(text string) string { return storetest.Texts(b, s.store, text)[0] }
 	s.loop = one("SELECT loop_id FROM reviews GROUP BY loop_id ORDER BY COUNT(*) DESC LIMIT 1")
-	s.task = one("SELECT id FROM tasks WHERE status = 'PAID' AND operator_id = (SELECT id FROM people WHERE is_owner = TRUE ORDER BY created_at LIMIT 1) ORDER BY created_at LIMIT 1")
+	s.task = one("SELECT id FROM tasks WHERE status = 'PAID' AND agent_id = (SELECT id FROM agents WHERE tier = 'HOUSE' ORDER BY created_at LIMIT 1) AND operator_id = (SELECT id FROM people WHERE is_owner = TRUE ORDER BY created_at LIMIT 1) ORDER BY created_at LIMIT 1")
 	s.review = one("SELECT id FROM reviews WHERE status = 'completed' ORDER BY created_at LIMIT 1")
 	server, err := tools.New(tools.Options{Version: "bench", Client: func(context.Context) (*client.Client, error) { return s.agent, nil }})
 	require.NoError(b, err)
