@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
+
+	"humanops-mcp/internal/clock"
 )
 
 // Snapshot is a whole SQLite database as it was at one moment. It is read from a connection
@@ -62,6 +65,13 @@ func (s *Snapshot) Close() error {
 	return errors.Join(err, s.conn.Close())
 }
 
+// restEvery is after how many pages a copy rests, for as long as they took: with it, others
+// have at least half of the processor that it is on.
+const (
+	restEvery   = 64
+	longestRest = 20 * time.Millisecond
+)
+
 // Copy writes the database. What was deleted from it is not in the copy, as far as whole
 // pages are free.
 func (s *Snapshot) Copy(ctx context.Context, w io.Writer) error {
@@ -75,7 +85,7 @@ func (s *Snapshot) Copy(ctx context.Context, w io.Writer) error {
 	}
 	defer rows.Close()
 	empty := make([]byte, s.pageSize)
-	written := int64(0)
+	written, began := int64(0), time.Now()
 	for page := int64(1); rows.Next(); page++ {
 		var data sql.RawBytes
 		if err := rows.Scan(&data); err != nil {
@@ -89,6 +99,10 @@ func (s *Snapshot) Copy(ctx context.Context, w io.Writer) error {
 		written += int64(n)
 		if err != nil {
 			return err
+		}
+		if page%restEvery == 0 {
+			<-clock.System().After(min(time.Since(began), longestRest))
+			began = time.Now()
 		}
 	}
 	if err := rows.Err(); err != nil || written == s.Size {
