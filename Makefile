@@ -39,7 +39,7 @@ generate: ## SQL, templates and golden files, from their sources (20 s; 4 min th
 	$(MAKE) golden
 
 # The list of endpoints is Go, and what comes after it is made with it.
-golden: ## golden files alone
+golden: ## golden files alone (15 s)
 	HUMANOPS_TEST_UPDATE=1 $(GO) test -count=1 -run '^TestGolden' ./internal/arch/endpoints
 	HUMANOPS_TEST_UPDATE=1 $(GO) test -count=1 -run '^TestGolden' $(GOLDEN)
 
@@ -71,7 +71,7 @@ soak: setup ## before a larger change is merged: races, kills, hostile load and 
 fuzz: ## every fuzz target for SOAK_FUZZ (6 min)
 	@git grep -o '^func Fuzz[A-Za-z0-9_]*' -- '*_test.go' | sed 's,^\(.*\)/[^/]*:func \(.*\),\1 \2,' | while read -r folder name; do \
 	  echo "fuzz: $$name in $$folder for $(SOAK_FUZZ)"; \
-	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(SOAK_FUZZ) "./$$folder" || exit 1; \
+	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(SOAK_FUZZ) -fuzzminimizetime 2s "./$$folder" || exit 1; \
 	done
 
 # Two houses are filled for it, of a thousand and of BENCH_TASKS tasks; HUMANOPS_BENCH_POSTGRES=1
@@ -81,5 +81,5 @@ BENCH_TASKS ?= 1000000
 bench: ## ratios in one run, against baselines and of a long history; writes docs/performance.md (15 min, 6 GB)
 	HUMANOPS_BENCH_TASKS=$(BENCH_TASKS) $(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m ./internal/e2e/bench/ | $(GO) run ./scripts/performance "make bench" docs/performance.md
 
-clean: ## away with what was built
+clean: ## away with what was built (1 s)
 	rm -rf bin .tools

@@ -1,6 +1,9 @@
 package schemas
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The words of a decision on the proof of a task: on the wire, in the trail and in commands.
 const (
@@ -62,3 +65,23 @@ func ProofWords(list []ProofDecision) []string {
 
 // Reasoned tells whether it has to say why: whatever does not approve.
 func (d ProofDecision) Reasoned() bool { return d.Means != Approved }
+
+// meanings are the words that decide where somebody chooses one, and what.
+var meanings = map[string]string{
+	"approve": Approved, "approved": Approved, "accept": Approved, "accepted": Approved, "allow": Approved, "yes": Approved, "ok": Approved,
+	"reject": Rejected, "rejected": Rejected, "deny": Rejected, "denied": Rejected, "decline": Rejected, "declined": Rejected, "no": Rejected, "refuse": Rejected,
+	"needs_changes": NeedsChanges, "request_changes": NeedsChanges, "changes": NeedsChanges, "modify": NeedsChanges, "revise": NeedsChanges,
+}
+
+// Meaning is what choosing a word decides: Approved, Rejected, NeedsChanges or, where the
+// word decides nothing, Answered.
+func Meaning(word string) string {
+	word = strings.ToLower(strings.TrimSpace(word))
+	for _, space := range []string{"-", " "} {
+		word = strings.ReplaceAll(word, space, "_")
+	}
+	if decision, known := meanings[word]; known {
+		return decision
+	}
+	return Answered
+}

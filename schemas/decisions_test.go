@@ -35,3 +35,12 @@ func TestProofDecisions(t *testing.T) {
 		require.Equal(t, []string{ProofApprove, ProofRequestChanges, ProofReject}, ProofWords(ProofDecisionsOn(false)))
 	})
 }
+
+func TestAWordMeansTheSameEverywhere(t *testing.T) {
+	for word, decision := range map[string]string{
+		"approve": Approved, " OK ": Approved, "Declined": Rejected, "no": Rejected, "Needs changes": NeedsChanges, "request-changes": NeedsChanges,
+		"": Answered, "refund": Answered, "approve it": Answered, "blue": Answered,
+	} {
+		require.Equal(t, decision, Meaning(word), "%q", word)
+	}
+}

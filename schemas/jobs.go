@@ -9,7 +9,7 @@ var ListJobs = Endpoint[ListJobsRequest, Page[Job]]{Platform, "GET", "/jobs", "L
 // ListJobsRequest filters the list.
 type ListJobsRequest struct {
 	State JobState `query:"state" json:"state,omitempty" enum:"waiting,running,failed"`
-	Kind  string   `query:"kind" json:"kind,omitempty" maxLength:"100" doc:"Only jobs of this kind, such as webhook.deliver"`
+	Kind  string   `query:"kind" json:"kind,omitempty" maxLength:"100" doc:"Only jobs of this kind, such as webhook.send"`
 	PageRequest
 }
 

@@ -1,5 +1,10 @@
 package schemas
 
+import (
+	"fmt"
+	"strconv"
+)
+
 // PageRequest asks for part of a list: either by offset, as the contract has it, or by
 // the cursor of the page before, which stays exact while rows are added.
 type PageRequest struct {
@@ -16,6 +21,17 @@ type Pagination struct {
 	TotalMore  bool   `json:"total_more,omitempty" doc:"True when more than 10,000 match; total is 10,000 then"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Empty on the last page"`
 }
+
+// Count is a total for people: the number, or "10,000+".
+func Count(total int, more bool) string {
+	if more {
+		return fmt.Sprintf("%d,%03d+", total/1000, total%1000)
+	}
+	return strconv.Itoa(total)
+}
+
+// Count is how many rows match, for people.
+func (p Pagination) Count() string { return Count(p.Total, p.TotalMore) }
 
 // Page is one page of a list.
 type Page[T any] struct {

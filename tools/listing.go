@@ -26,6 +26,7 @@ type ListTasksArgs struct {
 type TaskList struct {
 	Items      []TaskRow `json:"items"`
 	Total      int       `json:"total"`
+	TotalMore  bool      `json:"total_more,omitempty" doc:"More match than were counted"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 	TestMode
 }
@@ -134,7 +135,7 @@ func (l *listing) addTasks(ctx context.Context, status, cursor string) error {
 		})
 	}
 	l.next[0] = page.Pagination.NextCursor
-	l.add(page.Pagination.Total, page.Sandboxed)
+	l.add(page.Pagination.Total, page.Pagination.TotalMore, page.Sandboxed)
 	return nil
 }
 
@@ -177,7 +178,7 @@ func (l *listing) addReviews(ctx context.Context, status, cursor string) error {
 	if end := in.Offset + len(list.Requests); !service.extended && list.HasMore {
 		l.next[1] = strconv.Itoa(end)
 	}
-	l.add(list.Total-told, list.Sandboxed)
+	l.add(list.Total-told, list.TotalMore, list.Sandboxed)
 	return nil
 }
 
@@ -196,8 +197,9 @@ func reviewFilter(text string) func(schemas.ReviewStatus) bool {
 	}
 }
 
-func (l *listing) add(total int, s schemas.Sandboxed) {
+func (l *listing) add(total int, more bool, s schemas.Sandboxed) {
 	l.out.Total += total
+	l.out.TotalMore = l.out.TotalMore || more
 	if s.Sandbox {
 		l.out.TestMode = mode(s)
 	}
@@ -212,7 +214,7 @@ func (l TaskList) text() string {
 		}
 		fmt.Fprintf(&text, "- %s %q: %s%s\n", row.TaskID+row.RequestID, row.Title, row.Status, pays)
 	}
-	fmt.Fprintf(&text, "%d of %d.", len(l.Items), l.Total)
+	fmt.Fprintf(&text, "%d of %s.", len(l.Items), schemas.Count(l.Total, l.TotalMore))
 	if l.NextCursor != "" {
 		text.WriteString(" More with cursor " + strconv.Quote(l.NextCursor) + ".")
 	}

@@ -29,7 +29,7 @@ func (p *program) jobsListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "List jobs, those that are or were due first at the top",
 		Long:    jobsLong,
-		Example: "  humanops-mcp jobs list --state failed\n  humanops-mcp jobs list --kind webhook.deliver",
+		Example: "  humanops-mcp jobs list --state failed\n  humanops-mcp jobs list --kind webhook.send",
 		Args:    noArguments,
 		RunE: p.withOwner(func(ctx context.Context, c *client.Client, _ []string) error {
 			page, err := c.ListJobs(ctx, in)
@@ -43,7 +43,7 @@ func (p *program) jobsListCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar((*string)(&in.State), "state", "", "Only those: waiting, running or failed")
-	cmd.Flags().StringVar(&in.Kind, "kind", "", "Only this kind, such as webhook.deliver")
+	cmd.Flags().StringVar(&in.Kind, "kind", "", "Only this kind, such as webhook.send")
 	cmd.Flags().IntVar(&in.Limit, "limit", 20, "How many, 1 to 100")
 	cmd.Flags().StringVar(&in.Cursor, "cursor", "", "Go on where the last page ended")
 	return p.jsonFlag(cmd)
@@ -66,7 +66,7 @@ func (p *program) printJobs(in schemas.ListJobsRequest, page schemas.Page[schema
 		return err
 	}
 	if next := page.Pagination.NextCursor; next != "" {
-		p.say("\n%d of %d. More: --cursor %s", len(page.Data), page.Pagination.Total, next)
+		p.say("\n%d of %s. More: --cursor %s", len(page.Data), page.Pagination.Count(), next)
 	}
 	if failed != "" {
 		p.say("\nOnce the reason is gone, try one again: humanops-mcp jobs retry %s", failed)

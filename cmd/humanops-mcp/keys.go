@@ -92,7 +92,7 @@ func (p *program) printKeys(keys schemas.Page[schemas.Key]) error {
 		return err
 	}
 	if next := keys.Pagination.NextCursor; next != "" {
-		p.say("\n%d of %d. More: --cursor %s", len(keys.Data), keys.Pagination.Total, next)
+		p.say("\n%d of %s. More: --cursor %s", len(keys.Data), keys.Pagination.Count(), next)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/daemon"
 	"humanops-mcp/internal/leak"
+	"humanops-mcp/internal/toolchain"
 )
 
 // TestScripts runs the built binary through the scripts in testdata, each in a home of
@@ -170,4 +172,39 @@ func TestHelp(t *testing.T) {
 			require.NotEmpty(t, c.Example, "%s has an example", c.CommandPath())
 		}
 	}
+}
+
+var commandNamed = regexp.MustCompile("humanops-mcp ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")
+
+func TestDocumentsNameOnlyCommandsThatExist(t *testing.T) {
+	named := 0
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md"} {
+		files, err := filepath.Glob(filepath.Join(toolchain.Root(), pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, pattern)
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, words := range commandNamed.FindAllStringSubmatch(string(raw), -1) {
+				named++
+				requireCommand(t, file, words[1], words[2])
+			}
+		}
+	}
+	require.Greater(t, named, 20)
+}
+
+// requireCommand wants a command and, where it has others under it, the word after it among them.
+func requireCommand(t *testing.T, file, name, under string) {
+	t.Helper()
+	root := (&program{}).root()
+	cmd, _, err := root.Find([]string{name})
+	require.NoError(t, err, "%s names the command %q", file, name)
+	require.Equal(t, name, cmd.Name(), "%s names the command %q", file, name)
+	if under == "" || !cmd.HasSubCommands() {
+		return
+	}
+	_, rest, err := cmd.Find([]string{under})
+	require.NoError(t, err, "%s names the command %q", file, name+" "+under)
+	require.Empty(t, rest, "%s names the command %q", file, name+" "+under)
 }

@@ -65,7 +65,7 @@ func (p *program) printReviews(list schemas.ReviewList) error {
 		return err
 	}
 	if next := list.Pagination.NextCursor; next != "" {
-		p.say("\n%d of %d. More: --cursor %s", len(list.Requests), list.Total, next)
+		p.say("\n%d of %s. More: --cursor %s", len(list.Requests), schemas.Count(list.Total, list.TotalMore), next)
 	}
 	return nil
 }
@@ -132,8 +132,11 @@ func (p *program) printReview(r schemas.Review) error {
 
 // until is when a request ends without a decision, and what counts then.
 func until(r schemas.Review) string {
-	if r.Deadline().Before(r.TimeoutAt) {
+	switch {
+	case r.Deadline().Before(r.TimeoutAt):
 		return when(r.Deadline()) + ", when the escalation of its loop ends it"
+	case r.TaskID != "":
+		return when(r.TimeoutAt) + ", then the task goes on by its own rules: tasks show " + r.TaskID
 	}
 	return when(r.TimeoutAt) + ", then " + either(r.OnTimeout == "cancel", "cancelled", string(r.DefaultResponse))
 }

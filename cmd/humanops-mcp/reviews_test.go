@@ -106,6 +106,9 @@ func TestLoopChange(t *testing.T) {
 func TestUntilIsWhenARequestReallyEnds(t *testing.T) {
 	r := schemas.Review{TimeoutAt: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC), OnTimeout: "cancel"}
 	require.Contains(t, until(r), "then cancelled")
+	proof := schemas.Review{TimeoutAt: r.TimeoutAt, OnTimeout: "cancel", TaskID: "task_1"}
+	require.NotContains(t, until(proof), "cancelled", "silence about a proof cancels nothing: the task goes into dispute or is paid")
+	require.Contains(t, until(proof), "tasks show task_1")
 	ends := r.TimeoutAt.Add(-time.Hour)
 	r.EndsAt = &ends
 	require.Equal(t, when(ends)+", when the escalation of its loop ends it", until(r))

@@ -57,7 +57,7 @@ func (p *program) printTasks(page schemas.Page[schemas.TaskView]) error {
 		return err
 	}
 	if next := page.Pagination.NextCursor; next != "" {
-		p.say("\n%d of %d. More: --cursor %s", len(page.Data), page.Pagination.Total, next)
+		p.say("\n%d of %s. More: --cursor %s", len(page.Data), page.Pagination.Count(), next)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ package answer
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -186,24 +185,4 @@ func steered(steer string) string {
 		return schemas.NeedsChanges
 	}
 	return schemas.Approved
-}
-
-// meanings are the words of an option's value that decide.
-var meanings = map[string]string{
-	"approve": schemas.Approved, "approved": schemas.Approved, "accept": schemas.Approved, "accepted": schemas.Approved,
-	"allow": schemas.Approved, "yes": schemas.Approved, "ok": schemas.Approved,
-	"reject": schemas.Rejected, "rejected": schemas.Rejected, "deny": schemas.Rejected, "denied": schemas.Rejected,
-	"decline": schemas.Rejected, "declined": schemas.Rejected, "no": schemas.Rejected, "refuse": schemas.Rejected,
-	"needs_changes": schemas.NeedsChanges, "request_changes": schemas.NeedsChanges, "changes": schemas.NeedsChanges,
-	"modify": schemas.NeedsChanges, "revise": schemas.NeedsChanges,
-}
-
-var underscores = strings.NewReplacer("-", "_", " ", "_")
-
-// meaning is what choosing an option's value decides.
-func meaning(value string) string {
-	if decision, ok := meanings[underscores.Replace(strings.ToLower(strings.TrimSpace(value)))]; ok {
-		return decision
-	}
-	return schemas.Answered
 }

@@ -180,7 +180,7 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 		"needs-changes": "needs_changes", "Request changes": "needs_changes", "changes": "needs_changes", "modify": "needs_changes", "revise": "needs_changes",
 		"escalate": "answered", "maybe": "answered", "approve it": "answered",
 	} {
-		require.Equal(t, want, meaning(value), value)
+		require.Equal(t, want, schemas.Meaning(value), value)
 	}
 }
 

@@ -144,7 +144,7 @@ func (s single) answer(o Option) Answer {
 		Decision: schemas.Answered, // what is typed freely decides nothing
 	}
 	if s.find(o.Value) != nil {
-		a.Decision = meaning(o.Value)
+		a.Decision = schemas.Meaning(o.Value)
 	}
 	return a
 }
@@ -186,7 +186,7 @@ func (s single) fromForm(form map[string][]string) (json.RawMessage, error) {
 func (s single) simulated(steer string) json.RawMessage {
 	// Where other answers may be typed, Rejection and Approval know none: look at the options.
 	for _, o := range s.options {
-		if meaning(o.Value) == steered(steer) {
+		if schemas.Meaning(o.Value) == steered(steer) {
 			return s.answer(o).Data
 		}
 	}

@@ -28,7 +28,11 @@ func (a *App) resume(ctx context.Context) error {
 	if err := a.store.Write(ctx, func(tx *store.Tx) error { return a.takeUp(ctx, tx) }); err != nil {
 		return err
 	}
-	return a.changes.Resume(ctx)
+	if err := a.changes.Resume(ctx); err != nil {
+		return err
+	}
+	// Whoever is asked anew has the time that is left after that.
+	return a.store.Write(ctx, func(tx *store.Tx) error { return a.tasks.AskForWaiting(ctx, tx) })
 }
 
 func (a *App) takeUp(ctx context.Context, tx *store.Tx) error {
@@ -42,9 +46,6 @@ func (a *App) takeUp(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	if err := a.extend(ctx, tx); err != nil {
-		return err
-	}
-	if err := a.tasks.AskForWaiting(ctx, tx); err != nil {
 		return err
 	}
 	return beat(ctx, tx)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -80,6 +81,20 @@ func TestTheTimeThatThePlatformWasDownIsGivenBack(t *testing.T) {
 			require.Equal(t, "PAID", status(disputed.task))
 		})
 		h.state()
+	})
+}
+
+// The review of a proof ended without a decision while the platform was up, and the hourly
+// look for such had not come yet.
+func TestWhoeverIsAskedAnewAfterAnAbsenceHasTheTimeThatIsLeft(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h *house) {
+		task, week := h.task(h.live(), "MANUAL_REVIEW").task, 7*24*time.Hour
+		ended := storetest.Texts(t, h.app.store, "SELECT id FROM reviews WHERE task_id = $1", task)[0]
+		storetest.Exec(t, h.app.store, "UPDATE reviews SET status = 'cancelled', response_source = 'cancelled', ended_at = 1 WHERE id = $1", ended)
+		storetest.Exec(t, h.app.store, "UPDATE subjects SET state = 'cancelled', finished = TRUE, needs = '', clock_at = 0, ended_at = 1 WHERE id = $1", ended)
+		h.restart(10 * 24 * time.Hour)
+		require.Equal(t, []string{strconv.Itoa(int(week.Seconds())) + " " + strconv.FormatInt(h.clk.Now().Add(week).UnixMicro(), 10)}, storetest.Texts(t, h.app.store,
+			"SELECT CAST(timeout_seconds AS TEXT) || ' ' || CAST(timeout_at AS TEXT) FROM reviews WHERE task_id = $1 AND status = 'pending'", task))
 	})
 }
 

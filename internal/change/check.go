@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -23,7 +24,7 @@ type Look struct {
 }
 
 // Check looks whether subjects are as they were written: each one's trail ends where its line
-// says, and its line has the state of its row. It reads a slice at a time, so that it holds
+// says, in the state that its line has, and its line has the state of its row. It reads a slice at a time, so that it holds
 // nobody up. For each subject that is not it has a sentence; there may be more than the
 // twenty that it gives.
 func (c *Changes) Check(ctx context.Context, look Look) (problems []string, err error) {
@@ -118,18 +119,45 @@ func found(problems []string, err error) ([]string, error) {
 }
 
 func (c *Changes) check(ctx context.Context, tx *store.Tx, l Line) error {
-	if err := event.Check(ctx, tx, l); err != nil || l.State == Deleted {
+	state, err := checkTrail(ctx, tx, l)
+	if err != nil {
 		return err
 	}
 	k := c.named(l.Kind)
 	if k == nil {
 		return differs("%s is of a kind that is not known: %s", l.ID, l.Kind)
 	}
-	return k.check(ctx, tx, l)
+	if err := k.check(ctx, tx, l); err != nil || state == l.State {
+		return err
+	}
+	return differs("%s is %s by its trail, but %s by its line", l.ID, state, l.State)
+}
+
+// checkTrail looks whether a subject's trail is as it was written, and gives the state that
+// it ends in. Only of what was deleted entries may have lost their words.
+func checkTrail(ctx context.Context, tx *store.Tx, l Line) (state string, err error) {
+	state = l.State // where no entry says it: those of before there were trails may not
+	err = event.Check(ctx, tx, l, func(e schemas.AuditEntry) error {
+		if l.State == Deleted {
+			return nil
+		}
+		if len(e.Data) == 0 {
+			return differs("the trail of %s is not as it was written: what entry %d said is gone", l.ID, e.N)
+		}
+		var moved movedTo
+		if json.Unmarshal(e.Data, &moved) == nil && moved.To != "" {
+			state = moved.To
+		}
+		return nil
+	})
+	return state, err
 }
 
 func (l *Life[R, S, E, F]) check(ctx context.Context, tx *store.Tx, line Line) error {
 	r, err := l.kind.Find(ctx, tx, line.ID)
+	if store.NotFound(err) && line.State == Deleted {
+		return nil
+	}
 	if store.NotFound(err) {
 		return differs("the %s %s is %s by its line, but its row is gone", l.kind.Name, line.ID, line.State)
 	}
@@ -139,7 +167,7 @@ func (l *Life[R, S, E, F]) check(ctx context.Context, tx *store.Tx, line Line) e
 	if state := *l.stateOf(&r); state != line.State {
 		return differs("the %s %s is %s by its row, but %s by its line", l.kind.Name, line.ID, state, line.State)
 	}
-	if l.kind.Check == nil {
+	if l.kind.Check == nil || line.State == Deleted {
 		return nil
 	}
 	return l.kind.Check(ctx, tx, r)

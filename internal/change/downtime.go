@@ -32,10 +32,17 @@ type Extended struct {
 }
 
 // Extend plans to move every running clock by the time that the platform was away. It is
-// done by Resume, which comes before anything else. An earlier plan has to be done with.
+// done by Resume, which comes before anything else. What an earlier plan has left, because
+// another replica is still at it, is done at once: there is one plan at a time.
 func (c *Changes) Extend(ctx context.Context, tx *store.Tx, by time.Duration) error {
 	if by <= 0 {
 		return nil
+	}
+	for more := true; more; {
+		var err error
+		if more, err = c.extendSlice(ctx, tx); err != nil {
+			return err
+		}
 	}
 	return keepExtension(ctx, tx, extension{ByMicros: by.Microseconds()})
 }

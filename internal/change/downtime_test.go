@@ -136,3 +136,16 @@ func TestReplicasThatStartTogetherMoveEachClockOnce(t *testing.T) {
 		}
 	})
 }
+
+// A replica is still moving clocks when another one finds that nobody was there for longer.
+func TestASecondPlanLosesNothingOfTheFirst(t *testing.T) {
+	onBoth(t, func(t *testing.T, w *world) {
+		w.many(250)
+		w.extend(time.Hour)
+		w.extend(time.Minute)
+		require.NoError(t, newChanges(w).Resume(t.Context()))
+		for id, due := range w.dues() {
+			require.Equal(t, storetest.Start.Add(dueIn+time.Hour+time.Minute), store.Time(due), id)
+		}
+	})
+}

@@ -175,7 +175,7 @@ func (c *Changes) admitted(ctx context.Context, ids []string) error {
 
 // show gives the subjects as they are now. It answers a caller whose wait was cut off, too.
 func (c *Changes) show(ctx context.Context, ids []string, moved func([]Line) bool) (out schemas.WaitResponse, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	ctx, cancel := LastLook(ctx)
 	defer cancel()
 	err = c.Store.Read(ctx, func(tx *store.Tx) error {
 		out = schemas.WaitResponse{Items: []schemas.TaskView{}}
@@ -194,8 +194,12 @@ func (c *Changes) show(ctx context.Context, ids []string, moved func([]Line) boo
 	return out, err
 }
 
-// lastLook bounds the reading for a caller whose wait is cut off.
-const lastLook = 5 * time.Second
+// LastLook is for reading what a caller is answered whose wait was cut off: a while longer
+// than they waited.
+func LastLook(ctx context.Context) (context.Context, context.CancelFunc) {
+	const atMost = 5 * time.Second
+	return context.WithTimeout(context.WithoutCancel(ctx), atMost)
+}
 
 func parseWait(in schemas.WaitRequest) (refs []reference, limit time.Duration, err error) {
 	var p check.Problems

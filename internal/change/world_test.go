@@ -196,7 +196,7 @@ func (w *world) check(id string) error {
 	return w.store.Read(w.t.Context(), func(tx *store.Tx) error {
 		line, err := tx.FindSubject(w.t.Context(), id)
 		require.NoError(w.t, err)
-		return event.Check(w.t.Context(), tx, line)
+		return event.Check(w.t.Context(), tx, line, func(schemas.AuditEntry) error { return nil })
 	})
 }
 

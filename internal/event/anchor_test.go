@@ -13,6 +13,7 @@ import (
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
+	"humanops-mcp/schemas"
 )
 
 func TestAnchors(t *testing.T) {
@@ -68,7 +69,7 @@ func TestCheck(t *testing.T) {
 			return s.Read(ctx, func(tx *store.Tx) error {
 				line, err := tx.FindSubject(ctx, "task_1")
 				require.NoError(t, err)
-				return event.Check(ctx, tx, line)
+				return event.Check(ctx, tx, line, func(schemas.AuditEntry) error { return nil })
 			})
 		}
 		require.NoError(t, check())

@@ -71,8 +71,9 @@ func Reclaim(ctx context.Context, tx *store.Tx) error {
 }
 
 // Check walks a subject's trail from its beginning and compares it with the number of
-// entries and the hash that its line has.
-func Check(ctx context.Context, tx *store.Tx, line db.Subject) error {
+// entries and the hash that its line has. each is called with every entry, in order, and may
+// find fault with it.
+func Check(ctx context.Context, tx *store.Tx, line db.Subject, each func(schemas.AuditEntry) error) error {
 	const slice = 500
 	n, head := int64(0), ""
 	for {
@@ -82,6 +83,11 @@ func Check(ctx context.Context, tx *store.Tx, line db.Subject) error {
 		}
 		if head, err = trail.Verify(int(n), head, entries); err != nil {
 			return broken(line.ID, err.Error())
+		}
+		for _, e := range entries {
+			if err := each(e); err != nil {
+				return err
+			}
 		}
 		n += int64(len(entries))
 		if len(entries) < slice {

@@ -214,11 +214,6 @@ func Balance(ctx context.Context, tx *store.Tx, agentID, asset string) (availabl
 	return available, schemas.Money(sum), err
 }
 
-// Escrow is what a task holds.
-func Escrow(ctx context.Context, tx *store.Tx, taskID, asset string) (schemas.Money, error) {
-	return balance(ctx, tx, escrow(taskID, asset))
-}
-
 // Earnings is what a person has earned with live tasks.
 func Earnings(ctx context.Context, tx *store.Tx, personID string) (schemas.Money, error) {
 	sum, err := tx.PersonEarnings(ctx, personID)

@@ -21,15 +21,13 @@ func (s *Service) standingOf(ctx context.Context, tx *store.Tx, r request, loop 
 	if err != nil {
 		return ask.Standing{}, err
 	}
-	st := ask.Place(r, asked, personID, member)
+	p, err := account.Person(ctx, tx, personID)
+	if err != nil {
+		return ask.Standing{}, err
+	}
+	st := ask.Place(r, asked, ask.Who{PersonID: personID, Member: member, Owner: p.IsOwner})
 	if st.Why != "" {
 		return st, nil
-	}
-	if r.Disputed {
-		p, err := account.Person(ctx, tx, personID)
-		if err != nil || !p.IsOwner {
-			return ask.Standing{Why: "The task is in dispute, and only an owner settles that."}, err
-		}
 	}
 	return s.keyed(ctx, tx, loop, personID, st)
 }
@@ -41,7 +39,7 @@ func (s *Service) keyed(ctx context.Context, tx *store.Tx, loop db.Loop, personI
 	}
 	has, err := s.Passkeys.HasEnrolled(ctx, tx, loop.ID, personID)
 	if err == nil && !has {
-		st.Why = "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+		st.Why = ask.NoPasskey
 	}
 	return st, err
 }

@@ -117,7 +117,7 @@ func (s *Service) changed(l locked, in schemas.UpdateReviewRequest, tx *store.Tx
 		r.TimeoutAt = store.Micros(tx.Now().Add(ask.Seconds(*in.TimeoutSeconds)))
 	}
 	if in.CallbackURL != nil {
-		ask.CheckCallback(&p, *in.CallbackURL, s.cfg.PrivateCallbacks)
+		webhook.CheckCallback(&p, *in.CallbackURL, "", s.cfg.PrivateCallbacks)
 	}
 	if in.Tags != nil {
 		r.Tags = store.JSON(append([]string{}, ask.CheckedTags(&p, *in.Tags)...))

@@ -13,11 +13,7 @@ import (
 	"humanops-mcp/schemas"
 )
 
-const (
-	maxWait = 300 * time.Second
-	// lastLook bounds the reading for a caller whose wait is cut off.
-	lastLook = 5 * time.Second
-)
+const maxWait = 300 * time.Second
 
 // patience is how long to wait before asking again, by how long the round is open.
 var patience = []struct {
@@ -44,7 +40,7 @@ func (s *Service) AnswerWait(ctx context.Context, in schemas.WaitReviewRequest) 
 }
 
 func (s *Service) answerWait(ctx context.Context, id string) (out schemas.ReviewWait, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	ctx, cancel := change.LastLook(ctx)
 	defer cancel()
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
 		out.Request, err = s.ByID(ctx, tx, id)
@@ -95,7 +91,7 @@ func (s *Service) FollowReview(ctx context.Context, in schemas.ReviewRequest, em
 
 // endedBy is the id of the event that ended a request's round.
 func (s *Service) endedBy(ctx context.Context, id string) (eventID string, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+	ctx, cancel := change.LastLook(ctx)
 	defer cancel()
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
 		r, err := ask.Find(ctx, tx, id)

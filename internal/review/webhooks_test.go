@@ -146,6 +146,29 @@ func TestOneBodyForAllSpellings(t *testing.T) {
 	})
 }
 
+// A request may be asked again long after its first answer, and its agent reads where it
+// calls back for as long as it is there.
+func TestACallbackOutlivesTheLogOfItsDeliveries(t *testing.T) {
+	onEach(t, func(t *testing.T, o *outpost) {
+		callback := listen(t)
+		id := o.askYesNo(t, func(in *schemas.CreateReviewRequest) {
+			in.ResponseType, in.ResponseConfig, in.DefaultResponse = "single_select", json.RawMessage(`{"options":["approved","needs_changes"]}`), nil
+			in.CallbackURL = callback.url
+		})
+		mustAs(o, o.owner, o.DecideReview, schemas.DecideReviewRequest{RequestID: id, ResponseData: json.RawMessage(`"needs_changes"`)})
+		o.run()
+		for range 40 {
+			o.clock.Advance(24 * time.Hour)
+			o.run()
+		}
+		require.Equal(t, callback.url, mustAs(o, o.agent, o.GetReview, schemas.ReviewRequest{RequestID: id}).Request.CallbackURL)
+		mustAs(o, o.agent, o.OpenRound, schemas.OpenRoundRequest{RequestID: id})
+		mustAs(o, o.owner, o.DecideReview, schemas.DecideReviewRequest{RequestID: id, Round: 2, ResponseData: json.RawMessage(`"approved"`)})
+		o.run()
+		require.Len(t, callback.all(), 2)
+	})
+}
+
 func TestWhoHears(t *testing.T) {
 	onEach(t, func(t *testing.T, o *outpost) {
 		own, other, test, owners := listen(t), listen(t), listen(t), listen(t)

@@ -70,29 +70,36 @@ func collect[T any](ctx context.Context, u upgrade, scan func(*sql.Rows) (T, err
 // with their number.
 func (u upgrade) chainTasks(ctx context.Context) error {
 	for after := ""; ; {
-		ids, err := collect(ctx, u, scanID, "SELECT id FROM subjects WHERE kind = 'task' AND id > $1 ORDER BY id LIMIT 500", after)
-		if err != nil || len(ids) == 0 {
+		tasks, err := collect(ctx, u, scanTask, "SELECT id, state, version, updated_at FROM subjects WHERE kind = 'task' AND id > $1 ORDER BY id LIMIT 500", after)
+		if err != nil || len(tasks) == 0 {
 			return err
 		}
-		for _, id := range ids {
-			if err := u.chainTask(ctx, id); err != nil {
+		for _, t := range tasks {
+			if err := u.chainTask(ctx, t); err != nil {
 				return err
 			}
 		}
-		after = ids[len(ids)-1]
+		after = tasks[len(tasks)-1].id
 	}
 }
 
-func scanID(rows *sql.Rows) (id string, err error) {
-	err = rows.Scan(&id)
-	return id, err
+// pastTask is a task as the upgrade found it.
+type pastTask struct {
+	id, state          string
+	version, updatedAt int64
+}
+
+func scanTask(rows *sql.Rows) (t pastTask, err error) {
+	err = rows.Scan(&t.id, &t.state, &t.version, &t.updatedAt)
+	return t, err
 }
 
 // pastEvent is an event as it was kept before there were trails.
 type pastEvent struct {
 	schemas.AuditEntry
 	seq     sql.NullInt64
-	version int64 // of the task, which orders the events of one moment
+	version int64  // of the task, which orders the events of one moment
+	to      string // the state it led to, "" for none
 }
 
 func scanEvent(rows *sql.Rows) (e pastEvent, err error) {
@@ -101,15 +108,19 @@ func scanEvent(rows *sql.Rows) (e pastEvent, err error) {
 	if err = rows.Scan(&e.EventID, &e.seq, &e.Kind, &e.Actor, &e.Via, &data, &at); err != nil {
 		return e, err
 	}
-	var known struct{ Version int64 }
+	var known struct {
+		Version int64
+		To      string
+	}
 	if json.Unmarshal([]byte(data), &known) == nil {
-		e.version = known.Version
+		e.version, e.to = known.Version, known.To
 	}
 	e.Data, e.At = json.RawMessage(data), Time(at)
 	return e, nil
 }
 
-func (u upgrade) chainTask(ctx context.Context, id string) error {
+func (u upgrade) chainTask(ctx context.Context, t pastTask) error {
+	id := t.id
 	events, err := collect(ctx, u, scanEvent, "SELECT id, seq, kind, actor, via, data, created_at FROM events WHERE subject_id = $1", id)
 	if err != nil || len(events) == 0 {
 		return err
@@ -117,6 +128,7 @@ func (u upgrade) chainTask(ctx context.Context, id string) error {
 	slices.SortFunc(events, func(a, b pastEvent) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.version, b.version), cmp.Compare(a.EventID, b.EventID))
 	})
+	events = append(events, foundOtherwise(t, events)...)
 	head := ""
 	for n, e := range events {
 		if head, err = u.chainEvent(ctx, id, n, head, e); err != nil {
@@ -124,6 +136,23 @@ func (u upgrade) chainTask(ctx context.Context, id string) error {
 		}
 	}
 	return u.exec(ctx, "UPDATE subjects SET entries = $1, head = $2 WHERE id = $3", len(events), head, id)
+}
+
+// foundOtherwise is an entry of the upgrade's own, for a task that is not in the state that
+// its last event led to: somebody changed it by hand. From here on a trail ends in the state
+// of its subject.
+func foundOtherwise(t pastTask, events []pastEvent) []pastEvent {
+	last := t.state
+	for _, e := range events {
+		last = cmp.Or(e.to, last)
+	}
+	if last == t.state {
+		return nil
+	}
+	data := JSON(map[string]any{"from": last, "to": t.state, "version": t.version})
+	return []pastEvent{{AuditEntry: schemas.AuditEntry{
+		EventID: ident.New("ev_"), Kind: "task.found", Actor: "system", Via: "system", At: Time(t.updatedAt), Data: json.RawMessage(data),
+	}}}
 }
 
 // chainEvent makes an event the entry after the n-th one, whose hash is head, and gives its hash.
@@ -186,6 +215,15 @@ func (u upgrade) planCallbacks(ctx context.Context) error {
 	return nil
 }
 
+// What a callback becomes. The index of subjects' webhooks is for those that have one: a
+// query has to say so, or reads all webhooks for each callback.
+const (
+	deliverCallback = `INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, attempts, created_at)
+SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 FROM webhooks w WHERE w.subject_id = $6 AND w.subject_id <> ''`
+	sendCallback = `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, lane, priority, owner)
+SELECT $1, 'webhook.send', $2, $3, 'scheduled', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8 AND w.subject_id <> ''`
+)
+
 func (u upgrade) planCallback(ctx context.Context, c pastCallback) error {
 	body, err := json.Marshal(struct {
 		Event          string    `json:"event"`
@@ -198,8 +236,7 @@ func (u upgrade) planCallback(ctx context.Context, c pastCallback) error {
 		return err
 	}
 	id := ident.New("whd_")
-	made, err := u.tx.ExecContext(ctx, u.text(`INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, attempts, created_at)
-SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 FROM webhooks w WHERE w.subject_id = $6`),
+	made, err := u.tx.ExecContext(ctx, u.text(deliverCallback),
 		id, c.args.EventID, string(body), c.attempts, Micros(c.args.At), c.args.TaskID)
 	if err != nil {
 		return err
@@ -211,7 +248,6 @@ SELECT $1, w.id, w.subject_id, $2, 'task.status_changed', $3, 'waiting', $4, $5 
 	if err != nil {
 		return err
 	}
-	return u.exec(ctx, `INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at, lane, priority, owner)
-SELECT $1, 'webhook.send', $2, $3, 'scheduled', $4, $5, $6, $7, w.agent_id FROM webhooks w WHERE w.subject_id = $8`,
+	return u.exec(ctx, sendCallback,
 		ident.New("job_"), "webhook.send:"+id, string(args), c.runAt, Micros(c.args.At), c.lane, c.priority, c.args.TaskID)
 }

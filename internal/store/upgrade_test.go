@@ -149,6 +149,35 @@ func TestJobsOfBeforeOwnersBelongToTheAgentThatTheyAreAbout(t *testing.T) {
 	})
 }
 
+// What looked for clocks that never rang waited when the program of before ended. Whoever
+// does not know a kind of job leaves it to others, for ever.
+func TestJobsThatNobodyDoesAnyMoreDoNotWaitForEver(t *testing.T) {
+	waiting := []string{`INSERT INTO jobs (id, kind, unique_key, args, state, run_at, created_at) VALUES
+	('job_1', 'task.clocks.hourly', 'task.clocks.hourly:1', '{}', 'ready', 7, 3), ('job_2', 'review.clocks.hourly', 'review.clocks.hourly:1', '{}', 'running', 7, 3),
+	('job_3', 'task.reviews.hourly', 'task.reviews.hourly:1', '{}', 'ready', 7, 3)`}
+	eachOld(t, beforeOwners, waiting, func(t *testing.T, h oldHouse) {
+		require.Equal(t, []string{"job_3"}, storetest.Texts(t, h.open(), "SELECT id FROM jobs"))
+	})
+}
+
+// Its agent may give it another address, which is called under the same secret.
+func TestARequestWhoseAddressWasTakenBackKeepsItsSecret(t *testing.T) {
+	rows := []string{
+		"INSERT INTO agents (id, name, tier, created_at) VALUES ('ag_1', 'Local', 'HOUSE', 1)",
+		"INSERT INTO people (id, name, name_key, created_at) VALUES ('op_1', 'Ada', 'ada', 1)",
+		"INSERT INTO loops (id, slug, mode, creator_id, name, created_at, updated_at) VALUES ('loop_1', 'l', 'live', 'op_1', 'L', 1, 1)",
+		`INSERT INTO reviews (id, loop_id, agent_id, mode, status, processing_type, type, priority, priority_rank, request_text, platform, response_type, response_config, on_timeout,
+		timeout_seconds, content_hash, callback_url, callback_secret, timeout_at, created_at, round_at, updated_at) VALUES
+		('r_back', 'loop_1', 'ag_1', 'live', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', '', 'sealed', 1, 1, 1, 1),
+		('r_none', 'loop_1', 'ag_1', 'live', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', '', '', 1, 1, 1, 1),
+		('r_some', 'loop_1', 'ag_1', 'live', 'pending', 'deferred', '', 'low', 3, '', '', '', '', 'cancel', 1, '', 'https://agent.example/', 'other', 1, 1, 1, 1)`,
+	}
+	eachOld(t, beforeTrails, rows, func(t *testing.T, h oldHouse) {
+		require.Equal(t, []string{"r_back callback sealed  off", "r_some callback other https://agent.example/ on"}, storetest.Texts(t, h.open(),
+			"SELECT subject_id || ' ' || sealed_as || ' ' || secret || ' ' || url || ' ' || CASE WHEN enabled THEN 'on' ELSE 'off' END FROM webhooks ORDER BY id"))
+	})
+}
+
 // A house of before trails: three live tasks, one of them without an address and without a
 // history, and one of test mode. The ids are as long as those that programs make.
 var houseBeforeTrails = []string{
@@ -188,6 +217,22 @@ func TestEventsOfTasksBecomeTrailsThatVerify(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, line.Head, head)
 		}
+	})
+}
+
+// A check looks whether a trail ends in the state of its subject, and a task that somebody
+// changed by hand long ago is no reason for it to cry for ever.
+func TestATaskThatWasChangedByHandHasAnEntryThatSaysSo(t *testing.T) {
+	byHand := "UPDATE tasks SET status = 'IN_PROGRESS' WHERE id = 'task_accepted00000000'"
+	eachOld(t, beforeTrails, slices.Concat(houseBeforeTrails, []string{eventsBeforeTrails, byHand}), func(t *testing.T, h oldHouse) {
+		line, list := trailOf(t, h.open(), "task_accepted00000000")
+		require.Len(t, list, 5)
+		last := list[4]
+		require.Equal(t, []string{"task.found", "system", `{"from":"ACCEPTED","to":"IN_PROGRESS","version":3}`}, []string{last.Kind, last.Actor, string(last.Data)})
+		require.NotEmpty(t, last.EventID)
+		head, err := trail.Verify(0, "", list)
+		require.NoError(t, err)
+		require.Equal(t, line.Head, head)
 	})
 }
 
@@ -240,6 +285,25 @@ func TestWaitingCallbacksOfTasksBecomeDeliveries(t *testing.T) {
 		require.Equal(t, []string{"job_e webhook.deliver failed", "job_g webhook scheduled"}, storetest.Texts(t, s,
 			"SELECT id || ' ' || kind || ' ' || state FROM jobs WHERE kind <> 'webhook.send' ORDER BY id"))
 	})
+}
+
+// Each would read all webhooks otherwise, of which every task with an address has one.
+func TestTheUpgradeFindsTheAddressOfACallbackByItsTask(t *testing.T) {
+	s := storetest.Open(t)
+	for _, text := range store.CallbackTexts() {
+		rows, err := storetest.Raw(t, s).QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, slices.Repeat([]any{""}, strings.Count(text, "?"))...)
+		require.NoError(t, err)
+		var plan []string
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &step))
+			plan = append(plan, step)
+		}
+		require.NoError(t, rows.Err())
+		require.NoError(t, rows.Close())
+		require.Equal(t, []string{"SEARCH w USING INDEX webhooks_of_subject (subject_id=?)"}, plan)
+	}
 }
 
 // sends are the jobs that send deliveries, by the delivery's event.

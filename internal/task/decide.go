@@ -70,7 +70,7 @@ func (s *Service) mayDecide(ctx context.Context, tx *store.Tx, c account.Caller,
 	case int64(in.Submission) != t.Submission:
 		return s.conflict(t, fmt.Sprintf("The latest submission is number %d, and the decision names number %d. Look at submission %d, then decide on it.", t.Submission, in.Submission, t.Submission))
 	case state == schemas.Disputed && !c.Owner:
-		return &schemas.Error{Code: schemas.CodeForbidden, State: t.Status, Message: "The task is in dispute, and only the owner, a person, settles that: they approve or refund on the task's page."}
+		return &schemas.Error{Code: schemas.CodeForbidden, State: t.Status, Message: "The task is in dispute, and only the owner, a person, settles that: they approve or refund on the page of its review."}
 	case state == schemas.Disputed && !d.Dispute:
 		return s.conflict(t, "A dispute is settled by approve (the operator is paid) or refund (the agent gets the reward back).")
 	case state == schemas.ManualReview && !d.Proof:

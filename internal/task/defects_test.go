@@ -185,4 +185,13 @@ func TestPrivateCallback(t *testing.T) {
 		open.post(func(r *schemas.PostTaskRequest) { r.CallbackURL, r.RewardUSD = address, schemas.USD })
 	}
 	closed.post(func(r *schemas.PostTaskRequest) { r.CallbackURL = "https://203.0.114.7/hook" })
+	t.Run("goes without https where private ones are allowed, as a request's does", func(t *testing.T) {
+		open.post(func(r *schemas.PostTaskRequest) { r.CallbackURL, r.Title = "http://127.0.0.1:4000/hook", "Another" })
+		_, err := in(closed, closed.agent, closed.PostTask, func() schemas.PostTaskRequest {
+			r := closed.request()
+			r.CallbackURL = "http://127.0.0.1:4000/hook"
+			return r
+		}())
+		require.ErrorContains(t, refused(t, err, schemas.CodeInvalid), "must be a public https address")
+	})
 }

@@ -39,13 +39,8 @@ func owned(in schemas.PostTaskRequest) schemas.PostTaskRequest {
 func (s *Service) PostTask(ctx context.Context, tx *store.Tx, in schemas.PostTaskRequest) (schemas.PostTaskResponse, error) {
 	c := account.From(ctx)
 	in = owned(in)
-	if err := checkPost(&in, tx.Now()); err != nil {
+	if err := checkPost(&in, tx.Now(), s.cfg.PrivateCallbacks); err != nil {
 		return schemas.PostTaskResponse{}, err
-	}
-	if in.CallbackURL != "" && !s.cfg.PrivateCallbacks {
-		if err := webhook.CheckPublic("callback_url", in.CallbackURL); err != nil {
-			return schemas.PostTaskResponse{}, err
-		}
 	}
 	if c.Mode == account.Live {
 		if err := checkType(in.TaskType, s.cfg.AllowedTypes); err != nil {

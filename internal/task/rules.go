@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/check"
+	"humanops-mcp/internal/webhook"
 	"humanops-mcp/schemas"
 )
 
@@ -26,7 +26,6 @@ const (
 	maxAddress      = 500
 	maxPublicKey    = 4096
 	maxCallbackURL  = 2000
-	maxSecret       = 256
 	maxName         = 200
 	maxText         = 500 // messages, notes on estimates, reasons
 	maxNote         = 2000
@@ -56,7 +55,7 @@ var proneToAbuse = []schemas.TaskType{"CAPTCHA_SOLVING", "ACCOUNT_CREATION", "PH
 
 // checkPost trims a new task's texts and checks every bound. A deadline that has passed
 // is its own kind of refusal when nothing else is wrong.
-func checkPost(in *schemas.PostTaskRequest, now time.Time) error {
+func checkPost(in *schemas.PostTaskRequest, now time.Time, privateCallbacks bool) error {
 	var p check.Problems
 	p.Line("title", &in.Title, 1, maxTitle)
 	p.Text("description", &in.Description, 1, maxDescription)
@@ -69,7 +68,8 @@ func checkPost(in *schemas.PostTaskRequest, now time.Time) error {
 	p.Text("digital_instructions", &in.DigitalInstructions, 0, maxInstructions)
 	p.Text("agent_public_key", &in.AgentPublicKey, 0, maxPublicKey)
 	p.Line("assign_to", &in.AssignTo, 0, maxName)
-	checkCallback(&p, in)
+	p.Text("callback_url", &in.CallbackURL, 0, maxCallbackURL)
+	webhook.CheckCallback(&p, in.CallbackURL, in.CallbackSecret, privateCallbacks)
 	if in.EstimateApproval == "" {
 		in.EstimateApproval = "auto"
 	}
@@ -108,22 +108,6 @@ func checkRequirements(p *check.Problems, in *schemas.PostTaskRequest) {
 	in.ProofRequirements = slices.Clone(in.ProofRequirements) // trimmed in place, and the caller keeps theirs
 	for i := range in.ProofRequirements {
 		p.Line(fmt.Sprintf("proof_requirements[%d]", i), &in.ProofRequirements[i], 1, maxRequirement)
-	}
-}
-
-// checkCallback checks the syntax only: the address is resolved and checked when it is called.
-func checkCallback(p *check.Problems, in *schemas.PostTaskRequest) {
-	p.Text("callback_url", &in.CallbackURL, 0, maxCallbackURL)
-	p.Length("callback_secret", in.CallbackSecret, maxSecret)
-	if in.CallbackURL == "" {
-		if in.CallbackSecret != "" {
-			p.Add("callback_secret", "is given without a callback_url; send both")
-		}
-		return
-	}
-	u, err := url.Parse(in.CallbackURL)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		p.Add("callback_url", "must be a public https address without user name and fragment; got %.80q. Example: https://example.com/hooks/tasks", in.CallbackURL)
 	}
 }
 

@@ -122,26 +122,26 @@ func TestLife(t *testing.T) {
 func TestPostRules(t *testing.T) {
 	t.Run("take the seed's example", func(t *testing.T) {
 		in := storefront()
-		require.NoError(t, checkPost(&in, noon))
+		require.NoError(t, checkPost(&in, noon, false))
 		require.Equal(t, "auto", in.EstimateApproval)
 	})
 	t.Run("trim texts", func(t *testing.T) {
 		in := storefront()
 		in.Title, in.ProofRequirements[0] = "  Photo ", " Facade\n"
-		require.NoError(t, checkPost(&in, noon))
+		require.NoError(t, checkPost(&in, noon, false))
 		require.Equal(t, "Photo", in.Title)
 		require.Equal(t, "Facade", in.ProofRequirements[0])
 	})
 	t.Run("tell a passed deadline apart", func(t *testing.T) {
 		in := storefront()
 		in.Deadline = noon.Add(-time.Second)
-		err := checkPost(&in, noon)
+		err := checkPost(&in, noon, false)
 		require.Equal(t, schemas.CodeGone, schemas.ErrorCode(err))
 		require.ErrorContains(t, err, "deadline must be in the future")
 	})
 	t.Run("say every problem at once", func(t *testing.T) {
 		in := schemas.PostTaskRequest{Deadline: noon.Add(-time.Hour), RewardUSD: 0}
-		err := checkPost(&in, noon)
+		err := checkPost(&in, noon, false)
 		require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(err))
 		for _, field := range []string{"title", "description", "task_type", "reward_usd", "proof_requirements", "deadline"} {
 			require.ErrorContains(t, err, field)
@@ -150,7 +150,7 @@ func TestPostRules(t *testing.T) {
 	t.Run("allow nothing for one's own people", func(t *testing.T) {
 		in := storefront()
 		in.RewardUSD, in.AssignTo = 0, "Ada"
-		require.NoError(t, checkPost(&in, noon))
+		require.NoError(t, checkPost(&in, noon, false))
 	})
 	nan, high := math.NaN(), 91.0
 	for name, spoil := range map[string]func(*schemas.PostTaskRequest){
@@ -177,7 +177,7 @@ func TestPostRules(t *testing.T) {
 		t.Run("refuse "+name, func(t *testing.T) {
 			in := storefront()
 			spoil(&in)
-			require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(checkPost(&in, noon)))
+			require.Equal(t, schemas.CodeInvalid, schemas.ErrorCode(checkPost(&in, noon, false)))
 		})
 	}
 }

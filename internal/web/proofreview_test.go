@@ -339,6 +339,7 @@ func TestAProofStandsOnceOnTheStartPage(t *testing.T) {
 	})
 	t.Run("while nobody is asked, because a review ended without a decision", func(t *testing.T) {
 		id := h.submitted(ada, "")
+		ended := "/reviews/" + h.proofReview(id)
 		h.write(func(ctx context.Context, tx *store.Tx) error {
 			return h.reviews.CloseForTask(ctx, tx, id, change.System, "The escalation is over.", "")
 		})
@@ -346,6 +347,10 @@ func TestAProofStandsOnceOnTheStartPage(t *testing.T) {
 		require.Equal(t, 1, strings.Count(page, `href="/tasks/`+id+`"`))
 		require.Contains(t, page, "asked about anew within the hour")
 		require.Contains(t, owner.get("/tasks/"+id).Body, "people are asked within the hour")
+		require.Equal(t, "/tasks/"+id, owner.get("/decide/"+id).Header.Get("Location"), "and not to a review that is over")
+		over := owner.get(ended).Body
+		require.Contains(t, over, "the proof still waits: people are asked anew within the hour.")
+		require.NotContains(t, over, "The submission says what became of it.")
 		h.write(func(_ context.Context, tx *store.Tx) error { return h.tasks.AskForWaiting(t.Context(), tx) })
 		page = owner.get("/").Body
 		require.NotContains(t, page, `href="/tasks/`+id+`"`)
@@ -396,4 +401,38 @@ func TestDecisionsAreCalledAsTheyAreDeclared(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The former page took any owner's decision; whoever became one later, or is in no loop, was not kept out.
+func TestEveryOwnerDecidesOnProof(t *testing.T) {
+	h := newHouse(t)
+	ada, owner, grace := h.person("Ada"), h.person("me"), h.person("Grace")
+	becomes := func(role string) {
+		h.write(func(ctx context.Context, tx *store.Tx) error {
+			_, err := h.accounts.AddPerson(account.With(ctx, h.owner), tx, schemas.AddPersonRequest{Name: "Grace", Roles: []string{role}})
+			return err
+		})
+	}
+	disputed := h.submitted(ada, "")
+	require.Equal(t, http.StatusSeeOther, owner.decide(disputed, "reject", "Another shop").Status)
+	h.clock.Advance(time.Minute)
+	dispute := owner.proof(disputed)
+	require.Equal(t, http.StatusNotFound, grace.get(dispute).Status)
+	becomes("owner")
+
+	t.Run("of a dispute that was there before they were owners", func(t *testing.T) {
+		require.Contains(t, grace.get("/").Body, `href="`+dispute+`"`)
+		require.Contains(t, grace.get(dispute).Body, "data-answer")
+		require.Equal(t, http.StatusSeeOther, grace.decideAt(dispute, "refund", "It is another shop").Status)
+		require.Contains(t, owner.get(dispute).Body, "Refunded by Grace, on the page.")
+	})
+	t.Run("without being in the loop that looks at it", func(t *testing.T) {
+		id := h.submitted(ada, "")
+		proof := grace.proof(id)
+		require.Contains(t, grace.get(proof).Body, "data-answer")
+		require.Equal(t, http.StatusSeeOther, grace.post(proof+"/claim", nil).Status)
+		require.Contains(t, owner.get(proof).Body, "has claimed this until")
+		require.Equal(t, http.StatusSeeOther, grace.decideAt(proof, "approve", "").Status)
+		require.Equal(t, "approve", h.task(id).Submissions[0].Decision.Decision)
+	})
 }

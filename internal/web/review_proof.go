@@ -98,7 +98,8 @@ func answeredBy(f *form, v page.ReviewPage) string {
 }
 
 // toProof leads from where proof used to be decided to the page of its review or, where
-// there never was one, to the task. A form that was still open there decides nothing.
+// there never was one or nobody is asked at the moment, to the task. A form that was still
+// open there decides nothing.
 func (s *server) toProof(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("task")
 	to, said := taskHref(id), ""
@@ -106,11 +107,12 @@ func (s *server) toProof(w http.ResponseWriter, r *http.Request) error {
 		said = "moved"
 	}
 	err := s.Store.Read(r.Context(), func(tx *store.Tx) error {
-		if _, err := s.Tasks.GetTask(r.Context(), tx, schemas.TaskRequest{TaskID: id}); err != nil {
+		task, err := s.Tasks.GetTask(r.Context(), tx, schemas.TaskRequest{TaskID: id})
+		if err != nil {
 			return err
 		}
-		review, _, err := s.Reviews.OfTask(r.Context(), tx, id)
-		if review != "" {
+		review, open, err := s.Reviews.OfTask(r.Context(), tx, id)
+		if review != "" && (open || !page.AwaitsDecision(task.Status)) {
 			to = "/reviews/" + url.PathEscape(review)
 		}
 		return err

@@ -262,6 +262,51 @@ func TestDelivery(t *testing.T) {
 		require.Len(t, r.all(), 9)
 	})
 
+	each(t, "is never switched off, since nobody could switch it on again", func(t *testing.T, h *house) {
+		refusals := make([]int, 25)
+		for i := range refusals {
+			refusals[i] = 410
+		}
+		r := receive(t, refusals...)
+		h.callback(t, task, r.url, "", webhook.Reviews)
+		for i := range refusals {
+			h.write(t, func(ctx context.Context, tx *store.Tx) error {
+				return webhook.Announce(ctx, tx, webhook.Event{
+					ID: fmt.Sprint("ev_many_", i), Name: "task.status_changed", SubjectID: task, AgentID: "ag_1", Mode: "live", Own: true,
+					Body: func() ([]byte, error) { return []byte(taskBody), nil },
+				})
+			})
+			h.run(t)
+		}
+		require.Len(t, r.all(), 25)
+		require.Empty(t, h.off)
+		h.changed(t, task)
+		h.run(t)
+		require.Len(t, r.all(), 26)
+	})
+
+	each(t, "cannot be sent again without an address, and says how to give it one", func(t *testing.T, h *house) {
+		r := receive(t, 410)
+		h.callback(t, reviewID, r.url, "", webhook.Reviews)
+		h.announce(t, webhook.Event{AgentID: "ag_1", Own: true})
+		h.run(t)
+		h.write(t, func(ctx context.Context, tx *store.Tx) error {
+			return h.Resubscribe(ctx, tx, webhook.Callback{SubjectID: reviewID, AgentID: "ag_1", Mode: "live", Style: webhook.Reviews})
+		})
+		ctx := account.With(t.Context(), account.Caller{AgentID: "ag_1", Mode: account.Live})
+		err := h.store.Write(ctx, func(tx *store.Tx) error {
+			log, err := h.ListDeliveries(ctx, tx, schemas.ListDeliveriesRequest{WebhookID: reviewID})
+			if err != nil {
+				return err
+			}
+			_, err = h.Redeliver(ctx, tx, schemas.DeliveryRequest{WebhookID: reviewID, DeliveryID: log.Deliveries[0].ID})
+			return err
+		})
+		require.Equal(t, schemas.CodeConflict, schemas.ErrorCode(err))
+		require.ErrorContains(t, err, "callback_url")
+		require.NotContains(t, err.Error(), "PATCH")
+	})
+
 	t.Run("keeps the address out of the log when nobody answers", func(t *testing.T) {
 		h := lonely(t, true)
 		server := httptest.NewServer(http.NotFoundHandler())

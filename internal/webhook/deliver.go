@@ -115,16 +115,20 @@ func (s *Service) record(ctx context.Context, tx *store.Tx, a sendArgs, w db.Web
 	case state == waiting:
 		return enqueue(ctx, tx, a, w, tx.Now().Add(pauses[a.Attempt-1]))
 	case state == failed:
-		return s.countFailure(ctx, tx, p, r.Error)
+		return s.countFailure(ctx, tx, w, p, r.Error)
 	}
 	return tx.ForgiveWebhook(ctx, w.ID)
 }
 
-// countFailure switches a webhook off after too many deliveries in a row were given up.
-func (s *Service) countFailure(ctx context.Context, tx *store.Tx, p parcel, cause string) error {
+// countFailure switches a webhook off after too many deliveries in a row were given up. A
+// subject's callback goes on: nobody could switch it on again, and it ends with its subject.
+func (s *Service) countFailure(ctx context.Context, tx *store.Tx, w db.Webhook, p parcel, cause string) error {
 	s.log.Warn("A callback could not be delivered; nothing else is affected", "webhook", p.WebhookID.String, "subject", p.SubjectID,
 		"event", p.Event, "delivery", p.ID, "error", cause)
-	w, err := tx.CountWebhookFailure(ctx, db.CountWebhookFailureParams{ID: p.WebhookID.String, Most: maxFailures})
+	if w.SubjectID != "" {
+		return nil
+	}
+	w, err := tx.CountWebhookFailure(ctx, db.CountWebhookFailureParams{ID: w.ID, Most: maxFailures})
 	if store.NotFound(err) {
 		return nil // deleted meanwhile
 	}
@@ -184,12 +188,9 @@ func Again(ctx context.Context, tx *store.Tx, deliveryID string, w db.Webhook) e
 	return enqueue(ctx, tx, sendArgs{DeliveryID: deliveryID}, w, time.Time{})
 }
 
-// sweep forgets old deliveries, and the subscriptions of single subjects that ended as
-// long ago: nothing more will happen to those.
+// sweep forgets old deliveries. The callback of a single subject stays: its agent reads the
+// address for as long as the subject is there, and a request may be asked again.
 func (s *Service) sweep(ctx context.Context, tx *store.Tx) error {
-	before := store.Micros(tx.Now().Add(-keepDeliveries))
-	if _, err := tx.DeleteOldDeliveries(ctx, before); err != nil {
-		return err
-	}
-	return tx.DeleteEndedSubscriptions(ctx, before)
+	_, err := tx.DeleteOldDeliveries(ctx, store.Micros(tx.Now().Add(-keepDeliveries)))
+	return err
 }

@@ -303,6 +303,8 @@ func (s *Service) Redeliver(ctx context.Context, tx *store.Tx, in schemas.Delive
 		return out, err
 	case d.State == "waiting":
 		return out, &schemas.Error{Code: schemas.CodeConflict, State: d.State, Message: "The delivery is still on its way: it will be tried again by itself. Look at the log later."}
+	case !w.Enabled && w.SubjectID != "":
+		return out, &schemas.Error{Code: schemas.CodeConflict, State: "disabled", Message: "The request has no callback address any more. Give it one as its callback_url while it is open, then deliver again."}
 	case !w.Enabled:
 		return out, &schemas.Error{Code: schemas.CodeConflict, State: "disabled", Message: "The webhook is switched off. Switch it on with PATCH {\"enabled\": true}, then deliver again."}
 	}

@@ -3,7 +3,6 @@ package brief
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"humanops-mcp/schemas"
@@ -209,24 +208,14 @@ func plainValue(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// The words of an answer that decide, as the contract's clients use them.
-var (
-	approving = []string{"approve", "approved", "accept", "accepted", "allow", "yes", "ok", "true"}
-	rejecting = []string{"reject", "rejected", "deny", "denied", "decline", "declined", "no", "refuse", "false"}
-	revising  = []string{"needs_changes", "request_changes", "changes", "modify", "revise"}
-)
-
-// Meaning tells what an answer decides.
+// Meaning tells what an answer decides: also a plain yes or no.
 func Meaning(value json.RawMessage) string {
-	word := strings.Trim(string(value), `"`)
-	word = strings.NewReplacer("-", "_", " ", "_").Replace(strings.ToLower(strings.TrimSpace(word)))
-	switch {
-	case slices.Contains(approving, word):
+	switch word := strings.ToLower(strings.TrimSpace(strings.Trim(string(value), `"`))); word {
+	case "true":
 		return schemas.Approved
-	case slices.Contains(rejecting, word):
+	case "false":
 		return schemas.Rejected
-	case slices.Contains(revising, word):
-		return schemas.NeedsChanges
+	default:
+		return schemas.Meaning(word)
 	}
-	return schemas.Answered
 }

@@ -28,8 +28,7 @@ type Market struct {
 	mu    sync.Mutex
 	order []string
 	tasks map[string]*task
-	keys  map[string]string // Idempotency-Key to task
-	asked []string
+	keys  map[string]string           // Idempotency-Key to task
 	sent  map[string][]map[string]any // route to bodies
 }
 
@@ -87,7 +86,6 @@ func (m *Market) serve(r route, w http.ResponseWriter, req *http.Request) {
 	}
 	m.documented(r, "body", slices.Collect(maps.Keys(body)), r.body)
 	m.documented(r, "query", slices.Collect(maps.Keys(req.URL.Query())), r.query)
-	m.asked = append(m.asked, r.pattern)
 	m.sent[r.pattern] = append(m.sent[r.pattern], body)
 	w.Header().Set("Server", "cloudflare")
 	w.Header().Set("Content-Type", "application/json")
@@ -109,13 +107,6 @@ func (m *Market) documented(r route, where string, got, known []string) {
 			m.t.Errorf("%s documents no %s in its %s", r.pattern, name, where)
 		}
 	}
-}
-
-// Asked counts the requests to a documented endpoint, such as "GET /api/v1/tasks".
-func (m *Market) Asked(pattern string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.sent[pattern])
 }
 
 // Sent is the last body sent to an endpoint.

@@ -35,14 +35,6 @@ func Restore(t testing.TB, host, origin string, saved []byte) *Device {
 	return d
 }
 
-// Save writes the passkey down, with its private key.
-func (d *Device) Save() []byte {
-	d.t.Helper()
-	saved, err := json.Marshal(d.key)
-	require.NoError(d.t, err)
-	return saved
-}
-
 // newKey draws until no coordinate begins with a zero byte, which the library leaves out
 // and no authenticator does.
 func newKey() virtualwebauthn.Credential {

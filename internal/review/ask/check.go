@@ -110,8 +110,7 @@ func CheckNew(in *schemas.NewReview, privateCallbacks bool) error {
 	p.Line("platform_version", &in.PlatformVersion, 0, 50)
 	p.Line("agent_name", &in.AgentName, 0, 100)
 	in.Tags = CheckedTags(&p, in.Tags)
-	CheckCallback(&p, in.CallbackURL, privateCallbacks)
-	checkSecret(&p, in.CallbackURL, in.CallbackSecret)
+	webhook.CheckCallback(&p, in.CallbackURL, in.CallbackSecret, privateCallbacks)
 	if in.OnTimeout == "default" && in.DefaultResponse == nil {
 		p.Add("default_response", `is needed with on_timeout "default": it counts when nobody decides in time. Send one, or on_timeout "cancel"`)
 	}
@@ -186,23 +185,6 @@ func CheckedTags(p *check.Problems, tags []string) []string {
 		p.Line(fmt.Sprintf("tags[%d]", i), &tags[i], 1, maxTag)
 	}
 	return tags
-}
-
-// CheckCallback checks the address that is told of the outcome; private ones are for one's own network.
-func CheckCallback(p *check.Problems, address string, private bool) {
-	if address == "" {
-		return
-	}
-	if err := p.Take(webhook.CheckAddress("callback_url", address, private)); err != nil {
-		p.Add("callback_url", "%s", err.Error())
-	}
-}
-
-func checkSecret(p *check.Problems, address, secret string) {
-	if secret != "" && address == "" {
-		p.Add("callback_secret", "is given without a callback_url; send both")
-	}
-	p.Length("callback_secret", secret, webhook.MaxSecret)
 }
 
 // PriorityRank is where a priority stands in a queue: the most urgent at 0.

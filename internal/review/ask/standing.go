@@ -20,15 +20,37 @@ const (
 	ReasonEscalated = "escalated"
 )
 
+// NoPasskey is why somebody who was asked may still not decide, as pages say it and refusals do.
+const NoPasskey = "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+
 // Standing is what a person is to an open request.
 type Standing struct {
 	Why     string  // why they may not decide; "" when they may
 	Circles []int64 // in which their answer counts
 }
 
-// Place looks a person up among those who were asked. A member who left the loop is no
+// Who is somebody who may have a say.
+type Who struct {
+	PersonID string
+	Member   bool // of the loop
+	Owner    bool // of the house
+}
+
+// Place says what a person is to a request. An owner decides on every proof, as they may on
+// its task; nobody else settles a dispute.
+func Place(r Request, asked []Asked, who Who) Standing {
+	switch {
+	case r.IsProof() && who.Owner:
+		return Standing{Circles: []int64{0}}
+	case r.Disputed:
+		return Standing{Why: "The task is in dispute, and only an owner settles that."}
+	}
+	return place(r, asked, who.PersonID, who.Member)
+}
+
+// place looks a person up among those who were asked. A member who left the loop is no
 // longer one of them; who was told by an escalation need not be a member.
-func Place(r Request, asked []Asked, personID string, member bool) Standing {
+func place(r Request, asked []Asked, personID string, member bool) Standing {
 	var st Standing
 	recipient := false
 	for _, a := range asked {

@@ -50,20 +50,18 @@ func (a around) why(r ask.Request, settings schemas.LoopSettings) string {
 	switch {
 	case st.Why != "":
 		return st.Why
-	case r.Disputed && !a.caller.Owner:
-		return "The task is in dispute, and only an owner settles that."
 	case a.hasAnswered(r, st):
 		return "You have answered already; others are still to answer."
 	case r.Line.ClaimedBy != "" && r.Line.ClaimedBy != a.caller.PersonID:
 		return "It is claimed by " + a.people[r.Line.ClaimedBy].Name + " until " + ask.ClockTime(store.Time(r.Line.LeaseUntil)) + "."
 	case settings.Passkey && !a.mine.enrolled[r.LoopID]:
-		return "This loop takes decisions only with a passkey that an owner has enrolled in it, and you have none there."
+		return ask.NoPasskey
 	}
 	return ""
 }
 
 func (a around) standing(r ask.Request) ask.Standing {
-	return ask.Place(r, a.mine.asked[r.ID], a.caller.PersonID, a.mine.member[r.LoopID])
+	return ask.Place(r, a.mine.asked[r.ID], ask.Who{PersonID: a.caller.PersonID, Member: a.mine.member[r.LoopID], Owner: a.caller.Owner})
 }
 
 // hasAnswered tells whether the caller has given every answer that is asked of them now.

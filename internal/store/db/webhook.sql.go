@@ -133,18 +133,6 @@ func (q *Queries) DeleteDeliveriesOf(ctx context.Context, webhookID string) erro
 	return err
 }
 
-const deleteEndedSubscriptions = `-- name: DeleteEndedSubscriptions :exec
-DELETE FROM webhooks WHERE subject_id <> ''
-  AND EXISTS (SELECT 1 FROM subjects s WHERE s.id = webhooks.subject_id AND s.finished = TRUE AND s.ended_at <= $1)
-  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id)
-`
-
-// A callback lasts as long as its log.
-func (q *Queries) DeleteEndedSubscriptions(ctx context.Context, endedBefore int64) error {
-	_, err := q.db.ExecContext(ctx, deleteEndedSubscriptions, endedBefore)
-	return err
-}
-
 const deleteOldDeliveries = `-- name: DeleteOldDeliveries :execrows
 DELETE FROM webhook_deliveries WHERE created_at <= $1
 `

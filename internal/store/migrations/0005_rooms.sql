@@ -8,9 +8,11 @@ ALTER TABLE webhooks ADD COLUMN sealed_as TEXT NOT NULL DEFAULT '' CHECK (sealed
 INSERT INTO webhooks (id, agent_id, mode, url, events, secret, subject_id, style, sealed_as, created_at, updated_at)
 SELECT 'wh_' || id, agent_id, mode, callback_url, '["*"]', callback_secret, id, 'marketplace', CASE WHEN callback_secret = '' THEN '' ELSE 'callback' END, created_at, created_at
 FROM tasks WHERE callback_url <> '';
-INSERT INTO webhooks (id, agent_id, mode, url, events, secret, subject_id, style, sealed_as, created_at, updated_at)
-SELECT 'wh_' || id, agent_id, mode, callback_url, '["*"]', callback_secret, id, 'reviews', CASE WHEN callback_secret = '' THEN '' ELSE 'callback' END, created_at, created_at
-FROM reviews WHERE callback_url <> '';
+-- A request whose address was taken back keeps its secret for the next one.
+INSERT INTO webhooks (id, agent_id, mode, url, events, secret, enabled, subject_id, style, sealed_as, created_at, updated_at)
+SELECT 'wh_' || id, agent_id, mode, callback_url, '["*"]', callback_secret, callback_url <> '', id, 'reviews',
+  CASE WHEN callback_secret = '' THEN '' ELSE 'callback' END, created_at, created_at
+FROM reviews WHERE callback_url <> '' OR callback_secret <> '';
 
 DROP INDEX webhook_deliveries_once;
 DROP INDEX webhook_deliveries_callback;
@@ -42,3 +44,5 @@ UPDATE jobs SET kind = 'change.clock', args = REPLACE(REPLACE(args, '"task_id":'
   unique_key = REPLACE(REPLACE(unique_key, 'task.timer:', 'change.clock:'), 'review.timer:', 'change.clock:')
 WHERE kind IN ('task.timer', 'review.timer');
 UPDATE jobs SET kind = 'webhook.send', unique_key = REPLACE(unique_key, 'webhook.review:', 'webhook.send:') WHERE kind = 'webhook.review';
+-- One look for clocks that never rang, too: nobody does these two any more.
+DELETE FROM jobs WHERE kind IN ('task.clocks.hourly', 'review.clocks.hourly');

@@ -54,12 +54,6 @@ DELETE FROM webhooks WHERE subject_id = ANY (ARRAY(SELECT json_array_elements_te
 DELETE FROM webhook_deliveries WHERE webhook_id IN (
   SELECT w.id FROM webhooks w WHERE w.subject_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND w.subject_id <> '');
 
--- name: DeleteEndedSubscriptions :exec
--- A callback lasts as long as its log.
-DELETE FROM webhooks WHERE subject_id <> ''
-  AND EXISTS (SELECT 1 FROM subjects s WHERE s.id = webhooks.subject_id AND s.finished = TRUE AND s.ended_at <= @ended_before)
-  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id);
-
 -- name: InsertDelivery :execrows
 -- One row for each event and address.
 INSERT INTO webhook_deliveries (id, webhook_id, subject_id, event_id, event, body, state, created_at)

@@ -233,6 +233,8 @@ func (v ReviewPage) outcome() string {
 	r := v.Review
 	word := outcomeWord(r)
 	switch {
+	case r.Status == schemas.ReviewCancelled && v.unasked():
+		return "It was not decided here, and the proof still waits: people are asked anew within the hour."
 	case r.Status == schemas.ReviewCancelled && r.TaskID != "":
 		return "It was not decided here. The submission says what became of it."
 	case r.Status == schemas.ReviewCancelled:
@@ -247,6 +249,12 @@ func (v ReviewPage) outcome() string {
 		return word + " by " + r.ResponseByUser.Name + via(r.DecidedVia) + "."
 	}
 	return word + via(r.DecidedVia) + "."
+}
+
+// unasked tells an owner, who would see a newer review, that the proof that this was about
+// waits for a decision while nobody is asked for one.
+func (v ReviewPage) unasked() bool {
+	return v.Owner && v.Task != nil && v.Newer == nil && AwaitsDecision(v.Task.Task.Status)
 }
 
 // outcomeWord is what was decided: on a task in the words of proof.
