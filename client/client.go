@@ -22,7 +22,7 @@ import (
 
 const (
 	defaultTimeout = 30 * time.Second
-	checkTimeout   = 10 * time.Minute
+	checkTimeout   = time.Hour
 	proofTimeout   = 2 * time.Minute
 	uploadTimeout  = 15 * time.Minute
 	backupTimeout  = 2 * time.Hour

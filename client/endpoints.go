@@ -178,8 +178,12 @@ func (c *Client) RetryJob(ctx context.Context, in schemas.JobRequest) (schemas.J
 	return call(ctx, c, schemas.RetryJob, in)
 }
 
-// GetCheck checks every invariant of the ledger, every trail and anchor, and that states agree;
-// on a large installation it takes a while.
-func (c *Client) GetCheck(ctx context.Context) (schemas.CheckReport, error) {
-	return callWithin(ctx, c, schemas.GetCheck, schemas.Empty{}, checkTimeout)
+// GetCheck checks the invariants of the ledger, trails and anchors, and that states agree.
+func (c *Client) GetCheck(ctx context.Context, in schemas.CheckRequest) (schemas.CheckReport, error) {
+	return callWithin(ctx, c, schemas.GetCheck, in, checkTimeout)
+}
+
+// GetCheckProgress tells how far the check is that began last.
+func (c *Client) GetCheckProgress(ctx context.Context) (schemas.CheckProgress, error) {
+	return call(ctx, c, schemas.GetCheckProgress, schemas.Empty{})
 }

@@ -56,6 +56,7 @@ func All() []Info {
 		GetStatus.Info(),
 		GetBackup.Info(),
 		GetCheck.Info(),
+		GetCheckProgress.Info(),
 		GetReceipt.Info(),
 		ConsumeReceipt.Info(),
 		GetReceiptKeys.Info(),

@@ -63,6 +63,7 @@ type PlatformStatus struct {
 	Guardian      string         `json:"guardian" enum:"vision,completeness"`
 	PeopleInReach int            `json:"people_in_reach"`
 	Tasks         map[string]int `json:"tasks" doc:"How many live tasks in each status"`
+	TasksMore     []string       `json:"tasks_more,omitempty" doc:"Statuses in which there are more than were counted: 10,000"`
 	JobsWaiting   int            `json:"jobs_waiting" doc:"Due now or later"`
 	JobsDue       int            `json:"jobs_due" doc:"Due now and not done"`
 	JobsFailed    int            `json:"jobs_failed"`
@@ -71,12 +72,53 @@ type PlatformStatus struct {
 // GetBackup streams a consistent copy of database and files as a tar archive.
 var GetBackup = Download[Empty]{Platform, "GET", "/backup", "Back up everything", Owner}
 
-// GetCheck checks every invariant of the ledger, every trail and anchor, and that states agree;
-// on a large installation it takes a while.
-var GetCheck = Endpoint[Empty, CheckReport]{Platform, "GET", "/check", "Check the ledger", 200, Owner}
+// GetCheck checks the invariants of the ledger, trails and anchors, and that states agree: of
+// what goes on and of what was written since a check found everything exact, or of everything.
+// On a large installation the latter takes minutes; GetCheckProgress says how far it is.
+var GetCheck = Endpoint[CheckRequest, CheckReport]{Platform, "GET", "/check", "Check that everything fits together", 200, Owner}
 
-// CheckReport is what the check found.
+// CheckRequest says what to look at.
+type CheckRequest struct {
+	Full bool `query:"full" json:"full,omitempty" doc:"Look at everything, whatever was looked at before"`
+}
+
+// CheckReport is what the check found, and what it looked at.
 type CheckReport struct {
-	Exact   bool   `json:"exact" doc:"True when every invariant of the ledger holds"`
-	Problem string `json:"problem,omitempty" doc:"The first invariant that does not hold"`
+	Exact        bool      `json:"exact" doc:"True when everything that was looked at fits together"`
+	Problem      string    `json:"problem,omitempty" doc:"What does not, with semicolons in between"`
+	Full         bool      `json:"full" doc:"Everything was looked at; always so where no check found everything exact before"`
+	Since        time.Time `json:"since,omitzero" doc:"Otherwise: when the check was from which this one went on"`
+	FullAt       time.Time `json:"full_at,omitzero" doc:"When everything was looked at last"`
+	Transactions int64     `json:"transactions" doc:"Of the ledger"`
+	Subjects     int64     `json:"subjects" doc:"Tasks and reviews"`
+	Entries      int64     `json:"entries" doc:"Of their trails"`
+}
+
+// GetCheckProgress tells how far the check is that began last; it can be asked while it runs.
+var GetCheckProgress = Endpoint[Empty, CheckProgress]{Platform, "GET", "/check/progress", "How far a check is", 200, Owner}
+
+// CheckStage is what a check is looking at.
+type CheckStage string
+
+// The stages of a check, in their order.
+const (
+	CheckingLedger  CheckStage = "ledger"
+	CheckingAnchors CheckStage = "anchors"
+	CheckingTrails  CheckStage = "trails"
+)
+
+// CheckProgress is how far a check is. Where none ever began it is empty.
+type CheckProgress struct {
+	StartedAt    time.Time  `json:"started_at,omitzero"`
+	UpdatedAt    time.Time  `json:"updated_at,omitzero" doc:"Long ago for a check that was cut off"`
+	EndedAt      time.Time  `json:"ended_at,omitzero" doc:"Left out while it runs"`
+	Full         bool       `json:"full"`
+	Stage        CheckStage `json:"stage,omitempty" enum:"ledger,anchors,trails"`
+	Transactions int64      `json:"transactions" doc:"Of the ledger, so far"`
+	Anchored     int64      `json:"anchored" doc:"Entries whose anchors were added up, so far"`
+	Subjects     int64      `json:"subjects" doc:"Tasks and reviews, so far"`
+	Entries      int64      `json:"entries" doc:"Of their trails, so far"`
+	EntriesTotal int64      `json:"entries_total" doc:"How many entries there are"`
+	Problems     int        `json:"problems" doc:"Found so far"`
+	Exact        bool       `json:"exact" doc:"Once it has ended: everything fits together"`
 }

@@ -150,7 +150,7 @@ func (p *program) checkLedger(ctx context.Context, cfg *config.Config) check {
 		c.Found, c.Fix = err.Error(), "humanops-mcp stop; the next call starts it again"
 		return c
 	}
-	report, err := owner.GetCheck(ctx)
+	report, err := owner.GetCheck(ctx, schemas.CheckRequest{})
 	switch {
 	case err != nil:
 		c.Found, c.Fix = "it could not be checked: "+err.Error(), "see the platform's log"

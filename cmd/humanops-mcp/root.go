@@ -119,7 +119,7 @@ func (p *program) root() *cobra.Command {
 	config.AddFlags(root.PersistentFlags(), "all")
 	config.AddFlags(root.Flags(), "stdio")
 	root.AddCommand(p.serveCommand(), p.stdioCommand(), p.statusCommand(), p.stopCommand(), p.installCommand(), p.uninstallCommand(),
-		p.doctorCommand(), p.peopleCommand(), p.tasksCommand(), p.jobsCommand(), p.demoCommand(), p.configCommand(), p.backupCommand(), p.verifyCommand(),
+		p.doctorCommand(), p.checkCommand(), p.peopleCommand(), p.tasksCommand(), p.jobsCommand(), p.demoCommand(), p.configCommand(), p.backupCommand(), p.verifyCommand(),
 		p.reviewsCommand(), p.loopsCommand(), p.keysCommand(), p.hookCommand(), p.versionCommand())
 	return root
 }

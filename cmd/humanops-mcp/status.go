@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"humanops-mcp/internal/config"
@@ -77,16 +79,16 @@ func (p *program) printStatus(s schemas.PlatformStatus, state daemon.State) erro
 		{"data", s.DataDir + " (" + s.Database + ")"},
 		{"guardian", s.Guardian},
 		{"people", itoa(s.PeopleInReach) + " can be reached"},
-		{"tasks", counts(s.Tasks)},
+		{"tasks", counts(s)},
 		{"jobs", itoa(s.JobsWaiting) + " waiting, " + itoa(s.JobsFailed) + " failed"},
 	})
 }
 
-func counts(tasks map[string]int) string {
+func counts(s schemas.PlatformStatus) string {
 	var parts []string
 	for _, status := range schemas.TaskStatuses {
-		if n := tasks[string(status)]; n > 0 {
-			parts = append(parts, itoa(n)+" "+string(status))
+		if n := s.Tasks[string(status)]; n > 0 {
+			parts = append(parts, humanize.Comma(int64(n))+either(slices.Contains(s.TasksMore, string(status)), "+ ", " ")+string(status))
 		}
 	}
 	if len(parts) == 0 {

@@ -53,9 +53,10 @@ type Config struct {
 
 // Platform is what the wiring knows and the services do not.
 type Platform struct {
-	Status func(ctx context.Context, in schemas.Empty) (schemas.PlatformStatus, error)
-	Backup func(ctx context.Context, in schemas.Empty) (schemas.Content, error)
-	Check  func(ctx context.Context, in schemas.Empty) (schemas.CheckReport, error)
+	Status        func(ctx context.Context, in schemas.Empty) (schemas.PlatformStatus, error)
+	Backup        func(ctx context.Context, in schemas.Empty) (schemas.Content, error)
+	Check         func(ctx context.Context, in schemas.CheckRequest) (schemas.CheckReport, error)
+	CheckProgress func(ctx context.Context, in schemas.Empty) (schemas.CheckProgress, error)
 
 	Jobs     func(ctx context.Context, tx *store.Tx, in schemas.ListJobsRequest) (schemas.Page[schemas.Job], error)
 	RetryJob func(ctx context.Context, tx *store.Tx, in schemas.JobRequest) (schemas.Job, error)

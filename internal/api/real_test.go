@@ -68,8 +68,11 @@ func realRig(t *testing.T) *rig {
 		Status: func(context.Context, schemas.Empty) (schemas.PlatformStatus, error) {
 			return schemas.PlatformStatus{}, nil
 		},
-		Check: func(context.Context, schemas.Empty) (schemas.CheckReport, error) {
+		Check: func(context.Context, schemas.CheckRequest) (schemas.CheckReport, error) {
 			return schemas.CheckReport{Exact: true}, nil
+		},
+		CheckProgress: func(context.Context, schemas.Empty) (schemas.CheckProgress, error) {
+			return schemas.CheckProgress{}, nil
 		},
 		Backup: none, Jobs: job.List, RetryJob: job.Retry,
 	}})

@@ -48,6 +48,7 @@ func (a *api) routes() {
 	call(a, schemas.GetStatus, platform.Status)
 	download(a, schemas.GetBackup, platform.Backup)
 	call(a, schemas.GetCheck, platform.Check)
+	call(a, schemas.GetCheckProgress, platform.CheckProgress)
 	read(a, schemas.ListJobs, platform.Jobs)
 	write(a, schemas.RetryJob, platform.RetryJob)
 	writeSecret(a, schemas.CreateHouseKey, accounts.CreateHouseKey, func(out schemas.CreateKeyResponse) string { return out.ID })

@@ -83,6 +83,7 @@ func (h *house) fixtures() map[string]fixture {
 		schemas.GetStatus.Info().Pattern():           {},
 		schemas.GetBackup.Info().Pattern():           {},
 		schemas.GetCheck.Info().Pattern():            {},
+		schemas.GetCheckProgress.Info().Pattern():    {},
 		schemas.ListJobs.Info().Pattern():            {},
 		schemas.RetryJob.Info().Pattern():            {job: true},
 		schemas.ListGroups.Info().Pattern():          {},

@@ -65,6 +65,7 @@ type App struct {
 	changes   *change.Changes
 	hooks     *webhook.Service
 	runner    *job.Runner
+	checkKey  []byte // signs what a check leaves to the next one
 	startedAt time.Time
 	surface   *api.Surface
 	public    http.Handler
@@ -117,6 +118,7 @@ func (a *App) build(ctx context.Context) (err error) {
 }
 
 func (a *App) buildServices(sealer *seal.Sealer) {
+	a.checkKey = sealer.Derive("check mark")
 	a.guardian = guardian.New(guardian.Config{
 		URL: a.cfg.Guardian.URL, Key: a.cfg.Guardian.Key, Model: a.cfg.Guardian.Model,
 		Timeout: a.cfg.Guardian.Timeout, AllowInsecure: a.cfg.AllowInsecureHTTP, Clock: a.opts.Clock,

@@ -31,7 +31,7 @@ func (a *App) buildHandlers(ctx context.Context) error {
 		Store: a.store, Accounts: a.accounts, Tasks: a.tasks, Reviews: a.reviews, Loops: a.loops, Uploads: a.uploads, Receipts: a.receipts, Webhooks: a.hooks, Changes: a.changes,
 		Overview: overview.NewService(a.tasks, a.reviews),
 		Clock:    a.opts.Clock, Logger: a.opts.Logger, Config: config,
-		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check, Jobs: job.List, RetryJob: job.Retry},
+		Platform: api.Platform{Status: a.status, Backup: a.backup, Check: a.check, CheckProgress: a.checkProgress, Jobs: job.List, RetryJob: job.Retry},
 	})
 	local := config
 	local.Local = false // a socket has no host name to check

@@ -2,15 +2,17 @@ package app
 
 import (
 	"archive/tar"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"humanops-mcp/internal/account"
-	"humanops-mcp/internal/change"
+	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/job"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/task"
@@ -33,7 +35,7 @@ func (a *App) count(ctx context.Context, tx *store.Tx, out *schemas.PlatformStat
 		return err
 	}
 	out.PeopleInReach = len(people)
-	if out.Tasks, err = change.Count(ctx, tx, task.Name, account.Live); err != nil {
+	if out.Tasks, out.TasksMore, err = task.Count(ctx, tx, account.Live); err != nil {
 		return err
 	}
 	jobs, err := job.Count(ctx, tx)
@@ -41,9 +43,19 @@ func (a *App) count(ctx context.Context, tx *store.Tx, out *schemas.PlatformStat
 	return err
 }
 
-const unfinishedBackup = ".backup-"
+const (
+	unfinishedBackup = ".backup-"
+	backupFile       = "humanops.db"
+	backupChunk      = 1 << 20
+	// backupStall is how long somebody who is sent a backup may take nothing of it: as long as
+	// it goes on, the log beside the database grows.
+	backupStall = time.Minute
+)
 
-// clearBackups removes the copies of the database that a killed platform left behind.
+var errStalled = errors.New("nothing of the backup was taken for a minute")
+
+// clearBackups removes the copies of the database that older versions, when they were
+// killed, left behind.
 func (a *App) clearBackups() error {
 	left, err := filepath.Glob(filepath.Join(a.cfg.DataDir, unfinishedBackup+"*"))
 	for _, dir := range left {
@@ -56,48 +68,55 @@ func (a *App) clearBackups() error {
 // at one moment; files are never changed and only removed when no row names them, so
 // every file that the copy names follows.
 func (a *App) backup(ctx context.Context, _ schemas.Empty) (schemas.Content, error) {
-	dir, err := os.MkdirTemp(a.cfg.DataDir, unfinishedBackup)
+	snapshot, err := a.store.Snapshot(ctx)
 	if err != nil {
-		return schemas.Content{}, err
-	}
-	file := filepath.Join(dir, "humanops.db")
-	if err := a.store.BackupTo(ctx, file); err != nil {
-		_ = os.RemoveAll(dir)
 		return schemas.Content{}, schemas.NewError(schemas.CodeUnprocessable, err.Error())
 	}
 	reader, writer := io.Pipe()
 	go func() {
-		defer os.RemoveAll(dir)
-		writer.CloseWithError(a.writeBackup(ctx, writer, file))
+		out := bufio.NewWriterSize(patient{writer, a.opts.Clock}, backupChunk)
+		err := a.writeBackup(ctx, out, snapshot)
+		if err == nil {
+			err = out.Flush()
+		}
+		writer.CloseWithError(err)
 	}()
 	name := "humanops-" + a.opts.Clock.Now().Format("20060102-150405") + ".tar"
 	return schemas.Content{Name: name, MIME: "application/x-tar", Size: -1, Body: reader}, nil
 }
 
-func (a *App) writeBackup(ctx context.Context, to io.Writer, database string) error {
+// patient gives up on a reader who takes nothing.
+type patient struct {
+	to    *io.PipeWriter
+	clock clock.Clock
+}
+
+// Write waits for its reader, but not for ever.
+func (p patient) Write(b []byte) (int, error) {
+	taken := make(chan struct{})
+	defer close(taken)
+	go func() {
+		select {
+		case <-taken:
+		case <-p.clock.After(backupStall):
+			p.to.CloseWithError(errStalled)
+		}
+	}()
+	return p.to.Write(b)
+}
+
+func (a *App) writeBackup(ctx context.Context, to io.Writer, database *store.Snapshot) error {
 	archive := tar.NewWriter(to)
-	if err := addFile(archive, database); err != nil {
+	header := &tar.Header{Name: backupFile, Mode: 0o600, Size: database.Size, ModTime: a.opts.Clock.Now()}
+	err := archive.WriteHeader(header)
+	if err == nil {
+		err = database.Copy(ctx, archive)
+	}
+	if err := errors.Join(err, database.Close()); err != nil {
 		return fmt.Errorf("back up the database: %w", err)
 	}
 	if err := a.blobs.Copy(ctx, archive); err != nil {
 		return fmt.Errorf("back up the files: %w", err)
 	}
 	return archive.Close()
-}
-
-func addFile(archive *tar.Writer, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if err := archive.WriteHeader(&tar.Header{Name: filepath.Base(path), Mode: 0o600, Size: info.Size(), ModTime: info.ModTime()}); err != nil {
-		return err
-	}
-	_, err = io.Copy(archive, file)
-	return err
 }

@@ -241,16 +241,6 @@ func EnteredBy(ctx context.Context, tx *store.Tx, l Line) (eventID string, err e
 	return "", err
 }
 
-// Count counts the subjects of a kind by their states.
-func Count(ctx context.Context, tx *store.Tx, kind, mode string) (map[string]int, error) {
-	rows, err := tx.CountSubjects(ctx, db.CountSubjectsParams{Kind: kind, Mode: mode})
-	counts := make(map[string]int, len(rows))
-	for _, row := range rows {
-		counts[row.State] = int(row.Count)
-	}
-	return counts, err
-}
-
 // May tells whether an event can happen to a subject as it is, or refuses as Move would.
 func (l *Life[R, S, E, F]) May(r R, e E) error {
 	_, err := l.kind.Life.Next(l.state(r), e, l.facts(r, nil))

@@ -6,12 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/store/storetest"
 )
 
 func (w *world) problems() []string {
 	w.t.Helper()
-	problems, err := w.changes.Check(w.t.Context())
+	problems, err := w.changes.Check(w.t.Context(), change.Look{})
 	require.NoError(w.t, err)
 	return problems
 }

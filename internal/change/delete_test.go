@@ -9,6 +9,7 @@ import (
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
@@ -31,7 +32,8 @@ func TestWhatIsDeletedLeavesItsChain(t *testing.T) {
 				kept[i].Data, kept[i].Actor = e.Data, ""
 				require.Equal(t, kept[i], e)
 			}
-			require.NoError(t, event.CheckAnchors(t.Context(), w.store))
+			_, err := event.CheckAnchors(t.Context(), w.store, db.Anchor{}, func(int64) {})
+			require.NoError(t, err)
 			require.Len(t, w.kinds(other), 2)
 			require.NotEmpty(t, w.trail(other)[1].Actor)
 		})

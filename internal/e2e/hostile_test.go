@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	rest "humanops-mcp/client"
+	"humanops-mcp/schemas"
 )
 
 // hostileFor is how long the hostile load lasts; HUMANOPS_HOSTILE_SECONDS sets it.
@@ -116,7 +117,7 @@ func hostileLoad(t *testing.T, settings ...string) {
 	require.Less(t, residentMiB(t, p.pid), 512)
 	require.NotContains(t, p.logs(), "failed by a panic")
 	requireAllPaid(t, p)
-	report, err := p.api(rest.Options{Token: p.cred.OwnerToken}).GetCheck(t.Context())
+	report, err := p.api(rest.Options{Token: p.cred.OwnerToken}).GetCheck(t.Context(), schemas.CheckRequest{})
 	require.NoError(t, err)
 	require.True(t, report.Exact, report.Problem)
 }

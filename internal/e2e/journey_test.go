@@ -166,7 +166,7 @@ func (s scene) requireBooks(deposit, escrow schemas.Money) {
 	require.NoError(s.t, err)
 	require.Equal(s.t, deposit, balance.DepositBalance)
 	require.Equal(s.t, escrow, balance.EscrowBalance)
-	report, err := s.api(rest.Options{Token: s.cred.OwnerToken}).GetCheck(s.ctx)
+	report, err := s.api(rest.Options{Token: s.cred.OwnerToken}).GetCheck(s.ctx, schemas.CheckRequest{})
 	require.NoError(s.t, err)
 	require.True(s.t, report.Exact, report.Problem)
 }

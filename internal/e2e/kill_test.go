@@ -160,7 +160,7 @@ func requireExact(t *testing.T, p *platform, confirmed map[string]string, unsure
 	}
 	require.Equal(t, confirmed, titles)
 	requireAllPaid(t, p)
-	report, err := p.api(rest.Options{Token: p.cred.OwnerToken}).GetCheck(ctx)
+	report, err := p.api(rest.Options{Token: p.cred.OwnerToken}).GetCheck(ctx, schemas.CheckRequest{})
 	require.NoError(t, err)
 	require.True(t, report.Exact, report.Problem)
 	require.Eventually(t, func() bool {

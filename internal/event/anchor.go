@@ -86,13 +86,15 @@ func anchorHash(a db.Anchor) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// CheckAnchors recomputes every anchor from the trails as they are, each in a read of its
-// own, so that it holds nobody up.
-func CheckAnchors(ctx context.Context, s *store.Store) error {
-	var last db.Anchor
-	for {
-		done := false
-		err := s.Read(ctx, func(tx *store.Tx) error {
+// CheckAnchors recomputes every anchor behind one that was checked before, from the trails as
+// they are, each in a read of its own, so that it holds nobody up. Of the one before it makes
+// sure that it still is what it was; the zero Anchor stands before the first. It tells seen
+// of how many entries each covers, and gives the last anchor. A conflict names one that does
+// not fit.
+func CheckAnchors(ctx context.Context, s *store.Store, from db.Anchor, seen func(entries int64)) (db.Anchor, error) {
+	last, err := sameAnchor(ctx, s, from)
+	for done := false; !done && err == nil; {
+		err = s.Read(ctx, func(tx *store.Tx) error {
 			list, err := tx.ListAnchors(ctx, db.ListAnchorsParams{After: last.N, RowLimit: 1})
 			if err != nil || len(list) == 0 {
 				done = true
@@ -102,12 +104,25 @@ func CheckAnchors(ctx context.Context, s *store.Store) error {
 				return err
 			}
 			last = list[0]
+			seen(last.Entries)
 			return nil
 		})
-		if err != nil || done {
-			return err
-		}
 	}
+	return last, err
+}
+
+// sameAnchor makes sure that an anchor is as it was.
+func sameAnchor(ctx context.Context, s *store.Store, a db.Anchor) (db.Anchor, error) {
+	if a.N == 0 {
+		return a, nil
+	}
+	return a, s.Read(ctx, func(tx *store.Tx) error {
+		list, err := tx.ListAnchors(ctx, db.ListAnchorsParams{After: a.N - 1, RowLimit: 1})
+		if err == nil && (len(list) == 0 || list[0] != a) {
+			return misfit(a)
+		}
+		return err
+	})
 }
 
 func checkAnchor(ctx context.Context, tx *store.Tx, before, a db.Anchor) error {
@@ -116,8 +131,12 @@ func checkAnchor(ctx context.Context, tx *store.Tx, before, a db.Anchor) error {
 		return err
 	}
 	if found != a {
-		return schemas.NewError(schemas.CodeConflict, fmt.Sprintf("anchor %d does not fit the trails: entries from before %s were changed or taken away",
-			a.N, store.Time(a.CreatedAt).Format("2006-01-02 15:04:05 UTC")))
+		return misfit(a)
 	}
 	return nil
+}
+
+func misfit(a db.Anchor) error {
+	return schemas.NewError(schemas.CodeConflict, fmt.Sprintf("anchor %d does not fit the trails: entries from before %s were changed or taken away",
+		a.N, store.Time(a.CreatedAt).Format("2006-01-02 15:04:05 UTC")))
 }

@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"humanops-mcp/internal/clock"
 	"humanops-mcp/internal/event"
 	"humanops-mcp/internal/store"
+	"humanops-mcp/internal/store/db"
 	"humanops-mcp/internal/store/storetest"
 	"humanops-mcp/schemas"
 )
@@ -44,15 +46,15 @@ func TestAnchors(t *testing.T) {
 			}
 		}
 		require.Equal(t, 3, anchors(), "one for each hour in which something happened")
-		require.NoError(t, event.CheckAnchors(ctx, s))
+		require.NoError(t, checkAnchors(ctx, s))
 
 		t.Run("tell when a trail's end was cut off", func(t *testing.T) {
 			storetest.Exec(t, s, "DELETE FROM trail WHERE subject_id = 'task_2' AND n = 10")
-			require.ErrorContains(t, event.CheckAnchors(ctx, s), "anchor 3 does not fit")
+			require.ErrorContains(t, checkAnchors(ctx, s), "anchor 3 does not fit")
 		})
 		t.Run("tell when a whole trail was taken away", func(t *testing.T) {
 			storetest.Exec(t, s, "DELETE FROM trail WHERE subject_id = 'task_1'")
-			require.ErrorContains(t, event.CheckAnchors(ctx, s), "anchor 1 does not fit")
+			require.ErrorContains(t, checkAnchors(ctx, s), "anchor 1 does not fit")
 		})
 	})
 }
@@ -82,5 +84,40 @@ func TestCheck(t *testing.T) {
 		require.NoError(t, check())
 		storetest.Exec(t, s, "DELETE FROM trail WHERE n = 3")
 		require.ErrorContains(t, check(), "entries at its end are missing")
+	})
+}
+
+func checkAnchors(ctx context.Context, s *store.Store) error {
+	_, err := event.CheckAnchors(ctx, s, db.Anchor{}, func(int64) {})
+	return err
+}
+
+func TestAnchorsAreCheckedBehindTheLastThatWas(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		ctx := t.Context()
+		f := feed(s, clk)
+		covers := func() (covered []int64, last db.Anchor) {
+			t.Helper()
+			record(t, s, "k", "task_1")
+			require.NoError(t, f.Sequence(ctx))
+			require.NoError(t, s.Write(ctx, func(tx *store.Tx) error { return event.Anchor(ctx, tx) }))
+			last, err := event.CheckAnchors(ctx, s, db.Anchor{}, func(n int64) { covered = append(covered, n) })
+			require.NoError(t, err)
+			return covered, last
+		}
+		covered, first := covers()
+		require.Equal(t, []int64{1}, covered)
+		covered, second := covers()
+		require.Equal(t, []int64{1, 1}, covered)
+
+		covered = nil
+		last, err := event.CheckAnchors(ctx, s, first, func(n int64) { covered = append(covered, n) })
+		require.NoError(t, err)
+		require.Equal(t, second, last)
+		require.Equal(t, []int64{1}, covered, "the first is not added up again")
+
+		storetest.Exec(t, s, "UPDATE anchors SET created_at = created_at + 1 WHERE n = 1")
+		_, err = event.CheckAnchors(ctx, s, first, func(int64) {})
+		require.ErrorContains(t, err, "anchor 1 does not fit", "but it has to be what it was")
 	})
 }

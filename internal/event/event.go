@@ -104,6 +104,19 @@ func broken(subjectID, why string) error {
 	return schemas.NewError(schemas.CodeConflict, "the trail of "+subjectID+" is not as it was written: "+why)
 }
 
+// Touched are the subjects of the next entries behind a place in the order of all: each as
+// often as it has one. At the end there are none.
+func Touched(ctx context.Context, tx *store.Tx, after, limit int64) (subjectIDs []string, last int64, err error) {
+	rows, err := tx.FreshAfter(ctx, db.FreshAfterParams{After: after, Count: limit})
+	for _, row := range rows {
+		subjectIDs, last = append(subjectIDs, row.SubjectID), row.Seq.Int64
+	}
+	return subjectIDs, last, err
+}
+
+// End is the last place in the order of all entries.
+func End(ctx context.Context, tx *store.Tx) (int64, error) { return tx.LastSeq(ctx) }
+
 // Forget takes away what the trails of subjects say that are deleted. The entries keep
 // their places and hashes, so that the anchors still fit.
 func Forget(ctx context.Context, tx *store.Tx, subjectIDs []string) error {

@@ -27,7 +27,7 @@ func List(ctx context.Context, tx *store.Tx, in schemas.ListJobsRequest) (schema
 	}
 	asked := func(state schemas.JobState) bool { return in.State == "" || in.State == state }
 	total, err := tx.CountListedJobs(ctx, db.CountListedJobsParams{
-		Waiting: asked(schemas.JobWaiting), Running: asked(schemas.JobRunning), Failed: asked(schemas.JobFailed), Kind: in.Kind,
+		Waiting: asked(schemas.JobWaiting), Running: asked(schemas.JobRunning), Failed: asked(schemas.JobFailed), Kind: in.Kind, CountTo: keyset.CountTo,
 	})
 	if err != nil {
 		return none, err

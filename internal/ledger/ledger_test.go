@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -315,6 +316,45 @@ func TestCheck(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestCheckBooksGoesOnWhereItEnded(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
+		h := newHouse(t, s, 100*usd)
+		require.NoError(t, h.post("task_a", ledger.House, 20*usd))
+		books := func(from ledger.Books) (next ledger.Books, seen int, err error) {
+			t.Helper()
+			next, err = ledger.CheckBooks(t.Context(), s, from, func(n int) { seen += n })
+			return next, seen, err
+		}
+		clk.Advance(time.Hour)
+		first, seen, err := books(ledger.Books{})
+		require.NoError(t, err)
+		require.Equal(t, 3, seen, "with the play money of test mode")
+		require.Equal(t, map[string]int64{"issuer:house:house": -int64(100 * usd), "deposit:house:" + h.agent: int64(80 * usd), "escrow:house:task_a": int64(20 * usd),
+			"issuer:test:house": -int64(ledger.TestFloat), "deposit:test:" + h.agent: int64(ledger.TestFloat)}, first.Totals)
+
+		_, seen, err = books(first)
+		require.NoError(t, err)
+		require.Zero(t, seen, "nothing was written since")
+
+		_, err = h.end("task_a", ledger.House, "CANCELLED")
+		require.NoError(t, err)
+		recent, seen, err := books(first)
+		require.NoError(t, err)
+		require.NotZero(t, seen)
+		require.Equal(t, first.Totals, recent.Totals, "what is younger than a minute is not settled")
+
+		clk.Advance(time.Hour)
+		second, _, err := books(recent)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{"issuer:house:house": -int64(100 * usd), "deposit:house:" + h.agent: int64(100 * usd),
+			"issuer:test:house": -int64(ledger.TestFloat), "deposit:test:" + h.agent: int64(ledger.TestFloat)}, second.Totals, "what is empty is left out")
+
+		storetest.Exec(t, s, `UPDATE accounts SET balance = balance + 1 WHERE kind = 'deposit' AND asset = 'house'`)
+		_, _, err = books(second)
+		require.ErrorContains(t, err, "but its entries sum to", "what has something is always compared")
+	})
 }
 
 func TestCheckEscrow(t *testing.T) {

@@ -84,8 +84,8 @@ func (e *pgEngine) once(ctx context.Context, o *sql.TxOptions, unit func(db.DBTX
 	return tx.Commit()
 }
 
-func (*pgEngine) backupTo(context.Context, string) error {
-	return errors.New("the data is in PostgreSQL: back it up with pg_dump, and restore it with pg_restore")
+func (*pgEngine) snapshot(context.Context) (*Snapshot, error) {
+	return nil, errors.New("the data is in PostgreSQL: back it up with pg_dump, and restore it with pg_restore")
 }
 
 func (*pgEngine) notify(ctx context.Context, tx db.DBTX, topic string) error {

@@ -142,23 +142,6 @@ func (e *liteEngine) release(s *session) {
 	e.idle <- s
 }
 
-func (e *liteEngine) backupTo(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("the backup cannot be made: %w", err)
-	}
-	defer f.Close()
-	conn, err := e.pool.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "VACUUM INTO ?1", path); err != nil {
-		return errors.Join(wrap("backing up", err), os.Remove(path))
-	}
-	return wrap("backing up", f.Sync())
-}
-
 // Only one process serves a SQLite file, so there is nobody else to tell or to hear.
 
 func (*liteEngine) notify(context.Context, db.DBTX, string) error    { return nil }

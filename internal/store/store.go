@@ -36,7 +36,7 @@ type engine interface {
 	write(ctx context.Context, unit func(db.DBTX) error) error
 	read(ctx context.Context, unit func(db.DBTX) error) error
 	peek(ctx context.Context, unit func(db.DBTX) error) error
-	backupTo(ctx context.Context, path string) error
+	snapshot(ctx context.Context) (*Snapshot, error)
 	// notify makes a committed transaction wake the watchers of other processes.
 	notify(ctx context.Context, tx db.DBTX, topic string) error
 	// listen delivers what other processes notify, until ctx ends.
@@ -104,11 +104,6 @@ func (s *Store) Read(ctx context.Context, unit func(tx *Tx) error) error {
 // Peek runs a unit of one query, which needs no transaction to see one moment.
 func (s *Store) Peek(ctx context.Context, unit func(tx *Tx) error) error {
 	return s.engine.peek(ctx, func(dbtx db.DBTX) error { return unit(s.newTx(dbtx)) })
-}
-
-// BackupTo writes a whole, consistent copy of the database to a new file.
-func (s *Store) BackupTo(ctx context.Context, path string) error {
-	return s.engine.backupTo(ctx, path)
 }
 
 // Close waits for the writes under way and closes the database.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -407,4 +408,42 @@ func TestMicros(t *testing.T) {
 	require.Zero(t, store.Micros(time.Time{}))
 	require.True(t, store.Time(0).IsZero())
 	require.Equal(t, storetest.Start, store.Time(store.Micros(storetest.Start)))
+}
+
+func TestASnapshotIsOfItsMoment(t *testing.T) {
+	ctx := t.Context()
+	s := storetest.Open(t)
+	write := func(name, value string) {
+		t.Helper()
+		require.NoError(t, s.Write(ctx, func(tx *store.Tx) error { return put(ctx, tx, name, value) }))
+	}
+	secret := strings.Repeat("nobody may read this ", 2000)
+	write("gone", secret)
+	storetest.Exec(t, s, "DELETE FROM facts WHERE name = 'gone'")
+	write("kept", "before")
+	snapshot, err := s.Snapshot(ctx)
+	require.NoError(t, err)
+	write("kept", "after") // it holds nobody up
+	write("later", strings.Repeat("x", 100_000))
+	path := filepath.Join(t.TempDir(), "copy.db")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, snapshot.Copy(ctx, f))
+	require.NoError(t, f.Close())
+	require.NoError(t, snapshot.Close())
+
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, snapshot.Size, info.Size())
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Less(t, strings.Count(string(raw), "nobody may read this"), 300, "pages that are free are empty in the copy")
+	copied, err := store.Open(ctx, store.Options{Path: path})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, copied.Close()) })
+	storetest.Attach(t, copied, store.Options{Path: path})
+	value, _ := get(t, copied, "kept")
+	require.Equal(t, "before", value)
+	requireMissing(t, copied, "later")
+	require.Equal(t, []string{"ok"}, storetest.Texts(t, copied, "PRAGMA integrity_check"))
 }

@@ -42,44 +42,6 @@ func (q *Queries) ClaimsOf(ctx context.Context, arg ClaimsOfParams) ([]string, e
 	return items, nil
 }
 
-const countSubjects = `-- name: CountSubjects :many
-SELECT state, COUNT(*) AS count FROM subjects WHERE kind = $1 AND mode = $2 AND state <> 'deleted' GROUP BY state ORDER BY state
-`
-
-type CountSubjectsParams struct {
-	Kind string
-	Mode string
-}
-
-type CountSubjectsRow struct {
-	State string
-	Count int64
-}
-
-// How many of a kind are in each state.
-func (q *Queries) CountSubjects(ctx context.Context, arg CountSubjectsParams) ([]CountSubjectsRow, error) {
-	rows, err := q.db.QueryContext(ctx, countSubjects, arg.Kind, arg.Mode)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []CountSubjectsRow{}
-	for rows.Next() {
-		var i CountSubjectsRow
-		if err := rows.Scan(&i.State, &i.Count); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const endSubjects = `-- name: EndSubjects :exec
 UPDATE subjects SET state = 'deleted', finished = TRUE, needs = '', claimed_by = '', claimed_at = 0, lease_until = 0, clock_at = 0,
   ended_at = CASE WHEN ended_at = 0 THEN $1 ELSE ended_at END
@@ -339,6 +301,73 @@ func (q *Queries) MoveSubject(ctx context.Context, arg MoveSubjectParams) (int64
 	return result.RowsAffected()
 }
 
+const openSubjectsAfter = `-- name: OpenSubjectsAfter :many
+SELECT id, kind, agent_id, mode, state, finished, needs, version, seen, claimed_by, claimed_at, lease_until, clock_at, warned, entries, head, created_at, updated_at, ended_at FROM subjects
+WHERE finished = FALSE AND (agent_id, mode, kind, created_at, id)
+  > (CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT))
+ORDER BY agent_id, mode, kind, created_at, id LIMIT CAST($6 AS BIGINT)
+`
+
+type OpenSubjectsAfterParams struct {
+	AfterAgent string
+	AfterMode  string
+	AfterKind  string
+	AfterTime  int64
+	AfterID    string
+	RowLimit   int64
+}
+
+// Those that go on, in the order of the index that has no others.
+func (q *Queries) OpenSubjectsAfter(ctx context.Context, arg OpenSubjectsAfterParams) ([]Subject, error) {
+	rows, err := q.db.QueryContext(ctx, openSubjectsAfter,
+		arg.AfterAgent,
+		arg.AfterMode,
+		arg.AfterKind,
+		arg.AfterTime,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Subject{}
+	for rows.Next() {
+		var i Subject
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.AgentID,
+			&i.Mode,
+			&i.State,
+			&i.Finished,
+			&i.Needs,
+			&i.Version,
+			&i.Seen,
+			&i.ClaimedBy,
+			&i.ClaimedAt,
+			&i.LeaseUntil,
+			&i.ClockAt,
+			&i.Warned,
+			&i.Entries,
+			&i.Head,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const overdueSubjects = `-- name: OverdueSubjects :many
 SELECT id, clock_at, agent_id, mode FROM subjects WHERE clock_at > 0 AND clock_at <= $1 AND (clock_at, id) > (CAST($2 AS BIGINT), CAST($3 AS TEXT))
 ORDER BY clock_at, id LIMIT CAST($4 AS BIGINT)
@@ -420,7 +449,7 @@ func (q *Queries) RenewClaim(ctx context.Context, arg RenewClaimParams) (int64, 
 }
 
 const runningSubjects = `-- name: RunningSubjects :many
-SELECT id, kind FROM subjects WHERE clock_at > 0 AND id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)
+SELECT id, kind FROM subjects WHERE clock_at > 0 AND id || '' > CAST($1 AS TEXT) ORDER BY id || '' LIMIT CAST($2 AS BIGINT)
 `
 
 type RunningSubjectsParams struct {
@@ -433,7 +462,8 @@ type RunningSubjectsRow struct {
 	Kind string
 }
 
-// Those that have a clock, in the order of their ids.
+// Those that have a clock, in the order of their ids: not by the index of those, which has
+// everything that is over, too.
 func (q *Queries) RunningSubjects(ctx context.Context, arg RunningSubjectsParams) ([]RunningSubjectsRow, error) {
 	rows, err := q.db.QueryContext(ctx, runningSubjects, arg.After, arg.RowLimit)
 	if err != nil {

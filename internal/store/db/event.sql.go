@@ -191,6 +191,7 @@ const lastAnchor = `-- name: LastAnchor :one
 SELECT n, seq, entries, digest, previous, hash, created_at FROM anchors ORDER BY n DESC LIMIT 1
 `
 
+// scans: the index, of which it reads the last entry.
 func (q *Queries) LastAnchor(ctx context.Context) (Anchor, error) {
 	row := q.db.QueryRowContext(ctx, lastAnchor)
 	var i Anchor

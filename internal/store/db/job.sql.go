@@ -136,24 +136,33 @@ func (q *Queries) CountJobs(ctx context.Context, state string) (int64, error) {
 }
 
 const countListedJobs = `-- name: CountListedJobs :one
-SELECT COUNT(*) FROM jobs
-WHERE (state IN ('scheduled', 'ready') AND CAST($1 AS BOOLEAN) OR state = 'running' AND CAST($2 AS BOOLEAN) OR state = 'failed' AND CAST($3 AS BOOLEAN))
-  AND (kind = $4 OR CAST($4 AS TEXT) = '')
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM jobs s WHERE s.state = 'scheduled' AND CAST($2 AS BOOLEAN) AND (s.kind = $3 OR CAST($3 AS TEXT) = '')
+  UNION ALL
+  SELECT 1 FROM jobs w WHERE w.state = 'ready' AND CAST($2 AS BOOLEAN) AND (w.kind = $3 OR CAST($3 AS TEXT) = '')
+  UNION ALL
+  SELECT 1 FROM jobs r WHERE r.state = 'running' AND CAST($4 AS BOOLEAN) AND (r.kind = $3 OR CAST($3 AS TEXT) = '')
+  UNION ALL
+  SELECT 1 FROM jobs f WHERE f.state = 'failed' AND CAST($5 AS BOOLEAN) AND (f.kind = $3 OR CAST($3 AS TEXT) = '')
+  LIMIT CAST($1 AS BIGINT)
+) AS counted
 `
 
 type CountListedJobsParams struct {
+	CountTo int64
 	Waiting bool
+	Kind    string
 	Running bool
 	Failed  bool
-	Kind    string
 }
 
 func (q *Queries) CountListedJobs(ctx context.Context, arg CountListedJobsParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countListedJobs,
+		arg.CountTo,
 		arg.Waiting,
+		arg.Kind,
 		arg.Running,
 		arg.Failed,
-		arg.Kind,
 	)
 	var count int64
 	err := row.Scan(&count)

@@ -25,6 +25,95 @@ func (q *Queries) AccountBalance(ctx context.Context, id string) (AccountBalance
 	return i, err
 }
 
+const accountsAfter = `-- name: AccountsAfter :many
+SELECT a.id, a.kind, a.balance, CAST(COALESCE(s.finished, TRUE) AS BOOLEAN) AS over
+FROM (SELECT c.id, c.kind, c.balance, c.owner_id FROM accounts c WHERE c.id > $1 ORDER BY c.id LIMIT CAST($2 AS BIGINT)) AS a
+LEFT JOIN subjects s ON s.id = a.owner_id
+ORDER BY a.id
+`
+
+type AccountsAfterParams struct {
+	After    string
+	RowLimit int64
+}
+
+type AccountsAfterRow struct {
+	ID      string
+	Kind    string
+	Balance int64
+	Over    bool
+}
+
+// Whether what an account is for goes on says its owner's line, where that is a subject.
+func (q *Queries) AccountsAfter(ctx context.Context, arg AccountsAfterParams) ([]AccountsAfterRow, error) {
+	rows, err := q.db.QueryContext(ctx, accountsAfter, arg.After, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AccountsAfterRow{}
+	for rows.Next() {
+		var i AccountsAfterRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Balance,
+			&i.Over,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const accountsByIDs = `-- name: AccountsByIDs :many
+SELECT a.id, a.kind, a.balance, CAST(COALESCE(s.finished, TRUE) AS BOOLEAN) AS over
+FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id
+WHERE a.id = ANY (ARRAY(SELECT json_array_elements_text($1)))
+`
+
+type AccountsByIDsRow struct {
+	ID      string
+	Kind    string
+	Balance int64
+	Over    bool
+}
+
+func (q *Queries) AccountsByIDs(ctx context.Context, ids string) ([]AccountsByIDsRow, error) {
+	rows, err := q.db.QueryContext(ctx, accountsByIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []AccountsByIDsRow{}
+	for rows.Next() {
+		var i AccountsByIDsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Balance,
+			&i.Over,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const creditAccount = `-- name: CreditAccount :exec
 INSERT INTO accounts (id, owner_id, kind, asset, balance, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -56,44 +145,6 @@ func (q *Queries) CreditAccount(ctx context.Context, arg CreditAccountParams) er
 	return err
 }
 
-const crossingEntry = `-- name: CrossingEntry :many
-SELECT e.transaction_id, e.account_id
-FROM ledger_entries e
-JOIN ledger_transactions t ON t.id = e.transaction_id
-JOIN accounts a ON a.id = e.account_id
-WHERE a.asset <> t.asset
-LIMIT 1
-`
-
-type CrossingEntryRow struct {
-	TransactionID string
-	AccountID     string
-}
-
-// An entry whose account and transaction have different assets: at most one row.
-func (q *Queries) CrossingEntry(ctx context.Context) ([]CrossingEntryRow, error) {
-	rows, err := q.db.QueryContext(ctx, crossingEntry)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []CrossingEntryRow{}
-	for rows.Next() {
-		var i CrossingEntryRow
-		if err := rows.Scan(&i.TransactionID, &i.AccountID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const debitAccount = `-- name: DebitAccount :execrows
 UPDATE accounts SET balance = balance - CAST($1 AS BIGINT), held = held + CAST($2 AS BIGINT)
 WHERE id = $3 AND balance >= CAST($1 AS BIGINT)
@@ -114,50 +165,12 @@ func (q *Queries) DebitAccount(ctx context.Context, arg DebitAccountParams) (int
 	return result.RowsAffected()
 }
 
-const driftedAccount = `-- name: DriftedAccount :many
-SELECT a.id, a.balance, CAST(COALESCE(s.total, 0) AS BIGINT) AS total
-FROM accounts a
-LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM ledger_entries GROUP BY account_id) s ON s.account_id = a.id
-WHERE a.balance <> COALESCE(s.total, 0) OR (a.kind <> 'issuer' AND a.balance < 0)
-LIMIT 1
-`
-
-type DriftedAccountRow struct {
-	ID      string
-	Balance int64
-	Total   int64
-}
-
-// A balance that is not the sum of its entries, or is below zero: at most one row.
-func (q *Queries) DriftedAccount(ctx context.Context) ([]DriftedAccountRow, error) {
-	rows, err := q.db.QueryContext(ctx, driftedAccount)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DriftedAccountRow{}
-	for rows.Next() {
-		var i DriftedAccountRow
-		if err := rows.Scan(&i.ID, &i.Balance, &i.Total); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const driftedHold = `-- name: DriftedHold :many
 SELECT d.id, d.held, CAST(COALESCE(e.total, 0) AS BIGINT) AS total
 FROM accounts d
 LEFT JOIN (
-  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM accounts a JOIN subjects s ON s.id = a.owner_id
-  WHERE a.kind = 'escrow' AND a.balance <> 0 GROUP BY s.agent_id, a.asset
+  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow'
+  WHERE s.finished = FALSE GROUP BY s.agent_id, a.asset
 ) e ON e.agent_id = d.owner_id AND e.asset = d.asset
 WHERE d.kind = 'deposit' AND d.held <> COALESCE(e.total, 0)
 LIMIT 1
@@ -169,8 +182,7 @@ type DriftedHoldRow struct {
 	Total int64
 }
 
-// scans: everything that is held, for a check alone. A deposit that holds other than its
-// agent's escrow: at most one row.
+// A deposit that says that other is held of it than its agent's escrow: at most one row.
 func (q *Queries) DriftedHold(ctx context.Context) ([]DriftedHoldRow, error) {
 	rows, err := q.db.QueryContext(ctx, driftedHold)
 	if err != nil {
@@ -184,36 +196,6 @@ func (q *Queries) DriftedHold(ctx context.Context) ([]DriftedHoldRow, error) {
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const emptyTransaction = `-- name: EmptyTransaction :many
-SELECT t.id FROM ledger_transactions t
-WHERE NOT EXISTS (SELECT 1 FROM ledger_entries e WHERE e.transaction_id = t.id)
-LIMIT 1
-`
-
-// At most one row.
-func (q *Queries) EmptyTransaction(ctx context.Context) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, emptyTransaction)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -308,6 +290,73 @@ func (q *Queries) InsertLedgerTransaction(ctx context.Context, arg InsertLedgerT
 	return result.RowsAffected()
 }
 
+const ledgerAfter = `-- name: LedgerAfter :many
+
+SELECT t.id, t.asset, t.created_at, CAST(COALESCE(e.account_id, '') AS TEXT) AS account_id, CAST(COALESCE(e.amount, 0) AS BIGINT) AS amount,
+  CAST(COALESCE(a.asset, '') AS TEXT) AS account_asset
+FROM (
+  SELECT s.id, s.asset, s.created_at FROM ledger_transactions s
+  WHERE (s.created_at, s.id) > (CAST($1 AS BIGINT), CAST($2 AS TEXT)) AND s.created_at <= CAST($3 AS BIGINT)
+  ORDER BY s.created_at, s.id LIMIT CAST($4 AS BIGINT)
+) AS t
+LEFT JOIN ledger_entries e ON e.transaction_id = t.id
+LEFT JOIN accounts a ON a.id = e.account_id
+ORDER BY t.created_at, t.id
+`
+
+type LedgerAfterParams struct {
+	After    int64
+	AfterID  string
+	Until    int64
+	RowLimit int64
+}
+
+type LedgerAfterRow struct {
+	ID           string
+	Asset        string
+	CreatedAt    int64
+	AccountID    string
+	Amount       int64
+	AccountAsset string
+}
+
+// What a check reads, a slice at a time -----------------------------------------------
+// Transactions in the order of their time, each with its entries; one without has a row, too.
+func (q *Queries) LedgerAfter(ctx context.Context, arg LedgerAfterParams) ([]LedgerAfterRow, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerAfter,
+		arg.After,
+		arg.AfterID,
+		arg.Until,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LedgerAfterRow{}
+	for rows.Next() {
+		var i LedgerAfterRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Asset,
+			&i.CreatedAt,
+			&i.AccountID,
+			&i.Amount,
+			&i.AccountAsset,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const personEarnings = `-- name: PersonEarnings :one
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance
 FROM accounts WHERE owner_id = $1 AND kind = 'earnings' AND asset <> 'test'
@@ -318,77 +367,4 @@ func (q *Queries) PersonEarnings(ctx context.Context, ownerID string) (int64, er
 	var balance int64
 	err := row.Scan(&balance)
 	return balance, err
-}
-
-const strayEscrow = `-- name: StrayEscrow :many
-SELECT a.id, a.balance
-FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id AND s.finished = FALSE
-WHERE a.kind = 'escrow' AND a.balance <> 0 AND s.id IS NULL
-LIMIT 1
-`
-
-type StrayEscrowRow struct {
-	ID      string
-	Balance int64
-}
-
-// Money in escrow that belongs to nothing that goes on: at most one row.
-func (q *Queries) StrayEscrow(ctx context.Context) ([]StrayEscrowRow, error) {
-	rows, err := q.db.QueryContext(ctx, strayEscrow)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []StrayEscrowRow{}
-	for rows.Next() {
-		var i StrayEscrowRow
-		if err := rows.Scan(&i.ID, &i.Balance); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const unbalancedTransaction = `-- name: UnbalancedTransaction :many
-SELECT transaction_id, CAST(SUM(amount) AS BIGINT) AS total, COUNT(*) AS entries
-FROM ledger_entries GROUP BY transaction_id
-HAVING SUM(amount) <> 0
-LIMIT 1
-`
-
-type UnbalancedTransactionRow struct {
-	TransactionID string
-	Total         int64
-	Entries       int64
-}
-
-// Entries that do not sum to zero: at most one row.
-func (q *Queries) UnbalancedTransaction(ctx context.Context) ([]UnbalancedTransactionRow, error) {
-	rows, err := q.db.QueryContext(ctx, unbalancedTransaction)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []UnbalancedTransactionRow{}
-	for rows.Next() {
-		var i UnbalancedTransactionRow
-		if err := rows.Scan(&i.TransactionID, &i.Total, &i.Entries); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

@@ -10,6 +10,23 @@ import (
 	"database/sql"
 )
 
+const countTasksIn = `-- name: CountTasksIn :one
+SELECT COUNT(*) FROM (SELECT 1 FROM tasks t WHERE t.mode = $1 AND t.status = $2 LIMIT CAST($3 AS BIGINT)) AS counted
+`
+
+type CountTasksInParams struct {
+	Mode    string
+	Status  string
+	CountTo int64
+}
+
+func (q *Queries) CountTasksIn(ctx context.Context, arg CountTasksInParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countTasksIn, arg.Mode, arg.Status, arg.CountTo)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const duplicateOf = `-- name: DuplicateOf :one
 
 SELECT t.id FROM tasks t

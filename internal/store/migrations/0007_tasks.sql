@@ -51,3 +51,6 @@ DROP INDEX api_keys_agent;
 CREATE INDEX api_keys_agent ON api_keys (agent_id, created_at, id) WHERE revoked_at = 0;
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 CREATE INDEX sign_in_links_expiry ON sign_in_links (expires_at);
+
+-- Whose money is held.
+CREATE INDEX accounts_deposits ON accounts (owner_id, asset) WHERE kind = 'deposit';

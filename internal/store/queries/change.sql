@@ -42,12 +42,20 @@ SELECT id, clock_at, agent_id, mode FROM subjects WHERE clock_at > 0 AND clock_a
 ORDER BY clock_at, id LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: RunningSubjects :many
--- Those that have a clock, in the order of their ids.
-SELECT id, kind FROM subjects WHERE clock_at > 0 AND id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
+-- Those that have a clock, in the order of their ids: not by the index of those, which has
+-- everything that is over, too.
+SELECT id, kind FROM subjects WHERE clock_at > 0 AND id || '' > CAST(@after AS TEXT) ORDER BY id || '' LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: SubjectsAfter :many
 -- All of them, in the order of their ids.
 SELECT * FROM subjects WHERE id > @after ORDER BY id LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: OpenSubjectsAfter :many
+-- Those that go on, in the order of the index that has no others.
+SELECT * FROM subjects
+WHERE finished = FALSE AND (agent_id, mode, kind, created_at, id)
+  > (CAST(@after_agent AS TEXT), CAST(@after_mode AS TEXT), CAST(@after_kind AS TEXT), CAST(@after_time AS BIGINT), CAST(@after_id AS TEXT))
+ORDER BY agent_id, mode, kind, created_at, id LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: SeeSubject :exec
 UPDATE subjects SET seen = @seen
@@ -58,7 +66,3 @@ WHERE id = @id AND kind = @kind AND agent_id = @agent_id AND mode = @mode AND se
 UPDATE subjects SET state = 'deleted', finished = TRUE, needs = '', claimed_by = '', claimed_at = 0, lease_until = 0, clock_at = 0,
   ended_at = CASE WHEN ended_at = 0 THEN @now ELSE ended_at END
 WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
-
--- name: CountSubjects :many
--- How many of a kind are in each state.
-SELECT state, COUNT(*) AS count FROM subjects WHERE kind = @kind AND mode = @mode AND state <> 'deleted' GROUP BY state ORDER BY state;

@@ -46,6 +46,7 @@ WHERE leases.holder = excluded.holder OR leases.expires_at <= @now;
 DELETE FROM leases;
 
 -- name: LastAnchor :one
+-- scans: the index, of which it reads the last entry.
 SELECT * FROM anchors ORDER BY n DESC LIMIT 1;
 
 -- name: ListAnchors :many

@@ -145,9 +145,16 @@ FROM jobs j WHERE j.id IN (SELECT first.id FROM first)
 ORDER BY j.run_at, j.id LIMIT @max_rows OFFSET @skip_rows;
 
 -- name: CountListedJobs :one
-SELECT COUNT(*) FROM jobs
-WHERE (state IN ('scheduled', 'ready') AND CAST(@waiting AS BOOLEAN) OR state = 'running' AND CAST(@running AS BOOLEAN) OR state = 'failed' AND CAST(@failed AS BOOLEAN))
-  AND (kind = @kind OR CAST(@kind AS TEXT) = '');
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM jobs s WHERE s.state = 'scheduled' AND CAST(@waiting AS BOOLEAN) AND (s.kind = @kind OR CAST(@kind AS TEXT) = '')
+  UNION ALL
+  SELECT 1 FROM jobs w WHERE w.state = 'ready' AND CAST(@waiting AS BOOLEAN) AND (w.kind = @kind OR CAST(@kind AS TEXT) = '')
+  UNION ALL
+  SELECT 1 FROM jobs r WHERE r.state = 'running' AND CAST(@running AS BOOLEAN) AND (r.kind = @kind OR CAST(@kind AS TEXT) = '')
+  UNION ALL
+  SELECT 1 FROM jobs f WHERE f.state = 'failed' AND CAST(@failed AS BOOLEAN) AND (f.kind = @kind OR CAST(@kind AS TEXT) = '')
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
 
 -- name: FindJob :one
 SELECT id, kind, state, owner, run_at, attempts, deaths, last_error, lease_until, created_at FROM jobs WHERE id = @id;

@@ -31,54 +31,43 @@ VALUES (@transaction_id, @from_account, @taken), (@transaction_id, @to_account, 
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance
 FROM accounts WHERE owner_id = @owner_id AND kind = 'earnings' AND asset <> 'test';
 
--- name: UnbalancedTransaction :many
--- Entries that do not sum to zero: at most one row.
-SELECT transaction_id, CAST(SUM(amount) AS BIGINT) AS total, COUNT(*) AS entries
-FROM ledger_entries GROUP BY transaction_id
-HAVING SUM(amount) <> 0
-LIMIT 1;
-
--- name: EmptyTransaction :many
--- At most one row.
-SELECT t.id FROM ledger_transactions t
-WHERE NOT EXISTS (SELECT 1 FROM ledger_entries e WHERE e.transaction_id = t.id)
-LIMIT 1;
-
--- name: CrossingEntry :many
--- An entry whose account and transaction have different assets: at most one row.
-SELECT e.transaction_id, e.account_id
-FROM ledger_entries e
-JOIN ledger_transactions t ON t.id = e.transaction_id
-JOIN accounts a ON a.id = e.account_id
-WHERE a.asset <> t.asset
-LIMIT 1;
-
--- name: DriftedAccount :many
--- A balance that is not the sum of its entries, or is below zero: at most one row.
-SELECT a.id, a.balance, CAST(COALESCE(s.total, 0) AS BIGINT) AS total
-FROM accounts a
-LEFT JOIN (SELECT account_id, SUM(amount) AS total FROM ledger_entries GROUP BY account_id) s ON s.account_id = a.id
-WHERE a.balance <> COALESCE(s.total, 0) OR (a.kind <> 'issuer' AND a.balance < 0)
-LIMIT 1;
-
 -- name: EscrowOf :one
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance FROM accounts WHERE owner_id = @owner_id AND kind = 'escrow' AND asset = @asset;
 
--- name: StrayEscrow :many
--- Money in escrow that belongs to nothing that goes on: at most one row.
-SELECT a.id, a.balance
-FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id AND s.finished = FALSE
-WHERE a.kind = 'escrow' AND a.balance <> 0 AND s.id IS NULL
-LIMIT 1;
-
 -- name: DriftedHold :many
--- scans: everything that is held, for a check alone. A deposit that holds other than its
--- agent's escrow: at most one row.
+-- A deposit that says that other is held of it than its agent's escrow: at most one row.
 SELECT d.id, d.held, CAST(COALESCE(e.total, 0) AS BIGINT) AS total
 FROM accounts d
 LEFT JOIN (
-  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM accounts a JOIN subjects s ON s.id = a.owner_id
-  WHERE a.kind = 'escrow' AND a.balance <> 0 GROUP BY s.agent_id, a.asset
+  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow'
+  WHERE s.finished = FALSE GROUP BY s.agent_id, a.asset
 ) e ON e.agent_id = d.owner_id AND e.asset = d.asset
 WHERE d.kind = 'deposit' AND d.held <> COALESCE(e.total, 0)
 LIMIT 1;
+
+-- What a check reads, a slice at a time -----------------------------------------------
+
+-- name: LedgerAfter :many
+-- Transactions in the order of their time, each with its entries; one without has a row, too.
+SELECT t.id, t.asset, t.created_at, CAST(COALESCE(e.account_id, '') AS TEXT) AS account_id, CAST(COALESCE(e.amount, 0) AS BIGINT) AS amount,
+  CAST(COALESCE(a.asset, '') AS TEXT) AS account_asset
+FROM (
+  SELECT s.id, s.asset, s.created_at FROM ledger_transactions s
+  WHERE (s.created_at, s.id) > (CAST(@after AS BIGINT), CAST(@after_id AS TEXT)) AND s.created_at <= CAST(@until AS BIGINT)
+  ORDER BY s.created_at, s.id LIMIT CAST(@row_limit AS BIGINT)
+) AS t
+LEFT JOIN ledger_entries e ON e.transaction_id = t.id
+LEFT JOIN accounts a ON a.id = e.account_id
+ORDER BY t.created_at, t.id;
+
+-- name: AccountsAfter :many
+-- Whether what an account is for goes on says its owner's line, where that is a subject.
+SELECT a.id, a.kind, a.balance, CAST(COALESCE(s.finished, TRUE) AS BOOLEAN) AS over
+FROM (SELECT c.id, c.kind, c.balance, c.owner_id FROM accounts c WHERE c.id > @after ORDER BY c.id LIMIT CAST(@row_limit AS BIGINT)) AS a
+LEFT JOIN subjects s ON s.id = a.owner_id
+ORDER BY a.id;
+
+-- name: AccountsByIDs :many
+SELECT a.id, a.kind, a.balance, CAST(COALESCE(s.finished, TRUE) AS BOOLEAN) AS over
+FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id
+WHERE a.id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));

@@ -126,3 +126,6 @@ SELECT * FROM tasks WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids))
 SELECT id, created_at FROM tasks
 WHERE mode = 'live' AND status = @status AND (created_at, id) > (CAST(@after AS BIGINT), CAST(@after_id AS TEXT))
 ORDER BY created_at, id LIMIT 500;
+
+-- name: CountTasksIn :one
+SELECT COUNT(*) FROM (SELECT 1 FROM tasks t WHERE t.mode = @mode AND t.status = @status LIMIT CAST(@count_to AS BIGINT)) AS counted;

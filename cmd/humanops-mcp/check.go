@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"humanops-mcp/client"
+	"humanops-mcp/schemas"
+)
+
+// How often it is looked how far a check is, and when one that tells nothing is given up.
+const (
+	lookEvery   = time.Second
+	silentCheck = time.Minute
+)
+
+const checkLong = `Check that everything the platform keeps fits together: that the books balance, that every trail
+and every anchor is as it was written, and that each task and review is in the state that its
+trail led to.
+
+It looks at what goes on, and at what was written since a check found everything exact. --full
+looks at everything. Both read a little at a time, and hold nobody up. While a check runs, how
+far it is goes to standard error; --watch shows it of a check that somebody else began.
+
+The exit code is 1 when something does not fit.`
+
+func (p *program) checkCommand() *cobra.Command {
+	var in schemas.CheckRequest
+	var watch bool
+	cmd := &cobra.Command{
+		Use:     "check",
+		Short:   "Check that what is kept fits together",
+		Long:    checkLong,
+		Example: "  humanops-mcp check\n  humanops-mcp check --full\n  humanops-mcp check --watch",
+		Args:    noArguments,
+		RunE: p.withOwner(func(ctx context.Context, c *client.Client, _ []string) error {
+			if watch {
+				return p.watchCheck(ctx, c)
+			}
+			return p.check(ctx, c, in)
+		}),
+	}
+	cmd.Flags().BoolVar(&in.Full, "full", false, "Look at everything, whatever was looked at before")
+	cmd.Flags().BoolVar(&watch, "watch", false, "Show how far the check is that runs, until it ends")
+	return p.jsonFlag(cmd)
+}
+
+func (p *program) check(ctx context.Context, c *client.Client, in schemas.CheckRequest) error {
+	began := p.clock.Now()
+	watching, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.follow(watching, c, began)
+	}()
+	report, err := c.GetCheck(ctx, in)
+	stop()
+	<-done
+	if err != nil {
+		return err
+	}
+	if p.json {
+		err = p.printJSON(report)
+	} else {
+		p.sayReport(report)
+	}
+	if !report.Exact {
+		return errors.Join(err, errSilent)
+	}
+	return err
+}
+
+// follow says how far the check is that began here, until ctx ends. What cannot be asked is
+// left out: the check itself says why.
+func (p *program) follow(ctx context.Context, c *client.Client, began time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.clock.After(lookEvery):
+		}
+		if at, err := c.GetCheckProgress(ctx); err == nil && at.EndedAt.IsZero() && !at.StartedAt.Before(began.Add(-lookEvery)) {
+			fmt.Fprintln(p.stderr, progressLine(at))
+		}
+	}
+}
+
+// watchCheck shows a check that runs, until it ends.
+func (p *program) watchCheck(ctx context.Context, c *client.Client) error {
+	for {
+		at, err := c.GetCheckProgress(ctx)
+		switch {
+		case err != nil:
+			return err
+		case at.StartedAt.IsZero():
+			p.say("Nothing was checked yet.")
+			return nil
+		case !at.EndedAt.IsZero():
+			p.say("%s The last check ended at %s: %s.", progressLine(at), when(at.EndedAt), either(at.Exact, "exact", "it is not exact; humanops-mcp check says what does not fit"))
+			if !at.Exact {
+				return errSilent
+			}
+			return nil
+		case p.clock.Now().Sub(at.UpdatedAt) > silentCheck:
+			return fmt.Errorf("the check that began at %s has told nothing since %s: it was cut off", when(at.StartedAt), when(at.UpdatedAt))
+		}
+		p.say("%s", progressLine(at))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.clock.After(lookEvery):
+		}
+	}
+}
+
+func progressLine(at schemas.CheckProgress) string {
+	return fmt.Sprintf("%s: %s transactions, %s of %s entries under anchors, %s tasks and reviews with %s entries%s.",
+		at.Stage, humanize.Comma(at.Transactions), humanize.Comma(at.Anchored), humanize.Comma(at.EntriesTotal),
+		humanize.Comma(at.Subjects), humanize.Comma(at.Entries), either(at.Problems == 0, "", ", "+itoa(at.Problems)+" problems"))
+}
+
+func (p *program) sayReport(r schemas.CheckReport) {
+	looked := fmt.Sprintf("%s transactions, %s tasks and reviews with %s entries", humanize.Comma(r.Transactions), humanize.Comma(r.Subjects), humanize.Comma(r.Entries))
+	if !r.Exact {
+		p.say("NOT EXACT: %s", plain(r.Problem))
+		p.say("Keep a backup (humanops-mcp backup FILE) and report it.")
+		return
+	}
+	if r.Full {
+		p.say("Exact. Everything was looked at: %s.", looked)
+		return
+	}
+	p.say("Exact. What goes on and what was written since %s was looked at: %s. Everything was looked at %s.", when(r.Since), looked, when(r.FullAt))
+}
