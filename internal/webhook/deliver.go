@@ -24,7 +24,10 @@ const (
 	// internalAttempts is for failures that are our own, not the address's.
 	internalAttempts = 8
 	keepDeliveries   = 30 * 24 * time.Hour
-	sweepEvery       = 24 * time.Hour
+	sweepEvery       = time.Hour
+	// sweptAtOnce is how many deliveries a sweep forgets at most, so that it holds up nobody;
+	// the next goes on.
+	sweptAtOnce = 5000
 )
 
 // The states of a delivery.
@@ -184,12 +187,17 @@ func Again(ctx context.Context, tx *store.Tx, deliveryID string, w db.Webhook) e
 	return enqueue(ctx, tx, sendArgs{DeliveryID: deliveryID}, w, time.Time{})
 }
 
-// sweep forgets old deliveries, and the subscriptions of single subjects that ended as
-// long ago: nothing more will happen to those.
+// sweep forgets old deliveries and, with the last of its log, the subscription of a single
+// subject that ended as long ago: nothing more will happen to it.
 func (s *Service) sweep(ctx context.Context, tx *store.Tx) error {
 	before := store.Micros(tx.Now().Add(-keepDeliveries))
-	if _, err := tx.DeleteOldDeliveries(ctx, before); err != nil {
+	whose, err := tx.DeleteOldDeliveries(ctx, db.DeleteOldDeliveriesParams{CreatedBefore: before, RowLimit: sweptAtOnce})
+	if err != nil {
 		return err
 	}
-	return tx.DeleteEndedSubscriptions(ctx, before)
+	ids := make([]string, len(whose))
+	for i, id := range whose {
+		ids[i] = id.String
+	}
+	return tx.DeleteEndedSubscriptions(ctx, db.DeleteEndedSubscriptionsParams{Ids: store.IDs(ids), EndedBefore: before})
 }

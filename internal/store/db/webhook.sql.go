@@ -134,27 +134,66 @@ func (q *Queries) DeleteDeliveriesOf(ctx context.Context, webhookID string) erro
 }
 
 const deleteEndedSubscriptions = `-- name: DeleteEndedSubscriptions :exec
-DELETE FROM webhooks WHERE subject_id <> ''
-  AND EXISTS (SELECT 1 FROM subjects s WHERE s.id = webhooks.subject_id AND s.finished = TRUE AND s.ended_at <= $1)
+DELETE FROM webhooks WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND subject_id <> ''
+  AND EXISTS (SELECT 1 FROM subjects s WHERE s.id = webhooks.subject_id AND s.finished = TRUE AND s.ended_at <= $2)
   AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id)
 `
 
-// A callback lasts as long as its log.
-func (q *Queries) DeleteEndedSubscriptions(ctx context.Context, endedBefore int64) error {
-	_, err := q.db.ExecContext(ctx, deleteEndedSubscriptions, endedBefore)
+type DeleteEndedSubscriptionsParams struct {
+	Ids         string
+	EndedBefore int64
+}
+
+// A callback lasts as long as its log: these have lost entries of theirs.
+func (q *Queries) DeleteEndedSubscriptions(ctx context.Context, arg DeleteEndedSubscriptionsParams) error {
+	_, err := q.db.ExecContext(ctx, deleteEndedSubscriptions, arg.Ids, arg.EndedBefore)
 	return err
 }
 
-const deleteOldDeliveries = `-- name: DeleteOldDeliveries :execrows
-DELETE FROM webhook_deliveries WHERE created_at <= $1
+const deleteOldDeliveries = `-- name: DeleteOldDeliveries :many
+DELETE FROM webhook_deliveries WHERE id IN (
+  SELECT d.id FROM webhook_deliveries d WHERE d.created_at <= $1 ORDER BY d.created_at LIMIT CAST($2 AS BIGINT))
+RETURNING webhook_id
 `
 
-func (q *Queries) DeleteOldDeliveries(ctx context.Context, createdBefore int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteOldDeliveries, createdBefore)
+type DeleteOldDeliveriesParams struct {
+	CreatedBefore int64
+	RowLimit      int64
+}
+
+// Of the oldest, so many at once; whose they were.
+func (q *Queries) DeleteOldDeliveries(ctx context.Context, arg DeleteOldDeliveriesParams) ([]sql.NullString, error) {
+	rows, err := q.db.QueryContext(ctx, deleteOldDeliveries, arg.CreatedBefore, arg.RowLimit)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	items := []sql.NullString{}
+	for rows.Next() {
+		var webhook_id sql.NullString
+		if err := rows.Scan(&webhook_id); err != nil {
+			return nil, err
+		}
+		items = append(items, webhook_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteSilentCallback = `-- name: DeleteSilentCallback :exec
+DELETE FROM webhooks WHERE subject_id = CAST($1 AS TEXT) AND subject_id <> '' AND enabled = FALSE
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id)
+`
+
+// A callback that was taken away is kept only for its log.
+func (q *Queries) DeleteSilentCallback(ctx context.Context, subjectID string) error {
+	_, err := q.db.ExecContext(ctx, deleteSilentCallback, subjectID)
+	return err
 }
 
 const deleteWebhook = `-- name: DeleteWebhook :exec
@@ -337,7 +376,7 @@ func (q *Queries) InsertWebhook(ctx context.Context, arg InsertWebhookParams) er
 const listDeliveries = `-- name: ListDeliveries :many
 SELECT id, webhook_id, subject_id, event_id, event, body, state, attempts, status_code, last_error, created_at, delivered_at FROM webhook_deliveries
 WHERE webhook_id = CAST($1 AS TEXT)
-  AND (created_at < CAST($2 AS BIGINT) OR (created_at = CAST($2 AS BIGINT) AND id < $3))
+  AND (created_at, id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
 ORDER BY created_at DESC, id DESC
 LIMIT $4
 `
@@ -442,7 +481,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 
 const listeningWebhooks = `-- name: ListeningWebhooks :many
 SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks
-WHERE (agent_id = $1 OR agent_id = '') AND mode = $2 AND subject_id = '' AND enabled = TRUE
+WHERE agent_id IN ($1, '') AND mode = $2 AND subject_id = '' AND enabled = TRUE
   AND (loop_id IS NULL OR loop_id = CAST($3 AS TEXT))
 ORDER BY id
 FOR KEY SHARE
