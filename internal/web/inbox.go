@@ -46,7 +46,7 @@ func (s *server) fillReviews(ctx context.Context, tx *store.Tx, caller account.C
 			v.Elsewhere = append(v.Elsewhere, row)
 		}
 	}
-	v.MoreReviews = max(0, open.Total-len(open.Requests))
+	v.MoreReviews, v.Countless = max(0, open.Total-len(open.Requests)), open.TotalMore
 	v.Waiting = slices.DeleteFunc(v.Waiting, func(t page.TaskRow) bool { return listed(t, v.Unasked, v.Reviews, v.Claimed, v.Elsewhere) })
 	return s.fillDecided(ctx, tx, caller, v)
 }

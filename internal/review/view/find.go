@@ -46,9 +46,11 @@ func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) (found
 	}
 	out := found{total: int64(len(keys)), more: stop.is}
 	if !f.Whole(len(keys)) {
-		if out.total, out.more, err = l.count(ctx, tx, stop); err != nil {
+		total, more, err := l.count(ctx, tx, stop)
+		if err != nil {
 			return out, err
 		}
+		out.total, out.more = max(out.total, total), more
 	}
 	keys, out.next = keyset.Cut(f.Window, keys, key.position)
 	out.matches = out.next != ""
