@@ -40,7 +40,7 @@ var history = []string{
 		'r_' || i, 'op_' || i, CASE WHEN i % 10 = 0 THEN 'escalated' ELSE 'loop' END, i, 'loop_' || (i % 20), i, i % 500 = 1 FROM n`,
 	// One of them was asked about everything in one loop.
 	`INSERT INTO review_recipients (review_id, person_id, reason, created_at, loop_id, requested_at, open)` + numbers + `
-		'r_' || i, 'op_3', 'loop', i, 'loop_' || (i % 20), i, i % 500 = 1 FROM n WHERE i % 20 = 7`,
+		'r_' || i, 'op_3', 'loop', i, 'loop_' || (i % 20), i, i % 500 = 1 FROM n WHERE i % 20 = 8`,
 	`INSERT INTO subjects (id, kind, agent_id, mode, state, finished, created_at, updated_at, ended_at)` + numbers + `
 		'r_' || i, 'review', CASE WHEN i % 50 = 0 THEN 'ag_quiet' ELSE 'ag_busy' END, 'live', CASE WHEN i % 500 = 1 THEN 'pending' ELSE 'timeout' END,
 		i % 500 <> 1, i, i, CASE WHEN i % 500 = 1 THEN 0 ELSE i + 60 END FROM n`,
@@ -84,8 +84,8 @@ type planner struct {
 	plan strings.Builder
 }
 
-// planOf is how the database finds the rows of a query.
-func planOf(t *testing.T, s *store.Store, query func(*db.Queries) error) string {
+// planOf is how the database finds the rows of a query, after some settings.
+func planOf(t *testing.T, s *store.Store, query func(*db.Queries) error, settings ...string) string {
 	t.Helper()
 	none, err := sql.Open("sqlite", ":memory:")
 	require.NoError(t, err)
@@ -93,6 +93,11 @@ func planOf(t *testing.T, s *store.Store, query func(*db.Queries) error) string 
 	p := &planner{kind: s.Kind(), none: none}
 	require.NoError(t, s.Write(t.Context(), func(tx *store.Tx) error {
 		p.DBTX = store.DBTX(tx)
+		for _, text := range settings {
+			if _, err := p.DBTX.ExecContext(t.Context(), text); err != nil {
+				return err
+			}
+		}
 		if err := query(db.New(p)); p.plan.Len() == 0 {
 			return err
 		}

@@ -28,19 +28,20 @@ const (
 func reviewLists(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	const over, open = "timeout", "pending"
+	whose := map[string]string{over: "ag_quiet", open: "ag_busy"}
 	for name, c := range map[string]struct {
 		index string
 		keys  func(q *db.Queries, status, text string, skip int64) (first string, n int, err error)
 		first map[string]string
 	}{
 		"an agent's newest": {"reviews_by_agent", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
-			rows, err := q.NewestOfAgent(ctx, db.NewestOfAgentParams{AgentID: "ag_busy", Mode: "live", Status: status, Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
+			rows, err := q.NewestOfAgent(ctx, db.NewestOfAgentParams{AgentID: whose[status], Mode: "live", Status: status, Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
 			return first(rows, func(r db.NewestOfAgentRow) string { return r.ID }), len(rows), err
-		}, map[string]string{over: "r_9999", open: "r_9501"}},
+		}, map[string]string{over: "r_9950", open: "r_9501"}},
 		"an agent's oldest": {"reviews_by_agent", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
-			rows, err := q.OldestOfAgent(ctx, db.OldestOfAgentParams{AgentID: "ag_busy", Mode: "live", Status: status, Until: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
+			rows, err := q.OldestOfAgent(ctx, db.OldestOfAgentParams{AgentID: whose[status], Mode: "live", Status: status, Until: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
 			return first(rows, func(r db.OldestOfAgentRow) string { return r.ID }), len(rows), err
-		}, map[string]string{over: "r_2", open: "r_1"}},
+		}, map[string]string{over: "r_0", open: "r_1"}},
 		"the house's newest": {"reviews_by_status", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
 			rows, err := q.NewestOfHouse(ctx, db.NewestOfHouseParams{Mode: "live", Status: status, Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
 			return first(rows, func(r db.NewestOfHouseRow) string { return r.ID }), len(rows), err
@@ -59,23 +60,23 @@ func reviewLists(t *testing.T, s *store.Store) {
 		}, map[string]string{over: "r_21", open: "r_1"}},
 		"what somebody was asked, the newest": {"review_recipients_person", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
 			rows, err := q.NewestAsked(ctx, db.NewestAskedParams{
-				PersonID: "op_3", LoopID: "loop_7", Mode: "live", Open: status == open, Statuses: store.IDs([]string{status}), Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip,
+				PersonID: "op_3", LoopID: "loop_8", Mode: "live", Open: status == open, Statuses: store.IDs([]string{status}), Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip,
 			})
 			return first(rows, func(r db.NewestAskedRow) string { return r.ID }), len(rows), err
-		}, map[string]string{over: "r_9987"}},
+		}, map[string]string{over: "r_9988"}},
 		"what somebody was asked, the oldest": {"review_recipients_person", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
 			rows, err := q.OldestAsked(ctx, db.OldestAskedParams{
-				PersonID: "op_3", LoopID: "loop_7", Mode: "live", Open: status == open, Statuses: store.IDs([]string{status}), Until: latest, TextLike: text, RowLimit: fifty, RowOffset: skip,
+				PersonID: "op_3", LoopID: "loop_8", Mode: "live", Open: status == open, Statuses: store.IDs([]string{status}), Until: latest, TextLike: text, RowLimit: fifty, RowOffset: skip,
 			})
 			return first(rows, func(r db.OldestAskedRow) string { return r.ID }), len(rows), err
-		}, map[string]string{over: "r_7"}},
+		}, map[string]string{over: "r_8"}},
 	} {
 		for status, want := range c.first {
 			for _, way := range []struct {
 				text string
 				skip int64
 			}{{"", 0}, {"%no such words%", 0}, {"", 20}} {
-				plan := planOf(t, s, func(q *db.Queries) error {
+				plan := indexedPlanOf(t, s, func(q *db.Queries) error {
 					id, n, err := c.keys(q, status, way.text, way.skip)
 					if way.text == "" && way.skip == 0 {
 						require.Equal(t, want, id, name)
@@ -83,12 +84,30 @@ func reviewLists(t *testing.T, s *store.Store) {
 					}
 					return err
 				})
-				require.Contains(t, plan, c.index, "%s, %s", name, status)
+				index := c.index
+				if status == open && s.Kind() == "postgres" { // which it knows to be few, and of one agent
+					index = "reviews_by_(agent|loop|status)"
+				}
+				require.Regexp(t, index, plan, "%s, %s", name, status)
 				require.NotRegexp(t, walked, plan, "%s, %s", name, status)
-				require.NotRegexp(t, sorted, plan, "%s, %s", name, status)
+				// What is looked for lies within bounds, and may be sorted; PostgreSQL sorts what one
+				// person was asked where it knows that this is little.
+				if way.text == "" && (s.Kind() == "sqlite" || c.index != "review_recipients_person") {
+					require.NotRegexp(t, sorted, plan, "%s, %s", name, status)
+				}
 			}
 		}
 	}
+}
+
+// indexedPlanOf is planOf where PostgreSQL does not read the whole of a table that is still
+// small, or of which it would be given as much as it asks for.
+func indexedPlanOf(t *testing.T, s *store.Store, query func(*db.Queries) error) string {
+	t.Helper()
+	if s.Kind() == "postgres" {
+		return planOf(t, s, query, "SET LOCAL enable_seqscan = off")
+	}
+	return planOf(t, s, query)
 }
 
 func first[R any](rows []R, id func(R) string) string {
@@ -108,10 +127,10 @@ func aroundReviews(t *testing.T, s *store.Store) {
 		ask   func(ctx context.Context, q *db.Queries) error
 	}{
 		"an agent's count": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_busy", Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
+			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_quiet", Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
 			return err
 		}},
-		"an agent's count of what is open": {"reviews_by_(agent|content)", func(ctx context.Context, q *db.Queries) error {
+		"an agent's count of what is open": {"reviews_by_(agent|content|status)", func(ctx context.Context, q *db.Queries) error {
 			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_busy", Mode: "live", Statuses: open, Until: latest, CountTo: 10_001})
 			return err
 		}},
@@ -137,7 +156,7 @@ func aroundReviews(t *testing.T, s *store.Store) {
 		}},
 		"the loops somebody was asked in": {"review_recipients_person", func(ctx context.Context, q *db.Queries) error {
 			ids, err := q.LoopsAskedIn(ctx, db.LoopsAskedInParams{PersonID: "op_3"})
-			require.Equal(t, []string{"loop_3", "loop_7"}, ids)
+			require.Equal(t, []string{"loop_3", "loop_8"}, ids)
 			return err
 		}},
 		"what ended lately": {"subjects_ended", func(ctx context.Context, q *db.Queries) error {
@@ -149,7 +168,7 @@ func aroundReviews(t *testing.T, s *store.Store) {
 			return err
 		}},
 		"precedents": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.ListPrecedents(ctx, db.ListPrecedentsParams{AgentID: "ag_busy", Mode: "live", LoopID: "loop_3", RowLimit: 2_000})
+			_, err := q.ListPrecedents(ctx, db.ListPrecedentsParams{AgentID: "ag_quiet", Mode: "live", LoopID: "loop_3", RowLimit: 2_000})
 			return err
 		}},
 		"the same question": {"reviews_by_content", func(ctx context.Context, q *db.Queries) error {
@@ -160,7 +179,7 @@ func aroundReviews(t *testing.T, s *store.Store) {
 			_, err := q.OpenReviewsOfTasks(ctx, store.IDs([]string{"t_1", "t_2"}))
 			return err
 		}},
-		"what some people have before them": {"review_recipients_person", func(ctx context.Context, q *db.Queries) error {
+		"what some people have before them": {"review_recipients_person|reviews_by_content", func(ctx context.Context, q *db.Queries) error {
 			_, err := q.OpenByPerson(ctx, people)
 			return err
 		}},
@@ -188,7 +207,7 @@ func aroundReviews(t *testing.T, s *store.Store) {
 			return err
 		}},
 		"a file that a person is shown": {"review_uploads_pkey|review_uploads_1", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.UploadShownTo(ctx, db.UploadShownToParams{UploadID: "u_7", PersonID: "op_7", AgentID: "ag_busy", Named: "%/uploads/u_7%"})
+			_, err := q.UploadShownTo(ctx, db.UploadShownToParams{UploadID: "u_7", PersonID: "op_7", AgentID: "ag_busy", Named: "%/uploads/u_7%", Most: 10_000})
 			return err
 		}},
 		"whether bytes are somebody's upload": {"uploads_sha", func(ctx context.Context, q *db.Queries) error {
@@ -233,8 +252,10 @@ func aroundReviews(t *testing.T, s *store.Store) {
 			return q.SetCreator(ctx, db.SetCreatorParams{CreatorID: "op_1", FormerID: "op_7"})
 		}},
 	} {
-		plan := planOf(t, s, func(q *db.Queries) error { return c.ask(ctx, q) })
-		require.Regexp(t, c.index, plan, name)
-		require.NotRegexp(t, walked, plan, name)
+		t.Run(name, func(t *testing.T) {
+			plan := indexedPlanOf(t, s, func(q *db.Queries) error { return c.ask(ctx, q) })
+			require.Regexp(t, c.index, plan)
+			require.NotRegexp(t, walked, plan)
+		})
 	}
 }

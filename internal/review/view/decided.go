@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/keyset"
 	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
@@ -57,5 +58,5 @@ func (*Reader) ShowsUpload(ctx context.Context, tx *store.Tx, f db.Upload, perso
 	if err != nil || shown {
 		return shown, err
 	}
-	return tx.UploadShownTo(ctx, db.UploadShownToParams{UploadID: f.ID, PersonID: personID, AgentID: f.AgentID, Named: named})
+	return tx.UploadShownTo(ctx, db.UploadShownToParams{UploadID: f.ID, PersonID: personID, AgentID: f.AgentID, Named: named, Most: keyset.MaxTotal})
 }

@@ -268,8 +268,8 @@ func (q *Queries) CountOwnerLoops(ctx context.Context, countTo int64) (int64, er
 }
 
 const countPersonLoops = `-- name: CountPersonLoops :one
-SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
+SELECT COUNT(*) FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
 `
 
 func (q *Queries) CountPersonLoops(ctx context.Context, personID string) (int64, error) {
@@ -838,8 +838,8 @@ func (q *Queries) ListOwnerLoops(ctx context.Context, arg ListOwnerLoopsParams) 
 }
 
 const listPersonLoops = `-- name: ListPersonLoops :many
-SELECT l.id, l.slug, l.agent_id, l.mode, l.kind, l.creator_id, l.name, l.description, l.icon, l.settings, l.version, l.created_at, l.updated_at FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
+SELECT l.id, l.slug, l.agent_id, l.mode, l.kind, l.creator_id, l.name, l.description, l.icon, l.settings, l.version, l.created_at, l.updated_at FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
   AND (l.created_at, l.id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
 ORDER BY l.created_at DESC, l.id DESC LIMIT $5 OFFSET $4
 `
@@ -852,6 +852,7 @@ type ListPersonLoopsParams struct {
 	RowLimit  int32
 }
 
+// The cross join has SQLite begin with the person.
 func (q *Queries) ListPersonLoops(ctx context.Context, arg ListPersonLoopsParams) ([]Loop, error) {
 	rows, err := q.db.QueryContext(ctx, listPersonLoops,
 		arg.PersonID,

@@ -602,14 +602,14 @@ func (q *Queries) NoteRoomTold(ctx context.Context, arg NoteRoomToldParams) erro
 }
 
 const openByPerson = `-- name: OpenByPerson :many
-SELECT t.person_id, COUNT(*) AS open FROM (
+SELECT meant.person_id, COUNT(*) AS open FROM (
   SELECT s.claimed_by AS person_id FROM subjects s
   WHERE s.claimed_by = ANY (ARRAY(SELECT json_array_elements_text($1))) AND s.claimed_by <> '' AND s.kind = 'review'
   UNION ALL
   SELECT p.person_id FROM review_recipients p JOIN reviews r ON r.id = p.review_id
   WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND p.open = TRUE AND p.reason <> 'escalated'
     AND r.restricted = TRUE AND r.status = 'pending'
-) AS t GROUP BY t.person_id
+) AS meant GROUP BY meant.person_id
 `
 
 type OpenByPersonRow struct {
@@ -956,27 +956,29 @@ func (q *Queries) UploadShownIn(ctx context.Context, arg UploadShownInParams) (b
 
 const uploadShownTo = `-- name: UploadShownTo :one
 SELECT EXISTS (
-  SELECT 1 FROM review_uploads n JOIN review_recipients p ON p.review_id = n.review_id JOIN reviews r ON r.id = n.review_id
-  WHERE n.upload_id = $1 AND p.person_id = $2
-    AND r.agent_id = $3 AND r.mode = 'live'
-    AND (r.media LIKE CAST($4 AS TEXT) OR r.request_text LIKE CAST($4 AS TEXT) OR r.context LIKE CAST($4 AS TEXT)
+  SELECT 1 FROM (SELECT u.review_id FROM review_uploads u WHERE u.upload_id = $1 LIMIT CAST($2 AS BIGINT)) AS named
+    CROSS JOIN review_recipients p CROSS JOIN reviews r
+  WHERE p.review_id = named.review_id AND r.id = named.review_id AND p.person_id = $3
+    AND r.agent_id = $4 AND r.mode = 'live'
+    AND (r.media LIKE CAST($5 AS TEXT) OR r.request_text LIKE CAST($5 AS TEXT) OR r.context LIKE CAST($5 AS TEXT)
       OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
-        AND (e.media LIKE CAST($4 AS TEXT) OR e.request_text LIKE CAST($4 AS TEXT) OR e.context LIKE CAST($4 AS TEXT))))
+        AND (e.media LIKE CAST($5 AS TEXT) OR e.request_text LIKE CAST($5 AS TEXT) OR e.context LIKE CAST($5 AS TEXT))))
 ) AS shown
 `
 
 type UploadShownToParams struct {
 	UploadID string
+	Most     int64
 	PersonID string
 	AgentID  string
 	Named    string
 }
 
-// The same of a request that a person was asked about.
-// scans: the requests that name this one file.
+// The same of a request that a person was asked about, among so many that name the file.
 func (q *Queries) UploadShownTo(ctx context.Context, arg UploadShownToParams) (bool, error) {
 	row := q.db.QueryRowContext(ctx, uploadShownTo,
 		arg.UploadID,
+		arg.Most,
 		arg.PersonID,
 		arg.AgentID,
 		arg.Named,

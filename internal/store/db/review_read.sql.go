@@ -621,7 +621,7 @@ const newestAsked = `-- name: NewestAsked :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
 WHERE t.person_id = $1 AND t.open = $2 AND t.loop_id = $3
   AND (t.requested_at, t.review_id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (t.requested_at, t.review_id) >= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-  AND NOT EXISTS (SELECT 1 FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id AND e.step < t.step)
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
   AND r.mode = $8 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($9)))
   AND (CAST($10 AS TEXT) = '' OR CAST($10 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST($11 AS TEXT) = '' OR r.search_text LIKE CAST($11 AS TEXT) ESCAPE '!')
@@ -943,7 +943,7 @@ const oldestAsked = `-- name: OldestAsked :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
 WHERE t.person_id = $1 AND t.open = $2 AND t.loop_id = $3
   AND (t.requested_at, t.review_id) > (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (t.requested_at, t.review_id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-  AND NOT EXISTS (SELECT 1 FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id AND e.step < t.step)
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
   AND r.mode = $8 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($9)))
   AND (CAST($10 AS TEXT) = '' OR CAST($10 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST($11 AS TEXT) = '' OR r.search_text LIKE CAST($11 AS TEXT) ESCAPE '!')

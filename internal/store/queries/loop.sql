@@ -56,14 +56,15 @@ ORDER BY created_at DESC, id DESC LIMIT @row_limit OFFSET @row_offset;
 SELECT COUNT(*) FROM (SELECT 1 FROM loops WHERE mode = 'live' LIMIT CAST(@count_to AS BIGINT)) AS counted;
 
 -- name: ListPersonLoops :many
-SELECT l.* FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live'
+-- The cross join has SQLite begin with the person.
+SELECT l.* FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live'
   AND (l.created_at, l.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY l.created_at DESC, l.id DESC LIMIT @row_limit OFFSET @row_offset;
 
 -- name: CountPersonLoops :one
-SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
+SELECT COUNT(*) FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
 
 -- Members ----------------------------------------------------------------------------
 

@@ -168,14 +168,14 @@ DELETE FROM reviews WHERE loop_id = @loop_id;
 
 -- name: OpenByPerson :many
 -- How many open requests each of some people has in hand, or was meant for.
-SELECT t.person_id, COUNT(*) AS open FROM (
+SELECT meant.person_id, COUNT(*) AS open FROM (
   SELECT s.claimed_by AS person_id FROM subjects s
   WHERE s.claimed_by = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND s.claimed_by <> '' AND s.kind = 'review'
   UNION ALL
   SELECT p.person_id FROM review_recipients p JOIN reviews r ON r.id = p.review_id
   WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND p.open = TRUE AND p.reason <> 'escalated'
     AND r.restricted = TRUE AND r.status = 'pending'
-) AS t GROUP BY t.person_id;
+) AS meant GROUP BY meant.person_id;
 
 -- name: UploadShownIn :one
 -- Whether a request of these loops names a file, now or in an earlier round. What once
@@ -190,11 +190,11 @@ SELECT EXISTS (
 ) AS shown;
 
 -- name: UploadShownTo :one
--- The same of a request that a person was asked about.
--- scans: the requests that name this one file.
+-- The same of a request that a person was asked about, among so many that name the file.
 SELECT EXISTS (
-  SELECT 1 FROM review_uploads n JOIN review_recipients p ON p.review_id = n.review_id JOIN reviews r ON r.id = n.review_id
-  WHERE n.upload_id = @upload_id AND p.person_id = @person_id
+  SELECT 1 FROM (SELECT u.review_id FROM review_uploads u WHERE u.upload_id = @upload_id LIMIT CAST(@most AS BIGINT)) AS named
+    CROSS JOIN review_recipients p CROSS JOIN reviews r
+  WHERE p.review_id = named.review_id AND r.id = named.review_id AND p.person_id = @person_id
     AND r.agent_id = @agent_id AND r.mode = 'live'
     AND (r.media LIKE CAST(@named AS TEXT) OR r.request_text LIKE CAST(@named AS TEXT) OR r.context LIKE CAST(@named AS TEXT)
       OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id

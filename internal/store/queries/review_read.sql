@@ -92,7 +92,7 @@ SELECT CAST(asked.loop_id AS TEXT) AS loop_id FROM asked WHERE asked.loop_id IS 
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
 WHERE t.person_id = @person_id AND t.open = @open AND t.loop_id = @loop_id
   AND (t.requested_at, t.review_id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (t.requested_at, t.review_id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
-  AND NOT EXISTS (SELECT 1 FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id AND e.step < t.step)
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
   AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
@@ -105,7 +105,7 @@ LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
 WHERE t.person_id = @person_id AND t.open = @open AND t.loop_id = @loop_id
   AND (t.requested_at, t.review_id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (t.requested_at, t.review_id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
-  AND NOT EXISTS (SELECT 1 FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id AND e.step < t.step)
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
   AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
