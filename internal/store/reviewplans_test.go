@@ -167,7 +167,7 @@ func aroundReviews(t *testing.T, s *store.Store) {
 			_, err := q.DecidedBy(ctx, db.DecidedByParams{PersonID: "op_3", Since: 9_000, Loops: threeLoops, RowLimit: 5})
 			return err
 		}},
-		"precedents": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
+		"precedents": {"reviews_by_(agent|status)", func(ctx context.Context, q *db.Queries) error {
 			_, err := q.ListPrecedents(ctx, db.ListPrecedentsParams{AgentID: "ag_quiet", Mode: "live", LoopID: "loop_3", RowLimit: 2_000})
 			return err
 		}},
