@@ -26,6 +26,7 @@ type ListTasksArgs struct {
 type TaskList struct {
 	Items      []TaskRow `json:"items"`
 	Total      int       `json:"total"`
+	TotalMore  bool      `json:"total_more,omitempty" doc:"Total is not all: 10,000 were looked at"`
 	NextCursor string    `json:"next_cursor,omitempty"`
 	TestMode
 }
@@ -134,7 +135,7 @@ func (l *listing) addTasks(ctx context.Context, status, cursor string) error {
 		})
 	}
 	l.next[0] = page.Pagination.NextCursor
-	l.add(page.Pagination.Total, page.Sandboxed)
+	l.add(page.Pagination.Total, page.Pagination.TotalMore, page.Sandboxed)
 	return nil
 }
 
@@ -177,7 +178,7 @@ func (l *listing) addReviews(ctx context.Context, status, cursor string) error {
 	if end := in.Offset + len(list.Requests); !service.extended && list.HasMore {
 		l.next[1] = strconv.Itoa(end)
 	}
-	l.add(list.Total-told, list.Sandboxed)
+	l.add(list.Total-told, list.TotalMore, list.Sandboxed)
 	return nil
 }
 
@@ -196,11 +197,26 @@ func reviewFilter(text string) func(schemas.ReviewStatus) bool {
 	}
 }
 
-func (l *listing) add(total int, s schemas.Sandboxed) {
+func (l *listing) add(total int, more bool, s schemas.Sandboxed) {
 	l.out.Total += total
+	l.out.TotalMore = l.out.TotalMore || more
 	if s.Sandbox {
 		l.out.TestMode = mode(s)
 	}
+}
+
+// farthest is how many of a kind a page counts, or looks through for words.
+const farthest = 10_000
+
+// beyond says that the total is not all, and why.
+func (l TaskList) beyond() string {
+	switch {
+	case !l.TotalMore:
+		return "."
+	case l.Total < farthest:
+		return ", among the 10,000 newest."
+	}
+	return "+."
 }
 
 func (l TaskList) text() string {
@@ -212,7 +228,8 @@ func (l TaskList) text() string {
 		}
 		fmt.Fprintf(&text, "- %s %q: %s%s\n", row.TaskID+row.RequestID, row.Title, row.Status, pays)
 	}
-	fmt.Fprintf(&text, "%d of %d.", len(l.Items), l.Total)
+	fmt.Fprintf(&text, "%d of %d", len(l.Items), l.Total)
+	text.WriteString(l.beyond())
 	if l.NextCursor != "" {
 		text.WriteString(" More with cursor " + strconv.Quote(l.NextCursor) + ".")
 	}
