@@ -42,6 +42,18 @@ func reviewLists(t *testing.T, s *store.Store) {
 			rows, err := q.OldestOfAgent(ctx, db.OldestOfAgentParams{AgentID: whose[status], Mode: "live", Status: status, Until: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
 			return first(rows, func(r db.OldestOfAgentRow) string { return r.ID }), len(rows), err
 		}, map[string]string{over: "r_0", open: "r_1"}},
+		"an agent's newest in a loop": {"reviews_by_agent_loop", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
+			rows, err := q.NewestOfAgentIn(ctx, db.NewestOfAgentInParams{
+				AgentID: whose[status], LoopID: "loop_0", Mode: "live", Status: status, Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip,
+			})
+			return first(rows, func(r db.NewestOfAgentInRow) string { return r.ID }), len(rows), err
+		}, map[string]string{over: "r_9900"}},
+		"an agent's oldest in a loop": {"reviews_by_agent_loop", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
+			rows, err := q.OldestOfAgentIn(ctx, db.OldestOfAgentInParams{
+				AgentID: whose[status], LoopID: "loop_0", Mode: "live", Status: status, Until: latest, TextLike: text, RowLimit: fifty, RowOffset: skip,
+			})
+			return first(rows, func(r db.OldestOfAgentInRow) string { return r.ID }), len(rows), err
+		}, map[string]string{over: "r_0"}},
 		"the house's newest": {"reviews_by_status", func(q *db.Queries, status, text string, skip int64) (string, int, error) {
 			rows, err := q.NewestOfHouse(ctx, db.NewestOfHouseParams{Mode: "live", Status: status, Beyond: latest, TextLike: text, RowLimit: fifty, RowOffset: skip})
 			return first(rows, func(r db.NewestOfHouseRow) string { return r.ID }), len(rows), err
@@ -132,6 +144,10 @@ func aroundReviews(t *testing.T, s *store.Store) {
 		}},
 		"an agent's count of what is open": {"reviews_by_(agent|content|status)", func(ctx context.Context, q *db.Queries) error {
 			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_busy", Mode: "live", Statuses: open, Until: latest, CountTo: 10_001})
+			return err
+		}},
+		"an agent's count in a loop": {"reviews_by_agent_loop", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.CountOfAgentIn(ctx, db.CountOfAgentInParams{AgentID: "ag_quiet", LoopID: "loop_0", Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
 			return err
 		}},
 		"the house's count": {"reviews_by_status", func(ctx context.Context, q *db.Queries) error {

@@ -123,17 +123,33 @@ func (l list) looks() bool {
 	})
 }
 
-// bound is where looking stops: so that of no source more than keyset.MaxTotal requests are
-// looked at, and of all sources as far.
+// bound is where looking stops: so that of the sources that have more than keyset.MaxTotal
+// requests no more than that are looked at together, and the others as far.
 func (l list) bound(ctx context.Context, tx *store.Tx, at span) (end stop, err error) {
-	at.skim, at.offset, at.limit = true, keyset.MaxTotal-1, 2
+	at.skim = true
+	var long []source
+	var last key
 	for _, s := range l.sources {
-		last, err := s.keys(ctx, tx, at, rest{})
+		at.offset, at.limit = keyset.MaxTotal-1, 2
+		keys, err := s.keys(ctx, tx, at, rest{})
 		if err != nil {
 			return end, err
 		}
-		if len(last) == 2 && (!end.is || at.sooner(last[0].position(), end.at)) {
-			end = stop{true, last[0].position()}
+		if len(keys) == 2 {
+			long, last = append(long, s), keys[0]
+		}
+	}
+	if len(long) == 1 {
+		return stop{true, last.position()}, nil
+	}
+	for _, s := range long {
+		at.offset, at.limit = int64(keyset.MaxTotal/len(long))-1, 1
+		keys, err := s.keys(ctx, tx, at, rest{})
+		if err != nil {
+			return end, err
+		}
+		if p := keys[0].position(); !end.is || at.sooner(p, end.at) {
+			end = stop{true, p}
 		}
 	}
 	return end, nil
@@ -180,7 +196,7 @@ func (l list) count(ctx context.Context, tx *store.Tx, end stop) (total int64, m
 		}
 	}
 	at, counted := end.in(at), l.sources
-	if l.endedSince == 0 {
+	if l.endedSince == 0 || l.agentID == "" {
 		counted = l.asked()
 		if total, err = l.scope.count(ctx, tx, l.filter, at); err != nil {
 			return 0, false, err
@@ -235,7 +251,7 @@ func (f filter) scopeOf(ctx context.Context, tx *store.Tx, c account.Caller) (sc
 		s.mode = c.Mode
 	}
 	switch {
-	case c.AgentID != "" && (f.loopID == "" || f.inLoop != ""):
+	case c.AgentID != "":
 		s.agentID = c.AgentID
 	case f.loopID != "":
 		s.loops = []string{f.loopID}
@@ -259,17 +275,25 @@ func (s scope) sourcesFor(ctx context.Context, tx *store.Tx, f filter) (list []s
 		}
 	}
 	for _, status := range f.statuses {
-		switch over := schemas.ReviewStatus(status).Final() && f.endedSince > 0; {
-		case s.agentID == "":
+		over := schemas.ReviewStatus(status).Final() && f.endedSince > 0
+		if s.agentID == "" {
 			list = append(list, s.within(status)...)
-		case !over:
-			list = append(list, ofAgent{s, status})
-		case floor > 0:
-			list = append(list, floored{ofAgent{s, status}, keyset.At(floor, "")})
+		} else if own := s.ofAgent(f.loopID, status); !over {
+			list = append(list, own)
+		} else if floor > 0 {
+			list = append(list, floored{own, keyset.At(floor, "")})
 		}
 	}
 	asked, err := s.elsewhere(ctx, tx, f)
 	return append(list, asked...), err
+}
+
+// ofAgent are the agent's requests, of one loop where it is named.
+func (s scope) ofAgent(loopID, status string) source {
+	if loopID != "" {
+		return ofAgentIn{s, loopID, status}
+	}
+	return ofAgent{s, status}
 }
 
 func (s scope) within(status string) (list []source) {

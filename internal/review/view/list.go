@@ -48,7 +48,7 @@ func (s *Reader) ListReviews(ctx context.Context, tx *store.Tx, in schemas.ListR
 		if err != nil {
 			return schemas.ReviewList{}, err
 		}
-		f.in(loop, account.From(ctx))
+		f.loopID = loop.ID
 	}
 	return s.list(ctx, tx, f)
 }
@@ -65,17 +65,10 @@ func (s *Reader) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.L
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
-	f.in(loop, account.From(ctx))
+	f.loopID = loop.ID
 	out, err := s.list(ctx, tx, f)
 	out.LoopID = loop.ID
 	return out, err
-}
-
-// in narrows the list to a loop. In one that is not an agent's own others ask, too.
-func (f *filter) in(loop db.Loop, c account.Caller) {
-	if f.loopID = loop.ID; c.AgentID != "" && c.AgentID != loop.AgentID {
-		f.inLoop = loop.ID
-	}
 }
 
 func (s *Reader) list(ctx context.Context, tx *store.Tx, f filter) (schemas.ReviewList, error) {

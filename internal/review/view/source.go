@@ -11,7 +11,6 @@ import (
 
 // rest is what a list looks for that no index knows.
 type rest struct {
-	inLoop        string // of an agent's list, where others ask in the loop too
 	ranks         string // of the priorities, as ",0,3,"
 	textLike, tag string
 	endedSince    int64
@@ -51,13 +50,32 @@ type ofAgent struct {
 func (s ofAgent) keys(ctx context.Context, tx *store.Tx, at span, r rest) ([]key, error) {
 	p := db.NewestOfAgentParams{
 		AgentID: s.agentID, Mode: s.mode, Status: s.status, Beyond: at.beyond.Time, BeyondID: at.beyond.ID, Until: at.until.Time, UntilID: at.until.ID,
-		LoopID: r.inLoop, Ranks: r.ranks, TextLike: r.textLike, Tag: r.tag, EndedSince: r.endedSince, RowLimit: at.limit, RowOffset: at.offset,
+		Ranks: r.ranks, TextLike: r.textLike, Tag: r.tag, EndedSince: r.endedSince, RowLimit: at.limit, RowOffset: at.offset,
 	}
 	if at.oldest {
 		rows, err := tx.OldestOfAgent(ctx, db.OldestOfAgentParams(p))
 		return keysOf(rows), err
 	}
 	rows, err := tx.NewestOfAgent(ctx, p)
+	return keysOf(rows), err
+}
+
+// ofAgentIn are an agent's requests in one loop that are in one status.
+type ofAgentIn struct {
+	scope
+	loopID, status string
+}
+
+func (s ofAgentIn) keys(ctx context.Context, tx *store.Tx, at span, r rest) ([]key, error) {
+	p := db.NewestOfAgentInParams{
+		AgentID: s.agentID, LoopID: s.loopID, Mode: s.mode, Status: s.status, Beyond: at.beyond.Time, BeyondID: at.beyond.ID, Until: at.until.Time, UntilID: at.until.ID,
+		Ranks: r.ranks, TextLike: r.textLike, Tag: r.tag, EndedSince: r.endedSince, RowLimit: at.limit, RowOffset: at.offset,
+	}
+	if at.oldest {
+		rows, err := tx.OldestOfAgentIn(ctx, db.OldestOfAgentInParams(p))
+		return keysOf(rows), err
+	}
+	rows, err := tx.NewestOfAgentIn(ctx, p)
 	return keysOf(rows), err
 }
 
@@ -145,8 +163,8 @@ func (s floored) keys(ctx context.Context, tx *store.Tx, at span, r rest) ([]key
 
 // keyed are the rows of the queries that find places.
 type keyed interface {
-	db.NewestOfAgentRow | db.OldestOfAgentRow | db.NewestOfHouseRow | db.OldestOfHouseRow | db.NewestOfLoopRow | db.OldestOfLoopRow |
-		db.NewestAskedRow | db.OldestAskedRow | db.RankedOfAgentRow | db.RankedOfHouseRow | db.RankedOfLoopsRow
+	db.NewestOfAgentRow | db.OldestOfAgentRow | db.NewestOfAgentInRow | db.OldestOfAgentInRow | db.NewestOfHouseRow | db.OldestOfHouseRow | db.NewestOfLoopRow | db.OldestOfLoopRow |
+		db.NewestAskedRow | db.OldestAskedRow | db.RankedOfAgentRow | db.RankedOfAgentInRow | db.RankedOfHouseRow | db.RankedOfLoopsRow
 }
 
 func keysOf[R keyed](rows []R) []key {
@@ -162,10 +180,16 @@ func keysOf[R keyed](rows []R) []key {
 func (s scope) ranked(ctx context.Context, tx *store.Tx, f filter, at span) ([]key, error) {
 	since, until, statuses := at.until, at.beyond, store.IDs(f.statuses)
 	switch {
+	case s.agentID != "" && f.loopID != "":
+		rows, err := tx.RankedOfAgentIn(ctx, db.RankedOfAgentInParams{
+			AgentID: s.agentID, LoopID: f.loopID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
+		})
+		return keysOf(rows), err
 	case s.agentID != "":
 		rows, err := tx.RankedOfAgent(ctx, db.RankedOfAgentParams{
 			AgentID: s.agentID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
-			LoopID: f.inLoop, Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
+			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
 		})
 		return keysOf(rows), err
 	case s.house:
@@ -190,10 +214,15 @@ func (s scope) count(ctx context.Context, tx *store.Tx, f filter, at span) (int6
 		since, until = until, since
 	}
 	switch {
+	case s.agentID != "" && f.loopID != "":
+		return tx.CountOfAgentIn(ctx, db.CountOfAgentInParams{
+			AgentID: s.agentID, LoopID: f.loopID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
+		})
 	case s.agentID != "":
 		return tx.CountOfAgent(ctx, db.CountOfAgentParams{
 			AgentID: s.agentID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
-			LoopID: f.inLoop, Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
+			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
 		})
 	case s.house:
 		return tx.CountOfHouse(ctx, db.CountOfHouseParams{

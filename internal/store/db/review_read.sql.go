@@ -55,12 +55,11 @@ SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
   WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
     AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-    AND (CAST($8 AS TEXT) = '' OR r.loop_id = CAST($8 AS TEXT))
-    AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
-    AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
-    AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
-    AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
-  LIMIT CAST($13 AS BIGINT)
+    AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+    AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+    AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+  LIMIT CAST($12 AS BIGINT)
 ) AS counted
 `
 
@@ -72,7 +71,6 @@ type CountOfAgentParams struct {
 	SinceID    string
 	Until      int64
 	UntilID    string
-	LoopID     string
 	Ranks      string
 	TextLike   string
 	Tag        string
@@ -89,7 +87,56 @@ func (q *Queries) CountOfAgent(ctx context.Context, arg CountOfAgentParams) (int
 		arg.SinceID,
 		arg.Until,
 		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOfAgentIn = `-- name: CountOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4)))
+    AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+    AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+    AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+    AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+  LIMIT CAST($13 AS BIGINT)
+) AS counted
+`
+
+type CountOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	CountTo    int64
+}
+
+func (q *Queries) CountOfAgentIn(ctx context.Context, arg CountOfAgentInParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOfAgentIn,
+		arg.AgentID,
 		arg.LoopID,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
 		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
@@ -706,13 +753,12 @@ const newestOfAgent = `-- name: NewestOfAgent :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
   AND (r.created_at, r.id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) >= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-  AND (CAST($8 AS TEXT) = '' OR r.loop_id = CAST($8 AS TEXT))
-  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
-  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
-  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
-  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
 ORDER BY r.created_at DESC, r.id DESC
-LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
 
 type NewestOfAgentParams struct {
@@ -723,7 +769,6 @@ type NewestOfAgentParams struct {
 	BeyondID   string
 	Until      int64
 	UntilID    string
-	LoopID     string
 	Ranks      string
 	TextLike   string
 	Tag        string
@@ -740,7 +785,7 @@ type NewestOfAgentRow struct {
 }
 
 // Lists. What is in them is found in the order of time by an index, one status after the
-// other: of an agent, of the house, of a loop, and of what a person was asked about in a loop
+// other: of an agent, of an agent in one loop, of the house, of a loop, and of what a person was asked about in a loop
 // that they are not in. Only what stands in the index is read of it. What else is asked for
 // (ranks, text_like, tag, ended_since) is looked for among the rows between beyond and until,
 // of which the caller lets there be a bounded number.
@@ -753,7 +798,6 @@ func (q *Queries) NewestOfAgent(ctx context.Context, arg NewestOfAgentParams) ([
 		arg.BeyondID,
 		arg.Until,
 		arg.UntilID,
-		arg.LoopID,
 		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
@@ -768,6 +812,85 @@ func (q *Queries) NewestOfAgent(ctx context.Context, arg NewestOfAgentParams) ([
 	items := []NewestOfAgentRow{}
 	for rows.Next() {
 		var i NewestOfAgentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestOfAgentIn = `-- name: NewestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
+  AND (r.created_at, r.id) < (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) >= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+`
+
+type NewestOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type NewestOfAgentInRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) NewestOfAgentIn(ctx context.Context, arg NewestOfAgentInParams) ([]NewestOfAgentInRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NewestOfAgentInRow{}
+	for rows.Next() {
+		var i NewestOfAgentInRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.CreatedAt,
@@ -1054,13 +1177,12 @@ const oldestOfAgent = `-- name: OldestOfAgent :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
   AND (r.created_at, r.id) > (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-  AND (CAST($8 AS TEXT) = '' OR r.loop_id = CAST($8 AS TEXT))
-  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
-  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
-  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
-  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
 ORDER BY r.created_at, r.id
-LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
 
 type OldestOfAgentParams struct {
@@ -1071,7 +1193,6 @@ type OldestOfAgentParams struct {
 	BeyondID   string
 	Until      int64
 	UntilID    string
-	LoopID     string
 	Ranks      string
 	TextLike   string
 	Tag        string
@@ -1096,7 +1217,6 @@ func (q *Queries) OldestOfAgent(ctx context.Context, arg OldestOfAgentParams) ([
 		arg.BeyondID,
 		arg.Until,
 		arg.UntilID,
-		arg.LoopID,
 		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
@@ -1111,6 +1231,85 @@ func (q *Queries) OldestOfAgent(ctx context.Context, arg OldestOfAgentParams) ([
 	items := []OldestOfAgentRow{}
 	for rows.Next() {
 		var i OldestOfAgentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestOfAgentIn = `-- name: OldestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
+  AND (r.created_at, r.id) > (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+`
+
+type OldestOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type OldestOfAgentInRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) OldestOfAgentIn(ctx context.Context, arg OldestOfAgentInParams) ([]OldestOfAgentInRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldestOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestOfAgentInRow{}
+	for rows.Next() {
+		var i OldestOfAgentInRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.CreatedAt,
@@ -1286,14 +1485,13 @@ const rankedOfAgent = `-- name: RankedOfAgent :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
   AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
-  AND (CAST($8 AS TEXT) = '' OR r.loop_id = CAST($8 AS TEXT))
-  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
-  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
-  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
-  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
-ORDER BY CASE CAST($13 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
   ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
-LIMIT CAST($14 AS BIGINT)
+LIMIT CAST($13 AS BIGINT)
 `
 
 type RankedOfAgentParams struct {
@@ -1304,7 +1502,6 @@ type RankedOfAgentParams struct {
 	SinceID    string
 	Until      int64
 	UntilID    string
-	LoopID     string
 	Ranks      string
 	TextLike   string
 	Tag        string
@@ -1329,7 +1526,6 @@ func (q *Queries) RankedOfAgent(ctx context.Context, arg RankedOfAgentParams) ([
 		arg.SinceID,
 		arg.Until,
 		arg.UntilID,
-		arg.LoopID,
 		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
@@ -1344,6 +1540,86 @@ func (q *Queries) RankedOfAgent(ctx context.Context, arg RankedOfAgentParams) ([
 	items := []RankedOfAgentRow{}
 	for rows.Next() {
 		var i RankedOfAgentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rankedOfAgentIn = `-- name: RankedOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4)))
+  AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+ORDER BY CASE CAST($13 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST($14 AS BIGINT)
+`
+
+type RankedOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	Sort       string
+	RowLimit   int64
+}
+
+type RankedOfAgentInRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) RankedOfAgentIn(ctx context.Context, arg RankedOfAgentInParams) ([]RankedOfAgentInRow, error) {
+	rows, err := q.db.QueryContext(ctx, rankedOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.Sort,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RankedOfAgentInRow{}
+	for rows.Next() {
+		var i RankedOfAgentInRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.CreatedAt,

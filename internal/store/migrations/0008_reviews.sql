@@ -1,13 +1,14 @@
 -- +goose Up
 
 -- A list of requests is read in the order of time, one status after the other: of an agent,
--- of a loop, and of the house. How urgent they are stands behind it, so that sorting and
+-- of an agent in a loop, of a loop, and of the house. How urgent they are stands behind it, so that sorting and
 -- counting them reads no row.
 DROP INDEX reviews_by_agent;
 DROP INDEX reviews_by_loop;
 DROP INDEX reviews_by_time;
 DROP INDEX reviews_open;
 CREATE INDEX reviews_by_agent ON reviews (agent_id, mode, status, created_at, id, priority_rank);
+CREATE INDEX reviews_by_agent_loop ON reviews (agent_id, loop_id, mode, status, created_at, id, priority_rank);
 CREATE INDEX reviews_by_loop ON reviews (loop_id, status, mode, created_at, id, priority_rank);
 CREATE INDEX reviews_by_status ON reviews (mode, status, created_at, id, priority_rank);
 -- What somebody decided lately.

@@ -4,7 +4,7 @@
 SELECT loop_id FROM reviews WHERE id = @id;
 
 -- Lists. What is in them is found in the order of time by an index, one status after the
--- other: of an agent, of the house, of a loop, and of what a person was asked about in a loop
+-- other: of an agent, of an agent in one loop, of the house, of a loop, and of what a person was asked about in a loop
 -- that they are not in. Only what stands in the index is read of it. What else is asked for
 -- (ranks, text_like, tag, ended_since) is looked for among the rows between beyond and until,
 -- of which the caller lets there be a bounded number.
@@ -13,7 +13,17 @@ SELECT loop_id FROM reviews WHERE id = @id;
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
 WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
   AND (r.created_at, r.id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = CAST(@loop_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: NewestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
@@ -25,7 +35,17 @@ LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
 WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
   AND (r.created_at, r.id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = CAST(@loop_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OldestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
@@ -118,7 +138,18 @@ LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
 WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
   AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = CAST(@loop_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: RankedOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
@@ -156,7 +187,18 @@ SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
   WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
     AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
-    AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = CAST(@loop_id AS TEXT))
+    AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+    AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+    AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: CountOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
     AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
     AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
