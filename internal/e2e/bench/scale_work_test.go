@@ -154,29 +154,18 @@ var scaledWork = []scaledThing{
 	{name: "sweep/running clocks", do: asks(func(ctx context.Context, tx *store.Tx) ([]db.RunningSubjectsRow, error) {
 		return tx.RunningSubjects(ctx, db.RunningSubjectsParams{RowLimit: 200})
 	})},
-	{name: "sweep/tasks that await people", do: asks(func(ctx context.Context, tx *store.Tx) ([]string, error) { return tx.TasksAwaitingPeople(ctx, "") })},
+	{name: "sweep/tasks that await people", do: asks(func(ctx context.Context, tx *store.Tx) ([]db.TasksWaitingRow, error) {
+		return tx.TasksWaiting(ctx, db.TasksWaitingParams{Status: "MANUAL_REVIEW"})
+	})},
 	{name: "sweep/deliveries", do: sweeps(func(ctx context.Context, tx *store.Tx) error {
 		_, err := tx.DeleteOldDeliveries(ctx, store.Micros(tx.Now().Add(-100*24*time.Hour)))
 		return err
-	})},
-	{name: "sweep/callbacks", do: sweeps(func(ctx context.Context, tx *store.Tx) error {
-		return tx.DeleteEndedSubscriptions(ctx, store.Micros(tx.Now().Add(-100*24*time.Hour)))
 	})},
 	{name: "sweep/idempotency keys", do: sweeps(api.SweepIdempotency)},
 	{name: "sweep/links", do: sweeps(review.Sweep)},
 	{name: "sweep/sessions", do: sweeps(account.Sweep)},
 	{name: "sweep/ceremonies", do: sweeps(passkey.Sweep)},
 	{name: "sweep/anchor", do: sweeps(event.Anchor)},
-	{name: "sweep/quota", do: func(ctx context.Context, s *scaled) error {
-		return s.store.Read(ctx, func(tx *store.Tx) error {
-			owner, err := tx.PersonOwner(ctx)
-			if err != nil {
-				return err
-			}
-			_, err = tx.OperatorBytes(ctx, owner.ID)
-			return err
-		})
-	}},
 	{name: "sweep/uploaded", do: func(ctx context.Context, s *scaled) error {
 		return s.store.Read(ctx, func(tx *store.Tx) error {
 			agent, err := tx.HouseAgentID(ctx)
