@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -234,6 +235,8 @@ func (b binder) number(name string) int64 {
 		return 1 << 60
 	case name == "now":
 		return store.Micros(storetest.Start)
+	case name == "floor" || strings.HasSuffix(name, "since"): // how far back is looked
+		return store.Micros(storetest.Start.Add(-39 * 24 * time.Hour))
 	case strings.HasSuffix(name, "before"): // endedbefore, createdbefore: what a sweeper takes away
 		return 1
 	}

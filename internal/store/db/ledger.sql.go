@@ -165,47 +165,6 @@ func (q *Queries) DebitAccount(ctx context.Context, arg DebitAccountParams) (int
 	return result.RowsAffected()
 }
 
-const driftedHold = `-- name: DriftedHold :many
-SELECT d.id, d.held, CAST(COALESCE(e.total, 0) AS BIGINT) AS total
-FROM accounts d
-LEFT JOIN (
-  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow'
-  WHERE s.finished = FALSE GROUP BY s.agent_id, a.asset
-) e ON e.agent_id = d.owner_id AND e.asset = d.asset
-WHERE d.kind = 'deposit' AND d.held <> COALESCE(e.total, 0)
-LIMIT 1
-`
-
-type DriftedHoldRow struct {
-	ID    string
-	Held  int64
-	Total int64
-}
-
-// A deposit that says that other is held of it than its agent's escrow: at most one row.
-func (q *Queries) DriftedHold(ctx context.Context) ([]DriftedHoldRow, error) {
-	rows, err := q.db.QueryContext(ctx, driftedHold)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []DriftedHoldRow{}
-	for rows.Next() {
-		var i DriftedHoldRow
-		if err := rows.Scan(&i.ID, &i.Held, &i.Total); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const escrowOf = `-- name: EscrowOf :one
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance FROM accounts WHERE owner_id = $1 AND kind = 'escrow' AND asset = $2
 `
@@ -235,6 +194,43 @@ type FreeHeldParams struct {
 func (q *Queries) FreeHeld(ctx context.Context, arg FreeHeldParams) error {
 	_, err := q.db.ExecContext(ctx, freeHeld, arg.Amount, arg.ID)
 	return err
+}
+
+const holdsOf = `-- name: HoldsOf :many
+SELECT d.id, d.held, CAST(COALESCE((
+  SELECT SUM(a.balance) FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow' AND a.asset = d.asset
+  WHERE s.agent_id = d.owner_id AND s.finished = FALSE), 0) AS BIGINT) AS total
+FROM accounts d WHERE d.id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND d.kind = 'deposit'
+`
+
+type HoldsOfRow struct {
+	ID    string
+	Held  int64
+	Total int64
+}
+
+// What deposits say of what is held, and the escrow of what goes on.
+func (q *Queries) HoldsOf(ctx context.Context, ids string) ([]HoldsOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, holdsOf, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HoldsOfRow{}
+	for rows.Next() {
+		var i HoldsOfRow
+		if err := rows.Scan(&i.ID, &i.Held, &i.Total); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertLedgerEntries = `-- name: InsertLedgerEntries :exec

@@ -34,17 +34,6 @@ FROM accounts WHERE owner_id = @owner_id AND kind = 'earnings' AND asset <> 'tes
 -- name: EscrowOf :one
 SELECT CAST(COALESCE(SUM(balance), 0) AS BIGINT) AS balance FROM accounts WHERE owner_id = @owner_id AND kind = 'escrow' AND asset = @asset;
 
--- name: DriftedHold :many
--- A deposit that says that other is held of it than its agent's escrow: at most one row.
-SELECT d.id, d.held, CAST(COALESCE(e.total, 0) AS BIGINT) AS total
-FROM accounts d
-LEFT JOIN (
-  SELECT s.agent_id, a.asset, SUM(a.balance) AS total FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow'
-  WHERE s.finished = FALSE GROUP BY s.agent_id, a.asset
-) e ON e.agent_id = d.owner_id AND e.asset = d.asset
-WHERE d.kind = 'deposit' AND d.held <> COALESCE(e.total, 0)
-LIMIT 1;
-
 -- What a check reads, a slice at a time -----------------------------------------------
 
 -- name: LedgerAfter :many
@@ -71,3 +60,10 @@ ORDER BY a.id;
 SELECT a.id, a.kind, a.balance, CAST(COALESCE(s.finished, TRUE) AS BOOLEAN) AS over
 FROM accounts a LEFT JOIN subjects s ON s.id = a.owner_id
 WHERE a.id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
+
+-- name: HoldsOf :many
+-- What deposits say of what is held, and the escrow of what goes on.
+SELECT d.id, d.held, CAST(COALESCE((
+  SELECT SUM(a.balance) FROM subjects s JOIN accounts a ON a.owner_id = s.id AND a.kind = 'escrow' AND a.asset = d.asset
+  WHERE s.agent_id = d.owner_id AND s.finished = FALSE), 0) AS BIGINT) AS total
+FROM accounts d WHERE d.id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND d.kind = 'deposit';

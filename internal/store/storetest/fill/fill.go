@@ -44,12 +44,15 @@ func House(t testing.TB, s *store.Store, size Size) {
 		size.Now = storetest.Start
 	}
 	w := newWriter(t, s)
-	h := &house{w: w, size: size, random: rand.New(rand.NewPCG(7, 11)), balance: map[account]int64{}}
+	h := &house{w: w, size: size, random: rand.New(rand.NewPCG(7, 11)), balance: map[account]int64{}, held: map[string]int64{}, stored: map[string]int64{}}
 	h.settle(t, s)
 	h.live(t)
 	h.balances()
 	w.flush(t)
 	w.close(t)
+	for person, bytes := range h.stored {
+		storetest.Exec(t, s, "UPDATE people SET stored_bytes = stored_bytes + $1 WHERE id = $2", bytes, person)
+	}
 	anchor(t, s)
 	if s.Kind() == "postgres" {
 		storetest.Exec(t, s, "VACUUM ANALYZE")
@@ -89,6 +92,8 @@ type house struct {
 	seq     int64
 	first   int64             // seq before the first entry
 	balance map[account]int64 // of accounts that many transactions move
+	held    map[string]int64  // of what agents have
+	stored  map[string]int64  // proof that people have handed in, in bytes
 }
 
 type account struct{ kind, owner string }
@@ -169,7 +174,7 @@ func (h *house) when(i, n, open int) int64 {
 	case left <= open+lately:
 		age = day + time.Duration(left-open)*(days-1)*day/lately
 	default:
-		age = days*day + time.Duration(left-open-lately)*history*day/time.Duration(n)
+		age = days*day + time.Duration(left-open-lately)*(history*day/time.Duration(n))
 	}
 	return store.Micros(h.size.Now.Add(-age))
 }

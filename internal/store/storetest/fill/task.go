@@ -160,6 +160,7 @@ func (h *house) keepTask(t testing.TB, s subject, operator string, i int) {
 	h.money(s, operator, state, reward, last)
 	if done {
 		h.w.put("submissions", s.id, 1, operator, "Done as asked.", s.steps[3].at)
+		h.stored[operator] += 1000
 		h.w.put("proof_files", s.id, 1, 1, operator, h.hex(64), "image/jpeg", 1000, 1600, 1200, h.hex(64), 800, h.hex(64), 200, "image/jpeg", s.steps[3].at)
 	}
 	if i%5 == 0 {
@@ -196,7 +197,8 @@ func (h *house) money(s subject, operator, state string, reward, at int64) {
 	case s.finished:
 		h.transfer("refund", s.id, held, from, reward, at)
 	}
-	h.w.put("accounts", held.id(), s.id, "escrow", "house", pick(s.finished, 0, reward), s.steps[0].at)
+	h.w.put("accounts", held.id(), s.id, "escrow", "house", pick(s.finished, 0, reward), 0, s.steps[0].at)
+	h.held[s.agent] += pick(s.finished, 0, reward)
 }
 
 func (a account) id() string { return a.kind + ":house:" + a.owner }
@@ -220,6 +222,6 @@ func (h *house) balances() {
 		h.transfer("issue", own.id(), account{"issuer", "house"}, own, 10_000_000_000-min(h.balance[own], 0), at)
 	}
 	for whose, balance := range h.balance {
-		h.w.put("accounts", whose.id(), whose.owner, whose.kind, "house", balance, at)
+		h.w.put("accounts", whose.id(), whose.owner, whose.kind, "house", balance, pick(whose.kind == "deposit", h.held[whose.owner], 0), at)
 	}
 }

@@ -34,7 +34,7 @@ var columns = []table{
 	{name: "proof_files", columns: `task_id, n, submission, operator_id, sha256, mime, bytes, width, height, large_sha, large_bytes,
 		thumb_sha, thumb_bytes, copy_mime, created_at`},
 	{name: "messages", columns: "id, task_id, sender, author_id, body, reply_to, created_at"},
-	{name: "accounts", columns: "id, owner_id, kind, asset, balance, created_at", adds: "balance"},
+	{name: "accounts", columns: "id, owner_id, kind, asset, balance, held, created_at", adds: []string{"balance", "held"}},
 	{name: "ledger_transactions", columns: "id, kind, subject_id, asset, created_at"},
 	{name: "ledger_entries", columns: "transaction_id, account_id, amount"},
 	{name: "reviews", columns: `id, loop_id, agent_id, mode, status, processing_type, type, priority, priority_rank, status_rank,
@@ -56,7 +56,7 @@ var columns = []table{
 type table struct {
 	name    string
 	columns string
-	adds    string // the column that is added to where the row is there already
+	adds    []string // the columns that are added to where the row is there already
 }
 
 func (r table) names() []string {
@@ -128,7 +128,7 @@ func (w *writer) write(ctx context.Context, rows map[string][][]any) error {
 	}
 	for _, r := range columns {
 		in := w.insert
-		if w.postgres && r.adds == "" {
+		if w.postgres && len(r.adds) == 0 {
 			in = w.copy
 		}
 		if err := in(ctx, r, rows[r.name]); err != nil {
@@ -190,7 +190,7 @@ func (w *writer) prepared(ctx context.Context, r table, n int) (stmt *sql.Stmt, 
 func (r table) statement(n int, numbered bool) string {
 	var b strings.Builder
 	// To fail halfway is to fail: nothing has to be kept for undoing one statement.
-	b.WriteString(pick(numbered || r.adds != "", "INSERT INTO ", "INSERT OR FAIL INTO ") + r.name + " (" + r.columns + ") VALUES ")
+	b.WriteString(pick(numbered || len(r.adds) > 0, "INSERT INTO ", "INSERT OR FAIL INTO ") + r.name + " (" + r.columns + ") VALUES ")
 	mark := 0
 	for i := range n {
 		b.WriteString(pick(i == 0, "(", ", ("))
@@ -200,8 +200,8 @@ func (r table) statement(n int, numbered bool) string {
 		}
 		b.WriteString(")")
 	}
-	if r.adds != "" {
-		b.WriteString(" ON CONFLICT (id) DO UPDATE SET " + r.adds + " = " + r.name + "." + r.adds + " + excluded." + r.adds)
+	for i, column := range r.adds {
+		b.WriteString(pick(i == 0, " ON CONFLICT (id) DO UPDATE SET ", ", ") + column + " = " + r.name + "." + column + " + excluded." + column)
 	}
 	return b.String()
 }
