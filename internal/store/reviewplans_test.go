@@ -146,6 +146,22 @@ func aroundReviews(t *testing.T, s *store.Store) {
 			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_busy", Mode: "live", Statuses: open, Until: latest, CountTo: 10_001})
 			return err
 		}},
+		"an agent's total": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfAgent(ctx, db.TotalOfAgentParams{AgentID: "ag_quiet", Mode: "live", Statuses: all, CountTo: 10_001})
+			return err
+		}},
+		"an agent's total in a loop": {"reviews_by_agent_loop", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfAgentIn(ctx, db.TotalOfAgentInParams{AgentID: "ag_quiet", LoopID: "loop_0", Mode: "live", Statuses: all, CountTo: 10_001})
+			return err
+		}},
+		"the house's total": {"reviews_by_status", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfHouse(ctx, db.TotalOfHouseParams{Mode: "live", Statuses: over, CountTo: 10_001})
+			return err
+		}},
+		"a total in loops": {"reviews_by_loop", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfLoops(ctx, db.TotalOfLoopsParams{Loops: threeLoops, Mode: "live", Statuses: all, CountTo: 10_001})
+			return err
+		}},
 		"an agent's count in a loop": {"reviews_by_agent_loop", func(ctx context.Context, q *db.Queries) error {
 			_, err := q.CountOfAgentIn(ctx, db.CountOfAgentInParams{AgentID: "ag_quiet", LoopID: "loop_0", Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
 			return err

@@ -198,7 +198,11 @@ func (l list) count(ctx context.Context, tx *store.Tx, end stop) (total int64, m
 	at, counted := end.in(at), l.sources
 	if l.endedSince == 0 || l.agentID == "" {
 		counted = l.asked()
-		if total, err = l.scope.count(ctx, tx, l.filter, at); err != nil {
+		count := l.scope.count
+		if !end.is && l.rest == (rest{}) {
+			count = l.scope.total
+		}
+		if total, err = count(ctx, tx, l.filter, at); err != nil {
 			return 0, false, err
 		}
 	}

@@ -236,6 +236,20 @@ func (s scope) count(ctx context.Context, tx *store.Tx, f filter, at span) (int6
 	})
 }
 
+// total is count of a list that looks for nothing but statuses, from one end to the other.
+func (s scope) total(ctx context.Context, tx *store.Tx, f filter, _ span) (int64, error) {
+	statuses := store.IDs(f.statuses)
+	switch {
+	case s.agentID != "" && f.loopID != "":
+		return tx.TotalOfAgentIn(ctx, db.TotalOfAgentInParams{AgentID: s.agentID, LoopID: f.loopID, Mode: s.mode, Statuses: statuses, CountTo: keyset.CountTo})
+	case s.agentID != "":
+		return tx.TotalOfAgent(ctx, db.TotalOfAgentParams{AgentID: s.agentID, Mode: s.mode, Statuses: statuses, CountTo: keyset.CountTo})
+	case s.house:
+		return tx.TotalOfHouse(ctx, db.TotalOfHouseParams{Mode: s.mode, Statuses: statuses, CountTo: keyset.CountTo})
+	}
+	return tx.TotalOfLoops(ctx, db.TotalOfLoopsParams{Loops: store.IDs(s.loops), Mode: s.mode, Statuses: statuses, CountTo: keyset.CountTo})
+}
+
 // everyStatus is every status that a request can be in.
 var everyStatus = func() (list []string) {
 	for _, status := range schemas.ReviewStatuses {

@@ -1918,3 +1918,105 @@ func (q *Queries) ReviewsByIDs(ctx context.Context, ids string) ([]Review, error
 	}
 	return items, nil
 }
+
+const totalOfAgent = `-- name: TotalOfAgent :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3))) LIMIT CAST($4 AS BIGINT)
+) AS counted
+`
+
+type TotalOfAgentParams struct {
+	AgentID  string
+	Mode     string
+	Statuses string
+	CountTo  int64
+}
+
+// A count that asks for nothing but statuses reads nothing but the index.
+func (q *Queries) TotalOfAgent(ctx context.Context, arg TotalOfAgentParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfAgent,
+		arg.AgentID,
+		arg.Mode,
+		arg.Statuses,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const totalOfAgentIn = `-- name: TotalOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4))) LIMIT CAST($5 AS BIGINT)
+) AS counted
+`
+
+type TotalOfAgentInParams struct {
+	AgentID  string
+	LoopID   string
+	Mode     string
+	Statuses string
+	CountTo  int64
+}
+
+func (q *Queries) TotalOfAgentIn(ctx context.Context, arg TotalOfAgentInParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Statuses,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const totalOfHouse = `-- name: TotalOfHouse :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.mode = $1 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($2))) LIMIT CAST($3 AS BIGINT)
+) AS counted
+`
+
+type TotalOfHouseParams struct {
+	Mode     string
+	Statuses string
+	CountTo  int64
+}
+
+func (q *Queries) TotalOfHouse(ctx context.Context, arg TotalOfHouseParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfHouse, arg.Mode, arg.Statuses, arg.CountTo)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const totalOfLoops = `-- name: TotalOfLoops :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+  LIMIT CAST($4 AS BIGINT)
+) AS counted
+`
+
+type TotalOfLoopsParams struct {
+	Loops    string
+	Mode     string
+	Statuses string
+	CountTo  int64
+}
+
+func (q *Queries) TotalOfLoops(ctx context.Context, arg TotalOfLoopsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfLoops,
+		arg.Loops,
+		arg.Mode,
+		arg.Statuses,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}

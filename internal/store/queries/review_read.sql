@@ -230,6 +230,32 @@ SELECT COUNT(*) FROM (
   LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
+-- name: TotalOfAgent :one
+-- A count that asks for nothing but statuses reads nothing but the index.
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses))) LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses))) LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfHouse :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses))) LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfLoops :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops))) AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
 -- name: OldestEndedSince :one
 -- How old what ended since a time is at most; 0 when nothing did.
 SELECT CAST(COALESCE(MIN(e.created_at), 0) AS BIGINT) FROM (
