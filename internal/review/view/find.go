@@ -198,11 +198,7 @@ func (l list) count(ctx context.Context, tx *store.Tx, end stop) (total int64, m
 	at, counted := end.in(at), l.sources
 	if l.endedSince == 0 || l.agentID == "" {
 		counted = l.asked()
-		count := l.scope.count
-		if !end.is && l.rest == (rest{}) {
-			count = l.scope.total
-		}
-		if total, err = count(ctx, tx, l.filter, at); err != nil {
+		if total, err = l.scope.count(ctx, tx, l.filter, at); err != nil {
 			return 0, false, err
 		}
 	}
