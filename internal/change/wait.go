@@ -31,7 +31,7 @@ func (c *Changes) Until(ctx context.Context, id string, limit time.Duration, ove
 func (c *Changes) until(ctx context.Context, ids []string, limit time.Duration, over func([]Line) bool) error {
 	changed, cancel := c.Feed.Subscribe(ids...)
 	defer cancel()
-	lines, err := c.firstLook(ctx, ids)
+	lines, err := aside(func() ([]Line, error) { return c.firstLook(ctx, ids) })
 	if err != nil || over(lines) || limit == 0 {
 		return err
 	}
@@ -51,6 +51,23 @@ func (c *Changes) until(ctx context.Context, ids []string, limit time.Duration, 
 			return err
 		}
 	}
+}
+
+// aside runs f on a stack of its own. SQL takes a deep one, which a goroutine would keep for
+// as long as it then waits: of 10,000 that is more than everything else together.
+func aside[T any](f func() (T, error)) (out T, err error) {
+	var cause any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { cause = recover() }()
+		out, err = f()
+	}()
+	<-done
+	if cause != nil {
+		panic(cause)
+	}
+	return out, err
 }
 
 // firstLook reads the lines of what is waited for, each of which the caller may see.

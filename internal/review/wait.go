@@ -16,12 +16,6 @@ import (
 
 const maxWait = 300 * time.Second
 
-// patience is how long to wait before asking again, by how long the round is open.
-var patience = []struct {
-	age     time.Duration
-	seconds int
-}{{time.Hour, 300}, {10 * time.Minute, 120}, {2 * time.Minute, 60}, {0, 25}}
-
 // AwaitReview returns when the request's round is over, or after the time-out. AnswerWait
 // tells which; between the two nothing is held but a subscription and a timer.
 func (s *Service) AwaitReview(ctx context.Context, in schemas.WaitReviewRequest) error {
@@ -63,21 +57,10 @@ func (s *Service) lookAt(ctx context.Context, id string) (out schemas.ReviewWait
 		return err
 	})
 	if out.Pending = err == nil && !out.Request.Status.Final(); out.Pending {
-		out.RetryAfter = s.retryAfter(out.Request)
+		out.RetryAfter = view.RetryAfter(out.Request, s.Clock.Now())
 	}
 	out.Sandboxed = out.Request.Sandboxed
 	return out, err
-}
-
-// retryAfter grows while nobody decides: people take minutes or hours.
-func (s *Service) retryAfter(r schemas.Review) int {
-	age := s.Clock.Now().Sub(r.BroadcastedAt)
-	for _, p := range patience {
-		if age >= p.age {
-			return p.seconds
-		}
-	}
-	return patience[len(patience)-1].seconds
 }
 
 // FollowReview emits one event when the request's round is over: completed, timeout or
