@@ -115,10 +115,10 @@ func (h *house) task(t testing.TB, i int) {
 		default:
 		}
 	} else {
-		switch {
-		case i%20 == 0:
+		switch i % 20 {
+		case 0:
 			add("cancel", agent, "api", "CANCELLED", hour)
-		case i%20 == 1:
+		case 1:
 			add("deadline", "system", "timeout", "EXPIRED", 20*hour)
 		default:
 			accept()
