@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -53,21 +54,18 @@ func (p *program) checkCommand() *cobra.Command {
 func (p *program) check(ctx context.Context, c *client.Client, in schemas.CheckRequest) error {
 	began := p.clock.Now()
 	watching, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.follow(watching, c, began)
-	}()
+	var followed sync.WaitGroup
+	followed.Go(func() { p.follow(watching, c, began) })
 	report, err := c.GetCheck(ctx, in)
 	stop()
-	<-done
-	if err != nil {
+	followed.Wait()
+	switch {
+	case err != nil:
 		return err
-	}
-	if p.json {
+	case p.json:
 		err = p.printJSON(report)
-	} else {
-		p.sayReport(report)
+	default:
+		p.say("%s", reportOf(report))
 	}
 	if !report.Exact {
 		return errors.Join(err, errSilent)
@@ -124,16 +122,13 @@ func progressLine(at schemas.CheckProgress) string {
 		humanize.Comma(at.Subjects), humanize.Comma(at.Entries), either(at.Problems == 0, "", ", "+itoa(at.Problems)+" problems"))
 }
 
-func (p *program) sayReport(r schemas.CheckReport) {
+func reportOf(r schemas.CheckReport) string {
 	looked := fmt.Sprintf("%s transactions, %s tasks and reviews with %s entries", humanize.Comma(r.Transactions), humanize.Comma(r.Subjects), humanize.Comma(r.Entries))
-	if !r.Exact {
-		p.say("NOT EXACT: %s", plain(r.Problem))
-		p.say("Keep a backup (humanops-mcp backup FILE) and report it.")
-		return
+	switch {
+	case !r.Exact:
+		return "NOT EXACT: " + plain(r.Problem) + "\nKeep a backup (humanops-mcp backup FILE) and report it."
+	case r.Full:
+		return "Exact. Everything was looked at: " + looked + "."
 	}
-	if r.Full {
-		p.say("Exact. Everything was looked at: %s.", looked)
-		return
-	}
-	p.say("Exact. What goes on and what was written since %s was looked at: %s. Everything was looked at %s.", when(r.Since), looked, when(r.FullAt))
+	return fmt.Sprintf("Exact. What goes on and what was written since %s was looked at: %s. Everything was looked at %s.", when(r.Since), looked, when(r.FullAt))
 }
