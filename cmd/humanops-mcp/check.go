@@ -15,10 +15,7 @@ import (
 )
 
 // How often it is looked how far a check is, and when one that tells nothing is given up.
-const (
-	lookEvery   = time.Second
-	silentCheck = time.Minute
-)
+const lookEvery, silentCheck = time.Second, time.Minute
 
 const checkLong = `Check that everything the platform keeps fits together: that the books balance, that every trail
 and every anchor is as it was written, and that each task and review is in the state that its
