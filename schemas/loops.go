@@ -139,7 +139,8 @@ type ListLoopsRequest struct {
 type LoopList struct {
 	Loops      []Loop `json:"loops"`
 	Count      int    `json:"count"`
-	Total      int    `json:"total"`
+	Total      int    `json:"total" doc:"Exact up to 10,000"`
+	TotalMore  bool   `json:"total_more,omitempty" doc:"True when there are more than 10,000; total is 10,000 then"`
 	NextCursor string `json:"next_cursor,omitempty"`
 	Sandboxed
 }

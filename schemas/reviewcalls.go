@@ -27,8 +27,8 @@ type ReviewList struct {
 	LoopID     string           `json:"loop_id,omitempty"`
 	Requests   []Review         `json:"requests"`
 	Count      int              `json:"count"`
-	Total      int              `json:"total" doc:"Exact up to 10,000"`
-	TotalMore  bool             `json:"total_more,omitempty" doc:"True when more than 10,000 match; total is 10,000 then"`
+	Total      int              `json:"total" doc:"Exact up to 10,000; of what a filter has to look for, among the 10,000 newest"`
+	TotalMore  bool             `json:"total_more,omitempty" doc:"True when total is not all. A page looks for words, tags and priorities in 10,000 requests; next_cursor goes on where it stopped"`
 	HasMore    bool             `json:"has_more"`
 	Pagination ReviewPagination `json:"pagination"`
 	Sandboxed

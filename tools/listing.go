@@ -205,6 +205,17 @@ func (l *listing) add(total int, more bool, s schemas.Sandboxed) {
 	}
 }
 
+// farthest is how many of a kind a page counts, or looks through for words.
+const farthest = 10_000
+
+// count is how many match; of words, where the search stopped.
+func (l TaskList) count() string {
+	if l.TotalMore && l.Total < farthest {
+		return strconv.Itoa(l.Total) + ", among the 10,000 newest."
+	}
+	return schemas.Count(l.Total, l.TotalMore) + "."
+}
+
 func (l TaskList) text() string {
 	var text strings.Builder
 	for _, row := range l.Items {
@@ -214,7 +225,7 @@ func (l TaskList) text() string {
 		}
 		fmt.Fprintf(&text, "- %s %q: %s%s\n", row.TaskID+row.RequestID, row.Title, row.Status, pays)
 	}
-	fmt.Fprintf(&text, "%d of %s.", len(l.Items), schemas.Count(l.Total, l.TotalMore))
+	fmt.Fprintf(&text, "%d of %s", len(l.Items), l.count())
 	if l.NextCursor != "" {
 		text.WriteString(" More with cursor " + strconv.Quote(l.NextCursor) + ".")
 	}

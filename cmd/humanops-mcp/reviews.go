@@ -53,7 +53,13 @@ func (p *program) reviewsListCommand() *cobra.Command {
 }
 
 func (p *program) printReviews(list schemas.ReviewList) error {
-	if len(list.Requests) == 0 {
+	next := list.Pagination.NextCursor
+	switch {
+	case len(list.Requests) > 0:
+	case next != "":
+		p.say("None among the 10,000 newest. Older ones: --cursor %s", next)
+		return nil
+	default:
 		p.say("No review requests.")
 		return nil
 	}
@@ -64,7 +70,7 @@ func (p *program) printReviews(list schemas.ReviewList) error {
 	if err := p.table(rows); err != nil {
 		return err
 	}
-	if next := list.Pagination.NextCursor; next != "" {
+	if next != "" {
 		p.say("\n%d of %s. More: --cursor %s", len(list.Requests), schemas.Count(list.Total, list.TotalMore), next)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,6 +85,7 @@ func (p *program) serve(ctx context.Context, cfg *config.Config, detached bool) 
 	if !detached {
 		p.banner(ctx, pf)
 	}
+	debug.FreeOSMemory() // what only starting needed, most of all of a first start
 	return pf.run(ctx)
 }
 

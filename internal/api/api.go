@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-chi/httprate"
@@ -111,7 +112,7 @@ type api struct {
 	strangers *httprate.RateLimiter
 	callers   *httprate.RateLimiter // nil without a limit
 	quotas    map[string]*quota     // by contract
-	document  []byte
+	document  func() []byte         // made when somebody asks for it: it is most of what starting would allocate
 }
 
 // Routes serves the REST contracts, /healthz, /readyz and /openapi.json. It expects
@@ -130,7 +131,7 @@ func newAPI(d Deps) *api {
 		origins:   http.NewCrossOriginProtection(),
 		strangers: httprate.NewRateLimiter(strangersPerMinute, time.Minute),
 		quotas:    map[string]*quota{},
-		document:  document(d.Config.Dialects),
+		document:  sync.OnceValue(func() []byte { return document(d.Config.Dialects) }),
 	}
 	for _, spoken := range d.Config.Dialects.All() {
 		a.quotas[spoken.Contract.Name()] = newQuota(spoken.Quota, d.Clock)
@@ -245,5 +246,5 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) openAPI(w http.ResponseWriter, r *http.Request) {
-	a.writeJSON(w, http.StatusOK, a.document)
+	a.writeJSON(w, http.StatusOK, a.document())
 }

@@ -168,10 +168,14 @@ func TestMigrationsAreNumberedWithoutGaps(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	name := regexp.MustCompile(`^(\d{4})_[a-z_]+\.sql$`)
+	const inGo = 6 // stands in upgrade.go
 	for i, file := range files {
 		parts := name.FindStringSubmatch(filepath.Base(file))
 		require.NotNil(t, parts, file)
 		n, _ := strconv.Atoi(parts[1])
+		if n > inGo {
+			n--
+		}
 		require.Equal(t, i+1, n, file)
 	}
 }

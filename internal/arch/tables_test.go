@@ -28,9 +28,9 @@ var owns = map[string][]string{
 	"loop":        {"loops", "loop_members", "loop_invitations", "people_groups", "people_group_members", "availability"},
 	"passkey":     {"passkeys", "passkey_ceremonies", "loop_passkeys"},
 	"receipt":     {"receipts", "signing_keys"},
-	"review":      {"reviews", "review_rounds", "review_recipients", "review_votes", "review_links", "review_feedback"},
+	"review":      {"reviews", "review_rounds", "review_recipients", "review_votes", "review_links", "review_feedback", "review_uploads"},
 	"task":        {"tasks", "submissions", "proof_files", "messages"},
-	"upload":      {"uploads"},
+	"upload":      {"uploads", "upload_totals"},
 	"webhook":     {"webhooks", "webhook_deliveries"},
 }
 

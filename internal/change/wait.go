@@ -122,6 +122,15 @@ func (c *Changes) look(ctx context.Context, ids []string) ([]Line, error) {
 	return lines, nil
 }
 
+// At is a subject's line as it is now. Whether the caller may see it is not asked.
+func (c *Changes) At(ctx context.Context, id string) (Line, error) {
+	lines, err := c.look(ctx, []string{id})
+	if err != nil {
+		return Line{}, err
+	}
+	return lines[0], nil
+}
+
 // reference names a subject and the version that the caller knows; 0 means any change from
 // now on.
 type reference struct {

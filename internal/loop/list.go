@@ -111,7 +111,8 @@ func (s *Service) ListLoops(ctx context.Context, tx *store.Tx, in schemas.ListLo
 	if err != nil {
 		return schemas.LoopList{}, err
 	}
-	out := schemas.LoopList{Loops: make([]schemas.Loop, 0, len(rows)), Total: int(total)}
+	out := schemas.LoopList{Loops: make([]schemas.Loop, 0, len(rows))}
+	out.Total, out.TotalMore = keyset.Counted(total)
 	rows, out.NextCursor = keyset.Cut(p, rows, func(l db.Loop) keyset.Position { return keyset.At(l.CreatedAt, l.ID) })
 	for _, row := range rows {
 		v, err := s.loopView(ctx, tx, row)
@@ -134,7 +135,7 @@ func loopsOf(ctx context.Context, tx *store.Tx, c account.Caller, p keyset.Windo
 		}
 		rows, err = tx.ListAgentLoops(ctx, db.ListAgentLoopsParams{AgentID: c.AgentID, Mode: c.Mode, Before: p.At.Time, BeforeID: p.At.ID, RowLimit: more, RowOffset: skip})
 	case c.Owner:
-		if total, err = tx.CountOwnerLoops(ctx); err != nil {
+		if total, err = tx.CountOwnerLoops(ctx, keyset.CountTo); err != nil {
 			return nil, 0, err
 		}
 		rows, err = tx.ListOwnerLoops(ctx, db.ListOwnerLoopsParams{Before: p.At.Time, BeforeID: p.At.ID, RowLimit: more, RowOffset: skip})

@@ -62,7 +62,7 @@ func (s *Service) choose(ctx context.Context, tx *store.Tx, loop db.Loop, r *req
 // route asks the whole loop, or the one whose turn it is.
 func (s *Service) route(ctx context.Context, tx *store.Tx, loop db.Loop, r *request, able []loops.Member) ([]group, error) {
 	routing := loops.Settings(loop).Routing
-	from, err := candidates(ctx, tx, able)
+	from, err := candidates(ctx, tx, able, routing == oncall.LeastLoaded)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func chooseSeveral(ctx context.Context, tx *store.Tx, people []loops.Member, mod
 	if mode.Of == 0 || mode.Of == len(people) {
 		return []group{{people: people, reason: reason}}, nil
 	}
-	left, err := candidates(ctx, tx, people)
+	left, err := candidates(ctx, tx, people, true)
 	if err != nil {
 		return nil, err
 	}
@@ -151,22 +151,19 @@ func unreachable(field string, people, got int) error {
 	return schemas.Invalid(field, fmt.Sprintf("must be at most the %d people who can decide; got %d", people, got))
 }
 
-// candidates are people with how much each of them has before them.
-func candidates(ctx context.Context, tx *store.Tx, people []loops.Member) ([]oncall.Candidate, error) {
-	ids := make([]string, len(people))
-	for i, m := range people {
-		ids[i] = m.ID
+// candidates are people, with how much each of them has before them where that matters.
+func candidates(ctx context.Context, tx *store.Tx, people []loops.Member, loaded bool) (list []oncall.Candidate, err error) {
+	open := map[string]int{}
+	if loaded {
+		if open, err = ask.OpenByPerson(ctx, tx, people); err != nil {
+			return nil, err
+		}
 	}
-	rows, err := tx.OpenByPerson(ctx, store.IDs(ids))
-	open := make(map[string]int, len(rows))
-	for _, row := range rows {
-		open[row.PersonID] = int(row.Open)
-	}
-	list := make([]oncall.Candidate, len(people))
+	list = make([]oncall.Candidate, len(people))
 	for i, m := range people {
 		list[i] = oncall.Candidate{PersonID: m.ID, LastAssigned: m.LastAssigned, Open: open[m.ID], Available: oncall.Available(m.Availability, tx.Now())}
 	}
-	return list, err
+	return list, nil
 }
 
 func byID(people []loops.Member, ids []string) []loops.Member {

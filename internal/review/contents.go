@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"humanops-mcp/internal/change"
-	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/receipt"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -24,11 +23,11 @@ func (s contents) Leave(ctx context.Context, tx *store.Tx, personID, loopID stri
 }
 
 func (s contents) left(ctx context.Context, tx *store.Tx, personID, loopID string, awaited []string) error {
-	if err := s.dropAsked(ctx, tx, personID, loopID); err != nil {
-		return err
-	}
 	dropped, err := tx.DropOpenAnswers(ctx, db.DropOpenAnswersParams{PersonID: personID, LoopID: loopID})
 	if err != nil {
+		return err
+	}
+	if err := s.dropAsked(ctx, tx, personID, loopID); err != nil {
 		return err
 	}
 	if err := s.unclaim(ctx, tx, personID, loopID); err != nil {
@@ -72,23 +71,11 @@ func (s contents) Delete(ctx context.Context, tx *store.Tx, loopID string) (sche
 	}
 	out := schemas.DeletedData{RequestsDeleted: int(n.Requests), ResponsesDeleted: int(n.Responses)}
 	for _, remove := range []func(context.Context, string) error{
-		tx.DeleteRoundsIn, tx.DeleteRecipientsIn, tx.DeleteVotesIn, tx.DeleteReviewLinksIn, tx.DeleteFeedbackIn, tx.DeleteReviewsIn,
+		tx.DeleteRoundsIn, tx.DeleteRecipientsIn, tx.DeleteVotesIn, tx.DeleteReviewLinksIn, tx.DeleteUploadsNamedIn, tx.DeleteFeedbackIn, tx.DeleteReviewsIn,
 	} {
 		if err := remove(ctx, loopID); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
-}
-
-// ShowsUpload tells whether a person can see a request in which an agent's file stands: as
-// a member of its loop, or because they were asked.
-func (s *Service) ShowsUpload(ctx context.Context, tx *store.Tx, f db.Upload, personID string) (bool, error) {
-	mine, err := loops.Of(ctx, tx, personID)
-	if err != nil {
-		return false, err
-	}
-	return tx.ShowsUpload(ctx, db.ShowsUploadParams{
-		AgentID: f.AgentID, UploadedAt: f.CreatedAt, PersonID: personID, Loops: store.IDs(mine), Named: "%/uploads/" + f.ID + "%",
-	})
 }

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -43,7 +44,7 @@ func (s *Service) kind() change.Kind[request, schemas.ReviewStatus, Event, Facts
 }
 
 func insertRow(ctx context.Context, tx *store.Tx, r request) error {
-	return tx.InsertReview(ctx, db.InsertReviewParams{
+	err := tx.InsertReview(ctx, db.InsertReviewParams{
 		ID: r.ID, LoopID: r.LoopID, AgentID: r.AgentID, KeyID: r.KeyID, Mode: r.Mode, Step: r.Step, ProcessingType: r.ProcessingType,
 		Type: r.Type, Priority: r.Priority, PriorityRank: r.PriorityRank, Title: r.Title, RequestText: r.RequestText,
 		SearchText: r.SearchText, Media: r.Media, Context: r.Context, Platform: r.Platform, PlatformVersion: r.PlatformVersion,
@@ -53,10 +54,11 @@ func insertRow(ctx context.Context, tx *store.Tx, r request) error {
 		ReviewMode: r.ReviewMode, Restricted: r.Restricted, Disputed: r.Disputed, ContentHash: r.ContentHash, ClaimBy: r.ClaimBy, TimeoutAt: r.TimeoutAt,
 		EscalationAt: r.EscalationAt, EscalationLast: r.EscalationLast, CreatedAt: r.CreatedAt,
 	})
+	return cmp.Or(err, ask.NameUploads(ctx, tx, r.Review))
 }
 
 func saveRow(ctx context.Context, tx *store.Tx, r request) error {
-	return tx.SaveReview(ctx, db.SaveReviewParams{
+	err := tx.SaveReview(ctx, db.SaveReviewParams{
 		ID: r.ID, Status: r.Status, StatusRank: r.StatusRank, Round: r.Round, Step: r.Step,
 		Priority: r.Priority, PriorityRank: r.PriorityRank, RequestText: r.RequestText, SearchText: r.SearchText, Media: r.Media,
 		TextVersion: r.TextVersion, ContentHash: r.ContentHash, Context: r.Context, ResponseConfig: r.ResponseConfig, DefaultResponse: r.DefaultResponse, OnTimeout: r.OnTimeout,
@@ -68,6 +70,10 @@ func saveRow(ctx context.Context, tx *store.Tx, r request) error {
 		EditedAction: r.EditedAction, CancelReason: r.CancelReason,
 		RoundAt: r.RoundAt, UpdatedAt: r.UpdatedAt, EndedAt: r.EndedAt,
 	})
+	if open := r.EndedAt == 0; err == nil && (!open || r.Round > 1) { // until then it was open
+		err = tx.MarkRecipients(ctx, db.MarkRecipientsParams{ReviewID: r.ID, Open: open})
+	}
+	return cmp.Or(err, ask.NameUploads(ctx, tx, r.Review))
 }
 
 // waitsFor says who has to do something next.

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/clock"
@@ -54,6 +56,7 @@ type Service struct {
 	cfg       Config
 	linkKey   []byte
 	life      *life
+	looks     singleflight.Group // of those who waited, and are woken together
 	onDecided DecideTask
 }
 

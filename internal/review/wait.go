@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"humanops-mcp/internal/account"
@@ -39,9 +40,24 @@ func (s *Service) AnswerWait(ctx context.Context, in schemas.WaitReviewRequest) 
 	return s.answerWait(ctx, in.RequestID)
 }
 
-func (s *Service) answerWait(ctx context.Context, id string) (out schemas.ReviewWait, err error) {
+// answerWait reads once for those who wait for the same and are woken together: of ten who
+// ask with one key, nine take what the first of them read. They agree on the state that they
+// woke to, so that nobody is given what was read before it.
+func (s *Service) answerWait(ctx context.Context, id string) (schemas.ReviewWait, error) {
 	ctx, cancel := change.LastLook(ctx)
 	defer cancel()
+	line, err := s.Changes.At(ctx, id)
+	if err != nil {
+		return schemas.ReviewWait{}, err
+	}
+	c := account.From(ctx)
+	same := strings.Join([]string{id, line.Head, c.ID(), c.KeyID, c.SessionID, c.Mode}, " ")
+	out, err, _ := s.looks.Do(same, func() (any, error) { return s.lookAt(ctx, id) })
+	answer, _ := out.(schemas.ReviewWait)
+	return answer, err
+}
+
+func (s *Service) lookAt(ctx context.Context, id string) (out schemas.ReviewWait, err error) {
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
 		out.Request, err = s.ByID(ctx, tx, id)
 		return err

@@ -73,7 +73,7 @@ func migrate(ctx context.Context, dialect goose.Dialect, pool *sql.DB, log *slog
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(dialect, pool, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(chains(dialect)))
+	provider, err := goose.NewProvider(dialect, pool, files, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(chains(dialect), namedUploads(dialect)))
 	if err != nil {
 		return wrap("reading the migrations", err)
 	}

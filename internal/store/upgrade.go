@@ -21,11 +21,15 @@ const chainsVersion = 6
 
 // chains is that migration, in the placeholders of one database.
 func chains(dialect goose.Dialect) *goose.Migration {
-	up := upgrade{text: func(text string) string { return text }}
+	return goose.NewGoMigration(chainsVersion, &goose.GoFunc{RunTx: upgradeOn(dialect).run}, nil)
+}
+
+// upgradeOn is an upgrade in the placeholders of a database.
+func upgradeOn(dialect goose.Dialect) upgrade {
 	if dialect == goose.DialectSQLite3 {
-		up.text = sqliteText
+		return upgrade{text: sqliteText}
 	}
-	return goose.NewGoMigration(chainsVersion, &goose.GoFunc{RunTx: up.run}, nil)
+	return upgrade{text: func(text string) string { return text }}
 }
 
 type upgrade struct {

@@ -55,8 +55,8 @@ func (s *Service) balanceLimits(ctx context.Context, tx *store.Tx, c account.Cal
 	if limit.dailyCap == 0 {
 		return out, nil
 	}
-	d, err := today(ctx, tx, agent.ID, day{agent.Day, agent.DaySpent, agent.DayPosted})
-	out.DailyLeft = limit.left(schemas.Money(d.spent))
+	d, err := today(ctx, tx, agent.ID, account.Day{Began: agent.Day, Spent: agent.DaySpent, Posted: agent.DayPosted})
+	out.DailyLeft = limit.left(schemas.Money(d.Spent))
 	return out, err
 }
 

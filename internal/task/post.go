@@ -125,7 +125,7 @@ func (s *Service) mayPost(ctx context.Context, tx *store.Tx, t task, allowDuplic
 	case t.Mode != account.Live:
 		return "", nil
 	}
-	return "", s.spend(ctx, tx, t, agent.Tier, day{agent.Day, agent.DaySpent, agent.DayPosted})
+	return "", s.spend(ctx, tx, t, agent.Tier, account.Day{Began: agent.Day, Spent: agent.DaySpent, Posted: agent.DayPosted})
 }
 
 // open takes the escrow, makes the task and keeps its callback.

@@ -104,7 +104,7 @@ func insertUpload(ctx context.Context, tx *store.Tx, up db.InsertUploadParams) e
 	if _, err := account.LockAgent(ctx, tx, up.AgentID); err != nil {
 		return fmt.Errorf("find the agent that uploads: %w", err)
 	}
-	used, err := tx.UploadedBytes(ctx, up.AgentID)
+	total, err := tx.AddUploaded(ctx, db.AddUploadedParams{AgentID: up.AgentID, Bytes: up.Bytes})
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func insertUpload(ctx context.Context, tx *store.Tx, up db.InsertUploadParams) e
 	if up.Mode == account.Test {
 		quota = testUploadQuota
 	}
-	if used+up.Bytes > quota {
-		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("This agent may store %d MB of uploaded files and has %d MB already. Send the address of a file that is elsewhere instead.", quota>>20, used>>20))
+	if total > quota {
+		return schemas.NewError(schemas.CodeTooLarge, fmt.Sprintf("This agent may store %d MB of uploaded files and has %d MB already. Send the address of a file that is elsewhere instead.", quota>>20, (total-up.Bytes)>>20))
 	}
 	return tx.InsertUpload(ctx, up)
 }

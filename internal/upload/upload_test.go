@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"path"
@@ -91,7 +92,7 @@ func (h *house) write(unit func(ctx context.Context, tx *store.Tx) error) {
 }
 
 // ask makes a request in the default loop.
-func (h *house) ask(change func(in *schemas.CreateReviewRequest)) {
+func (h *house) ask(change func(in *schemas.CreateReviewRequest)) (id string) {
 	h.t.Helper()
 	in := schemas.CreateReviewRequest{LoopID: "default", NewReview: schemas.NewReview{
 		RequestText: "Publish this post?", ResponseType: "boolean", ProcessingType: "time-sensitive", TimeoutSeconds: 3600, AllowDuplicate: true,
@@ -100,9 +101,11 @@ func (h *house) ask(change func(in *schemas.CreateReviewRequest)) {
 		change(&in)
 	}
 	h.write(func(_ context.Context, tx *store.Tx) error {
-		_, err := h.reviews.CreateReview(h.agent, tx, in)
+		made, err := h.reviews.CreateReview(h.agent, tx, in)
+		id = made.RequestID
 		return err
 	})
+	return id
 }
 
 func fileOf(name, content string) []schemas.File {
@@ -228,6 +231,32 @@ func TestUploads(t *testing.T) {
 			hidden(o.bob)
 		})
 
+		t.Run("open where the address stands in words, and as long as it does", func(t *testing.T) {
+			doc, err := o.UploadFile(o.agent, schemas.Empty{}, fileOf("words.pdf", "%PDF-1.7\n"), false)
+			require.NoError(t, err)
+			seen := func() schemas.Code {
+				content, err := o.GetUpload(o.ada, schemas.UploadRequest{UploadID: path.Base(doc.URL)})
+				if err == nil {
+					require.NoError(t, content.Body.Close())
+				}
+				return schemas.ErrorCode(err)
+			}
+			require.Equal(t, schemas.CodeNotFound, seen())
+			id := o.ask(func(in *schemas.CreateReviewRequest) { in.RequestText = "Compare " + doc.URL + " please" })
+			require.Empty(t, seen())
+			other := "Never mind"
+			o.write(func(_ context.Context, tx *store.Tx) error {
+				_, err := o.reviews.UpdateReview(o.agent, tx, schemas.UpdateReviewRequest{RequestID: id, RequestText: &other})
+				return err
+			})
+			require.Equal(t, schemas.CodeNotFound, seen(), "the request names it no more")
+			o.write(func(_ context.Context, tx *store.Tx) error {
+				_, err := o.reviews.UpdateReview(o.agent, tx, schemas.UpdateReviewRequest{RequestID: id, Context: []byte(`{"see":"` + doc.URL + `"}`)})
+				return err
+			})
+			require.Empty(t, seen())
+		})
+
 		t.Run("that are documents come as attachments", func(t *testing.T) {
 			doc, err := o.UploadFile(o.agent, schemas.Empty{}, fileOf("a.pdf", "%PDF-1.7\n"), false)
 			require.NoError(t, err)
@@ -242,11 +271,13 @@ func TestUploads(t *testing.T) {
 			large[0].Size = maxImageBytes + 1
 			_, err := o.UploadFile(o.agent, schemas.Empty{}, large, true)
 			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
-			storetest.Exec(t, o.Store, "UPDATE uploads SET bytes = $1 WHERE mime = 'image/png'", int64(uploadQuota-20))
+			storetest.Exec(t, o.Store, "UPDATE upload_totals SET bytes = $1", int64(uploadQuota-1))
 			_, err = o.UploadFile(o.agent, schemas.Empty{}, fileOf("a.png", png), true)
 			require.Equal(t, schemas.CodeTooLarge, schemas.ErrorCode(err))
+			require.Equal(t, []string{fmt.Sprint(uploadQuota - 1)}, storetest.Texts(t, o.Store, "SELECT CAST(bytes AS TEXT) FROM upload_totals"), "what is refused does not count")
 			_, err = o.UploadFile(o.stranger, schemas.Empty{}, fileOf("a.png", png), true)
 			require.NoError(t, err, "each agent has its own quota")
+			require.Equal(t, []string{fmt.Sprint(len(png))}, storetest.Texts(t, o.Store, "SELECT CAST(bytes AS TEXT) FROM upload_totals WHERE agent_id = 'ag_other'"))
 		})
 
 		t.Run("keep their file from the sweep", func(t *testing.T) {

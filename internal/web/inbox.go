@@ -46,18 +46,17 @@ func (s *server) fillReviews(ctx context.Context, tx *store.Tx, caller account.C
 			v.Elsewhere = append(v.Elsewhere, row)
 		}
 	}
-	v.MoreReviews = max(0, open.Total-len(open.Requests))
+	v.MoreReviews, v.Countless = max(0, open.Total-len(open.Requests)), open.TotalMore
 	v.Waiting = slices.DeleteFunc(v.Waiting, func(t page.TaskRow) bool { return listed(t, v.Unasked, v.Reviews, v.Claimed, v.Elsewhere) })
 	return s.fillDecided(ctx, tx, caller, v)
 }
 
 func (s *server) fillDecided(ctx context.Context, tx *store.Tx, caller account.Caller, v *page.StartView) error {
-	done, err := s.Reviews.ListReviews(ctx, tx, schemas.ListReviewsRequest{Status: "done", EndedSince: s.Clock.Now().Add(-recently), Limit: 100})
+	theirs, err := s.Reviews.Decided(ctx, tx, caller, s.Clock.Now().Add(-recently), decidedShown)
 	if err != nil {
 		return err
 	}
-	theirs := slices.DeleteFunc(done.Requests, func(r schemas.Review) bool { return r.ResponseBy == nil || *r.ResponseBy != caller.PersonID })
-	v.Decided, err = s.reviewRows(ctx, tx, theirs[:min(len(theirs), decidedShown)])
+	v.Decided, err = s.reviewRows(ctx, tx, theirs)
 	return err
 }
 

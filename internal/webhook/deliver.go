@@ -24,7 +24,10 @@ const (
 	// internalAttempts is for failures that are our own, not the address's.
 	internalAttempts = 8
 	keepDeliveries   = 30 * 24 * time.Hour
-	sweepEvery       = 24 * time.Hour
+	sweepEvery       = time.Hour
+	// sweptAtOnce is how many deliveries a sweep forgets at most, so that it holds up nobody;
+	// the next goes on.
+	sweptAtOnce = 5000
 )
 
 // The states of a delivery.
@@ -191,6 +194,6 @@ func Again(ctx context.Context, tx *store.Tx, deliveryID string, w db.Webhook) e
 // sweep forgets old deliveries. The callback of a single subject stays: its agent reads the
 // address for as long as the subject is there, and a request may be asked again.
 func (s *Service) sweep(ctx context.Context, tx *store.Tx) error {
-	_, err := tx.DeleteOldDeliveries(ctx, store.Micros(tx.Now().Add(-keepDeliveries)))
-	return err
+	before := store.Micros(tx.Now().Add(-keepDeliveries))
+	return tx.DeleteOldDeliveries(ctx, db.DeleteOldDeliveriesParams{CreatedBefore: before, RowLimit: sweptAtOnce})
 }

@@ -158,24 +158,13 @@ var scaledWork = []scaledThing{
 		return tx.TasksWaiting(ctx, db.TasksWaitingParams{Status: "MANUAL_REVIEW"})
 	})},
 	{name: "sweep/deliveries", do: sweeps(func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.DeleteOldDeliveries(ctx, store.Micros(tx.Now().Add(-100*24*time.Hour)))
-		return err
+		return tx.DeleteOldDeliveries(ctx, db.DeleteOldDeliveriesParams{CreatedBefore: store.Micros(tx.Now().Add(-100 * 24 * time.Hour)), RowLimit: 5000})
 	})},
 	{name: "sweep/idempotency keys", do: sweeps(api.SweepIdempotency)},
 	{name: "sweep/links", do: sweeps(review.Sweep)},
 	{name: "sweep/sessions", do: sweeps(account.Sweep)},
 	{name: "sweep/ceremonies", do: sweeps(passkey.Sweep)},
 	{name: "sweep/anchor", do: sweeps(event.Anchor)},
-	{name: "sweep/uploaded", do: func(ctx context.Context, s *scaled) error {
-		return s.store.Read(ctx, func(tx *store.Tx) error {
-			agent, err := tx.HouseAgentID(ctx)
-			if err != nil {
-				return err
-			}
-			_, err = tx.UploadedBytes(ctx, agent)
-			return err
-		})
-	}},
 }
 
 func post(ctx context.Context, s *scaled) error {

@@ -154,3 +154,17 @@ func Ballots(votes []db.ReviewVote) []quorum.Ballot {
 	}
 	return out
 }
+
+// OpenByPerson is how many open requests each of some people has in hand, or was meant for.
+func OpenByPerson(ctx context.Context, tx *store.Tx, people []loops.Member) (map[string]int, error) {
+	ids := make([]string, len(people))
+	for i, m := range people {
+		ids[i] = m.ID
+	}
+	rows, err := tx.OpenByPerson(ctx, store.IDs(ids))
+	open := make(map[string]int, len(rows))
+	for _, row := range rows {
+		open[row.PersonID] = int(row.Open)
+	}
+	return open, err
+}

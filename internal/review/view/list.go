@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"humanops-mcp/internal/account"
 	"humanops-mcp/internal/change"
 	"humanops-mcp/internal/keyset"
-	loops "humanops-mcp/internal/loop"
 	"humanops-mcp/internal/review/ask"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
@@ -30,13 +30,11 @@ const (
 
 // filter is what a list looks for, checked.
 type filter struct {
-	statuses, priorities string // ",a,b,"; "" for all
-	loopID               string
-	textLike, tag        string
-	endedSince           int64
-	sort                 string
+	statuses []string // in the order of a life; all of them for a list of everything
+	loopID   string
+	rest
+	sort string
 	keyset.Window
-	before, after keyset.Position
 }
 
 // ListReviews lists an agent's own requests of its key's mode, or those that a person may
@@ -76,21 +74,13 @@ func (s *Reader) ListLoopReviews(ctx context.Context, tx *store.Tx, in schemas.L
 
 func (s *Reader) list(ctx context.Context, tx *store.Tx, f filter) (schemas.ReviewList, error) {
 	c := account.From(ctx)
-	rows, total, err := f.find(ctx, tx, c)
+	found, err := f.find(ctx, tx, c)
 	if err != nil {
 		return schemas.ReviewList{}, err
 	}
-	out := f.page(rows, total)
-	list, err := ask.WithLines(ctx, tx, rows[:out.Count])
-	if err != nil {
+	out := f.page(found)
+	if out.Requests, err = s.listedAll(ctx, tx, found.rows); err != nil {
 		return schemas.ReviewList{}, err
-	}
-	around, err := s.around(ctx, tx, list)
-	if err != nil {
-		return schemas.ReviewList{}, err
-	}
-	for _, r := range list {
-		out.Requests = append(out.Requests, s.listed(r, around))
 	}
 	account.MarkTest(&out.Sandboxed, c.Mode)
 	return out, nil
@@ -140,16 +130,16 @@ func (s *Reader) listed(r ask.Request, a around) schemas.Review {
 }
 
 // page says where the page stands among all that match.
-func (f filter) page(rows []db.Review, total int64) schemas.ReviewList {
-	rows, cursor := keyset.Cut(f.Window, rows, func(r db.Review) keyset.Position { return keyset.At(r.CreatedAt, r.ID) })
-	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: len(rows), HasMore: cursor != ""}
-	out.Total, out.TotalMore = keyset.Counted(total)
+func (f filter) page(p found) schemas.ReviewList {
+	out := schemas.ReviewList{Requests: []schemas.Review{}, Count: len(p.rows), HasMore: p.next != ""}
+	out.Total, out.TotalMore = keyset.Counted(p.total)
+	out.TotalMore = out.TotalMore || p.more
 	out.Pagination = schemas.ReviewPagination{Limit: int(f.Limit), Offset: int(f.Offset)}
-	if next := int(f.Offset + f.Limit); out.HasMore && !f.ByCursor {
+	if next := int(f.Offset + f.Limit); p.matches && !f.ByCursor {
 		out.Pagination.NextOffset = &next
 	}
 	if f.byTime() {
-		out.Pagination.NextCursor = cursor
+		out.Pagination.NextCursor = p.next
 	}
 	return out
 }
@@ -160,7 +150,7 @@ func filterOf(in schemas.ListReviewsRequest) (f filter, err error) {
 	if f.statuses, err = statusFilter(in.Status); err != nil {
 		return f, err
 	}
-	if f.priorities, err = priorityFilter(in.Priority); err != nil {
+	if f.ranks, err = rankFilter(in.Priority); err != nil {
 		return f, err
 	}
 	f.endedSince = store.Micros(in.EndedSince)
@@ -182,7 +172,7 @@ var pages = keyset.List{From: keyset.Newest, Usual: 50, Refusal: schemas.WrongPa
 
 // readWindow reads the pagination's parameters.
 func (f *filter) readWindow(in schemas.ListReviewsRequest) (err error) {
-	f.before, f.sort = keyset.Newest, newestFirst
+	f.sort = newestFirst
 	if in.Sort != "" {
 		f.sort = in.Sort
 	}
@@ -192,114 +182,43 @@ func (f *filter) readWindow(in schemas.ListReviewsRequest) (err error) {
 	if !slices.Contains([]string{newestFirst, oldestFirst, mostUrgent, byStatus}, f.sort) || f.ByCursor && !f.byTime() {
 		return schemas.WrongPage()
 	}
-	switch {
-	case f.sort == newestFirst:
-		f.before = f.At
-	case f.ByCursor:
-		f.after = f.At
-	}
 	return nil
 }
 
-// statusFilter reads statuses and the two groups into ",a,b,", the form that the queries
-// look in. Nothing asked for is "".
-func statusFilter(words string) (string, error) {
+// statusFilter reads statuses and the two groups. Nothing asked for is all of them.
+func statusFilter(words string) ([]string, error) {
 	if strings.TrimSpace(words) == "" {
-		return "", nil
+		return everyStatus, nil
 	}
-	var wanted []string
+	wanted := map[string]bool{}
 	for word := range strings.SplitSeq(words, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
 		group := word == "open" || word == "done"
-		if !group && !slices.Contains(schemas.ReviewStatuses, schemas.ReviewStatus(word)) {
-			return "", schemas.NewError(schemas.CodeInvalid, "Invalid status filter value")
+		if !group && !slices.Contains(everyStatus, word) {
+			return nil, schemas.NewError(schemas.CodeInvalid, "Invalid status filter value")
 		}
 		for _, status := range schemas.ReviewStatuses {
 			if word == string(status) || group && status.Final() == (word == "done") {
-				wanted = append(wanted, string(status))
+				wanted[string(status)] = true
 			}
 		}
 	}
-	return "," + strings.Join(wanted, ",") + ",", nil
+	return slices.DeleteFunc(slices.Clone(everyStatus), func(status string) bool { return !wanted[status] }), nil
 }
 
-func priorityFilter(words string) (string, error) {
+// rankFilter reads priorities into ",0,3,", the form that the queries look in. Nothing
+// asked for is "".
+func rankFilter(words string) (string, error) {
 	if strings.TrimSpace(words) == "" {
 		return "", nil
 	}
-	var wanted []string
+	wanted := ","
 	for word := range strings.SplitSeq(words, ",") {
 		word = strings.ToLower(strings.TrimSpace(word))
 		if !slices.Contains(schemas.ReviewPriorities, word) {
 			return "", schemas.Invalid("priority", "must be one of: low, medium, high, critical")
 		}
-		wanted = append(wanted, word)
+		wanted += strconv.FormatInt(ask.PriorityRank(word), 10) + ","
 	}
-	return "," + strings.Join(wanted, ",") + ",", nil
-}
-
-// onlyOpen tells whether the filter leaves out everything that is over.
-func (f filter) onlyOpen() bool {
-	if f.statuses == "" {
-		return false
-	}
-	for status := range strings.SplitSeq(strings.Trim(f.statuses, ","), ",") {
-		if schemas.ReviewStatus(status).Final() {
-			return false
-		}
-	}
-	return true
-}
-
-// scope is whose requests a list is of, and which of them the caller may see.
-type scope struct {
-	agentID, mode   string // agentID is "" for what people see
-	everything      bool
-	loops, personID string // loops as store.IDs makes them
-}
-
-func scopeOf(ctx context.Context, tx *store.Tx, c account.Caller) (scope, error) {
-	if c.AgentID != "" {
-		return scope{agentID: c.AgentID, mode: c.Mode, everything: true, loops: store.IDs(nil)}, nil
-	}
-	mine, err := loops.Of(ctx, tx, c.PersonID)
-	return scope{mode: account.Live, everything: c.Owner, loops: store.IDs(mine), personID: c.PersonID}, err
-}
-
-// find reads one row more than the page holds, and counts what matches.
-func (f filter) find(ctx context.Context, tx *store.Tx, c account.Caller) (rows []db.Review, total int64, err error) {
-	s, err := scopeOf(ctx, tx, c)
-	if err != nil {
-		return nil, 0, err
-	}
-	if rows, err = f.rows(ctx, tx, s); err != nil || f.Whole(len(rows)) {
-		return rows, int64(len(rows)), err
-	}
-	total, err = tx.CountReviews(ctx, db.CountReviewsParams{
-		OnlyOpen: f.onlyOpen(), AgentID: s.agentID, Mode: s.mode, Everything: s.everything, Loops: s.loops, PersonID: s.personID, Statuses: f.statuses,
-		Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince,
-	})
-	return rows, total, err
-}
-
-// rows takes the newest straight from an index. Everything else is sorted, which costs
-// little where only what is open is asked for: of that there is never much.
-func (f filter) rows(ctx context.Context, tx *store.Tx, s scope) ([]db.Review, error) {
-	switch {
-	case f.sort != newestFirst || f.onlyOpen():
-		return tx.SortedReviews(ctx, db.SortedReviewsParams{
-			OnlyOpen: f.onlyOpen(), AgentID: s.agentID, Mode: s.mode, Everything: s.everything, Loops: s.loops, PersonID: s.personID, Statuses: f.statuses,
-			Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort,
-			Before: f.before.Time, BeforeID: f.before.ID, After: f.after.Time, AfterID: f.after.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-		})
-	case s.agentID != "":
-		return tx.NewestOfAgent(ctx, db.NewestOfAgentParams{
-			AgentID: s.agentID, Mode: s.mode, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID, TextLike: f.textLike, Tag: f.tag,
-			EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-		})
-	}
-	return tx.NewestOfPeople(ctx, db.NewestOfPeopleParams{
-		Mode: s.mode, Everything: s.everything, Loops: s.loops, PersonID: s.personID, Statuses: f.statuses, Priorities: f.priorities, LoopID: f.loopID,
-		TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Before: f.before.Time, BeforeID: f.before.ID, RowLimit: f.Limit + 1, RowOffset: f.Offset,
-	})
+	return wanted, nil
 }

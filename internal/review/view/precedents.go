@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"humanops-mcp/internal/account"
+	"humanops-mcp/internal/keyset"
 	"humanops-mcp/internal/store"
 	"humanops-mcp/internal/store/db"
 	"humanops-mcp/schemas"
@@ -40,7 +41,15 @@ func (s *Reader) FindPrecedents(ctx context.Context, tx *store.Tx, in schemas.Fi
 		}
 		loopID = loop.ID
 	}
-	rows, err := tx.ListPrecedents(ctx, db.ListPrecedentsParams{AgentID: c.AgentID, Mode: c.Mode, LoopID: loopID, Decision: in.Decision, RowLimit: searched})
+	completed := list{scope: scope{mode: c.Mode, agentID: c.AgentID}}
+	completed.sources = []source{ofAgent{completed.scope, string(schemas.ReviewCompleted)}}
+	end, err := completed.bound(ctx, tx, span{beyond: keyset.Newest, until: keyset.Oldest})
+	if err != nil {
+		return schemas.PrecedentList{}, err
+	}
+	rows, err := tx.ListPrecedents(ctx, db.ListPrecedentsParams{
+		AgentID: c.AgentID, Mode: c.Mode, Until: end.at.Time, UntilID: end.at.ID, LoopID: loopID, Decision: in.Decision, RowLimit: searched,
+	})
 	if err != nil {
 		return schemas.PrecedentList{}, err
 	}

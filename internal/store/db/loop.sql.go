@@ -184,7 +184,7 @@ func (q *Queries) AvailabilityOf(ctx context.Context, personID string) (Availabi
 }
 
 const countAgentLoops = `-- name: CountAgentLoops :one
-SELECT COUNT(*) FROM loops WHERE (agent_id = $1 AND mode = $2) OR agent_id = ''
+SELECT COUNT(*) FROM loops WHERE agent_id IN ($1, '') AND (agent_id = '' OR mode = $2)
 `
 
 type CountAgentLoopsParams struct {
@@ -203,6 +203,7 @@ const countGroups = `-- name: CountGroups :one
 SELECT COUNT(*) FROM people_groups
 `
 
+// scans: a house has few groups, and at most so many.
 func (q *Queries) CountGroups(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countGroups)
 	var count int64
@@ -256,19 +257,19 @@ func (q *Queries) CountMembers(ctx context.Context, loopID string) (CountMembers
 }
 
 const countOwnerLoops = `-- name: CountOwnerLoops :one
-SELECT COUNT(*) FROM loops WHERE mode = 'live'
+SELECT COUNT(*) FROM (SELECT 1 FROM loops WHERE mode = 'live' LIMIT CAST($1 AS BIGINT)) AS counted
 `
 
-func (q *Queries) CountOwnerLoops(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOwnerLoops)
+func (q *Queries) CountOwnerLoops(ctx context.Context, countTo int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOwnerLoops, countTo)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
 const countPersonLoops = `-- name: CountPersonLoops :one
-SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
+SELECT COUNT(*) FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
 `
 
 func (q *Queries) CountPersonLoops(ctx context.Context, personID string) (int64, error) {
@@ -639,8 +640,8 @@ func (q *Queries) InvitationByHash(ctx context.Context, arg InvitationByHashPara
 
 const listAgentLoops = `-- name: ListAgentLoops :many
 SELECT id, slug, agent_id, mode, kind, creator_id, name, description, icon, settings, version, created_at, updated_at FROM loops
-WHERE ((agent_id = $1 AND mode = $2) OR agent_id = '')
-  AND (created_at < $3 OR (created_at = $3 AND id < $4))
+WHERE agent_id IN ($1, '') AND (agent_id = '' OR mode = $2)
+  AND (created_at, id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT))
 ORDER BY created_at DESC, id DESC LIMIT $6 OFFSET $5
 `
 
@@ -700,7 +701,7 @@ func (q *Queries) ListAgentLoops(ctx context.Context, arg ListAgentLoopsParams) 
 
 const listGroups = `-- name: ListGroups :many
 SELECT id, name, name_key, created_at FROM people_groups
-WHERE created_at > $1 OR (created_at = $1 AND id > $2)
+WHERE (created_at, id) > (CAST($1 AS BIGINT), CAST($2 AS TEXT))
 ORDER BY created_at, id LIMIT $4 OFFSET $3
 `
 
@@ -711,6 +712,7 @@ type ListGroupsParams struct {
 	RowLimit  int32
 }
 
+// scans: the groups of the house, of which there are few.
 func (q *Queries) ListGroups(ctx context.Context, arg ListGroupsParams) ([]PeopleGroup, error) {
 	rows, err := q.db.QueryContext(ctx, listGroups,
 		arg.After,
@@ -782,7 +784,7 @@ func (q *Queries) ListMembers(ctx context.Context, loopID string) ([]LoopMember,
 
 const listOwnerLoops = `-- name: ListOwnerLoops :many
 SELECT id, slug, agent_id, mode, kind, creator_id, name, description, icon, settings, version, created_at, updated_at FROM loops
-WHERE mode = 'live' AND (created_at < $1 OR (created_at = $1 AND id < $2))
+WHERE mode = 'live' AND (created_at, id) < (CAST($1 AS BIGINT), CAST($2 AS TEXT))
 ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $3
 `
 
@@ -836,9 +838,9 @@ func (q *Queries) ListOwnerLoops(ctx context.Context, arg ListOwnerLoopsParams) 
 }
 
 const listPersonLoops = `-- name: ListPersonLoops :many
-SELECT l.id, l.slug, l.agent_id, l.mode, l.kind, l.creator_id, l.name, l.description, l.icon, l.settings, l.version, l.created_at, l.updated_at FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
-  AND (l.created_at < $2 OR (l.created_at = $2 AND l.id < $3))
+SELECT l.id, l.slug, l.agent_id, l.mode, l.kind, l.creator_id, l.name, l.description, l.icon, l.settings, l.version, l.created_at, l.updated_at FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = $1 AND m.status = 'active' AND l.mode = 'live'
+  AND (l.created_at, l.id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
 ORDER BY l.created_at DESC, l.id DESC LIMIT $5 OFFSET $4
 `
 
@@ -850,6 +852,7 @@ type ListPersonLoopsParams struct {
 	RowLimit  int32
 }
 
+// The cross join has SQLite begin with the person.
 func (q *Queries) ListPersonLoops(ctx context.Context, arg ListPersonLoopsParams) ([]Loop, error) {
 	rows, err := q.db.QueryContext(ctx, listPersonLoops,
 		arg.PersonID,
@@ -1176,9 +1179,10 @@ func (q *Queries) SetCreator(ctx context.Context, arg SetCreatorParams) error {
 }
 
 const settingsOfLoops = `-- name: SettingsOfLoops :many
-SELECT settings FROM loops WHERE settings <> '{}'
+SELECT settings FROM loops WHERE settings <> '{}' ORDER BY id
 `
 
+// scans: the loops that a person gave settings, in an index of those alone.
 func (q *Queries) SettingsOfLoops(ctx context.Context) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, settingsOfLoops)
 	if err != nil {

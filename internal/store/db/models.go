@@ -278,15 +278,18 @@ type ReviewFeedback struct {
 }
 
 type ReviewRecipient struct {
-	ReviewID   string
-	PersonID   string
-	Step       int64
-	Reason     string
-	Role       string
-	Notified   string
-	NotifiedAt int64
-	SeenAt     int64
-	CreatedAt  int64
+	ReviewID    string
+	PersonID    string
+	Step        int64
+	Reason      string
+	Role        string
+	Notified    string
+	NotifiedAt  int64
+	SeenAt      int64
+	CreatedAt   int64
+	LoopID      string
+	RequestedAt int64
+	Open        bool
 }
 
 type ReviewRound struct {

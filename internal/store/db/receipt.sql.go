@@ -146,6 +146,7 @@ const listSigningKeys = `-- name: ListSigningKeys :many
 SELECT id, public_key, sealed_key, created_at, retired_at FROM signing_keys ORDER BY CASE WHEN retired_at = 0 THEN 0 ELSE 1 END, created_at DESC, retired_at DESC, id
 `
 
+// scans: a house has few, since its owner makes them.
 func (q *Queries) ListSigningKeys(ctx context.Context) ([]SigningKey, error) {
 	rows, err := q.db.QueryContext(ctx, listSigningKeys)
 	if err != nil {

@@ -12,19 +12,20 @@ import (
 
 const awaitedFrom = `-- name: AwaitedFrom :many
 SELECT r.id FROM reviews r
-WHERE r.status = 'pending' AND r.review_mode <> '' AND (CAST($1 AS TEXT) = '' OR r.loop_id = $1)
-  AND EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = $2)
+WHERE r.id IN (SELECT t.review_id FROM review_recipients t WHERE t.person_id = $1 AND t.open = TRUE
+    AND (CAST($2 AS TEXT) = '' OR t.loop_id = $2))
+  AND r.status = 'pending' AND r.review_mode <> ''
 ORDER BY r.id FOR UPDATE
 `
 
 type AwaitedFromParams struct {
-	LoopID   string
 	PersonID string
+	LoopID   string
 }
 
 // Open requests of several people that a person was asked to decide, locked.
 func (q *Queries) AwaitedFrom(ctx context.Context, arg AwaitedFromParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, awaitedFrom, arg.LoopID, arg.PersonID)
+	rows, err := q.db.QueryContext(ctx, awaitedFrom, arg.PersonID, arg.LoopID)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +82,7 @@ type CountReviewsInRow struct {
 	Responses int64
 }
 
+// scans: it counts what is being deleted.
 func (q *Queries) CountReviewsIn(ctx context.Context, loopID string) (CountReviewsInRow, error) {
 	row := q.db.QueryRowContext(ctx, countReviewsIn, loopID)
 	var i CountReviewsInRow
@@ -142,6 +144,15 @@ func (q *Queries) DeleteRoundsIn(ctx context.Context, loopID string) error {
 	return err
 }
 
+const deleteUploadsNamedIn = `-- name: DeleteUploadsNamedIn :exec
+DELETE FROM review_uploads WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
+`
+
+func (q *Queries) DeleteUploadsNamedIn(ctx context.Context, loopID string) error {
+	_, err := q.db.ExecContext(ctx, deleteUploadsNamedIn, loopID)
+	return err
+}
+
 const deleteVotesIn = `-- name: DeleteVotesIn :exec
 DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
 `
@@ -152,8 +163,8 @@ func (q *Queries) DeleteVotesIn(ctx context.Context, loopID string) error {
 }
 
 const dropEscalated = `-- name: DropEscalated :exec
-DELETE FROM review_recipients WHERE person_id = $1 AND reason = 'escalated'
-  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $2 AND (r.ended_at = 0 OR r.decision = 'needs_changes'))
+DELETE FROM review_recipients WHERE review_recipients.person_id = $1 AND review_recipients.loop_id = $2 AND reason = 'escalated'
+  AND EXISTS (SELECT 1 FROM reviews r WHERE r.id = review_recipients.review_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'))
 `
 
 type DropEscalatedParams struct {
@@ -163,15 +174,17 @@ type DropEscalatedParams struct {
 
 // Who has left the loop no longer decides what was escalated to them while they were in it:
 // what is open, and what may be asked again.
+// scans: what was ever escalated to one person in one loop, when they leave it.
 func (q *Queries) DropEscalated(ctx context.Context, arg DropEscalatedParams) error {
 	_, err := q.db.ExecContext(ctx, dropEscalated, arg.PersonID, arg.LoopID)
 	return err
 }
 
 const dropOpenAnswers = `-- name: DropOpenAnswers :many
-DELETE FROM review_votes WHERE person_id = $1 AND EXISTS (
-  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
-    AND (CAST($2 AS TEXT) = '' OR r.loop_id = $2))
+DELETE FROM review_votes WHERE review_votes.person_id = $1
+  AND review_id IN (SELECT t.review_id FROM review_recipients t WHERE t.person_id = $1 AND t.open = TRUE
+    AND (CAST($2 AS TEXT) = '' OR t.loop_id = $2))
+  AND review_votes.round = (SELECT r.round FROM reviews r WHERE r.id = review_votes.review_id)
 RETURNING review_id
 `
 
@@ -180,7 +193,8 @@ type DropOpenAnswersParams struct {
 	LoopID   string
 }
 
-// Who was taken out, of a loop or with ” of all, has no say in what is still open.
+// Who was taken out, of a loop or with ” of all, has no say in what is still open. Only
+// who was asked has answered what takes several answers.
 func (q *Queries) DropOpenAnswers(ctx context.Context, arg DropOpenAnswersParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, dropOpenAnswers, arg.PersonID, arg.LoopID)
 	if err != nil {
@@ -396,28 +410,30 @@ func (q *Queries) InsertReview(ctx context.Context, arg InsertReviewParams) erro
 }
 
 const insertReviewRecipient = `-- name: InsertReviewRecipient :execrows
-INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at, loop_id, requested_at, open)
+SELECT r.id, CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT),
+  r.loop_id, r.created_at, r.ended_at = 0
+FROM reviews r WHERE r.id = $6
 ON CONFLICT DO NOTHING
 `
 
 type InsertReviewRecipientParams struct {
-	ReviewID  string
 	PersonID  string
 	Step      int64
 	Reason    string
 	Role      string
 	CreatedAt int64
+	ReviewID  string
 }
 
 func (q *Queries) InsertReviewRecipient(ctx context.Context, arg InsertReviewRecipientParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, insertReviewRecipient,
-		arg.ReviewID,
 		arg.PersonID,
 		arg.Step,
 		arg.Reason,
 		arg.Role,
 		arg.CreatedAt,
+		arg.ReviewID,
 	)
 	if err != nil {
 		return 0, err
@@ -516,6 +532,37 @@ func (q *Queries) InsertReviewVote(ctx context.Context, arg InsertReviewVotePara
 	return result.RowsAffected()
 }
 
+const markRecipients = `-- name: MarkRecipients :exec
+UPDATE review_recipients SET open = $1 WHERE review_id = $2 AND open <> $1
+`
+
+type MarkRecipientsParams struct {
+	Open     bool
+	ReviewID string
+}
+
+// Whom a request reached has it before them while it is open.
+func (q *Queries) MarkRecipients(ctx context.Context, arg MarkRecipientsParams) error {
+	_, err := q.db.ExecContext(ctx, markRecipients, arg.Open, arg.ReviewID)
+	return err
+}
+
+const nameUpload = `-- name: NameUpload :exec
+INSERT INTO review_uploads (upload_id, loop_id, review_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+`
+
+type NameUploadParams struct {
+	UploadID string
+	LoopID   string
+	ReviewID string
+}
+
+// A request names a file in its text.
+func (q *Queries) NameUpload(ctx context.Context, arg NameUploadParams) error {
+	_, err := q.db.ExecContext(ctx, nameUpload, arg.UploadID, arg.LoopID, arg.ReviewID)
+	return err
+}
+
 const noteNotified = `-- name: NoteNotified :exec
 UPDATE review_recipients SET notified = $1, notified_at = $2
 WHERE review_id = $3 AND person_id = $4
@@ -555,13 +602,14 @@ func (q *Queries) NoteRoomTold(ctx context.Context, arg NoteRoomToldParams) erro
 }
 
 const openByPerson = `-- name: OpenByPerson :many
-SELECT t.person_id, COUNT(*) AS open FROM (
+SELECT meant.person_id, COUNT(*) AS open FROM (
   SELECT s.claimed_by AS person_id FROM subjects s
   WHERE s.claimed_by = ANY (ARRAY(SELECT json_array_elements_text($1))) AND s.claimed_by <> '' AND s.kind = 'review'
   UNION ALL
   SELECT p.person_id FROM review_recipients p JOIN reviews r ON r.id = p.review_id
-  WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND p.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending'
-) AS t GROUP BY t.person_id
+  WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND p.open = TRUE AND p.reason <> 'escalated'
+    AND r.restricted = TRUE AND r.status = 'pending'
+) AS meant GROUP BY meant.person_id
 `
 
 type OpenByPersonRow struct {
@@ -657,7 +705,7 @@ func (q *Queries) OpenReviewsOfTasks(ctx context.Context, ids string) ([]OpenRev
 }
 
 const recipientsIn = `-- name: RecipientsIn :many
-SELECT review_id, person_id, step, reason, role, notified, notified_at, seen_at, created_at FROM review_recipients WHERE review_id = $1 ORDER BY step, created_at, person_id
+SELECT review_id, person_id, step, reason, role, notified, notified_at, seen_at, created_at, loop_id, requested_at, open FROM review_recipients WHERE review_id = $1 ORDER BY step, created_at, person_id
 `
 
 // Everybody who was asked, in the order in which they were.
@@ -680,6 +728,9 @@ func (q *Queries) RecipientsIn(ctx context.Context, reviewID string) ([]ReviewRe
 			&i.NotifiedAt,
 			&i.SeenAt,
 			&i.CreatedAt,
+			&i.LoopID,
+			&i.RequestedAt,
+			&i.Open,
 		); err != nil {
 			return nil, err
 		}
@@ -716,6 +767,7 @@ const reviewsIn = `-- name: ReviewsIn :many
 SELECT id FROM reviews WHERE loop_id = $1 ORDER BY id
 `
 
+// scans: deleting a loop costs what it holds, here and in all that delete what is in one.
 func (q *Queries) ReviewsIn(ctx context.Context, loopID string) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, reviewsIn, loopID)
 	if err != nil {
@@ -870,34 +922,65 @@ func (q *Queries) SetRecipientNotified(ctx context.Context, arg SetRecipientNoti
 	return err
 }
 
-const showsUpload = `-- name: ShowsUpload :one
+const uploadShownIn = `-- name: UploadShownIn :one
 SELECT EXISTS (
-  SELECT 1 FROM reviews r
-  WHERE r.agent_id = $1 AND r.mode = 'live' AND r.updated_at >= $2
-    AND (r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($3)))
-      OR EXISTS (SELECT 1 FROM review_recipients p WHERE p.review_id = r.id AND p.person_id = $4))
+  SELECT 1 FROM review_uploads n JOIN reviews r ON r.id = n.review_id
+  WHERE n.upload_id = $1 AND n.loop_id = ANY (ARRAY(SELECT json_array_elements_text($2)))
+    AND r.agent_id = $3 AND r.mode = 'live'
+    AND (r.media LIKE CAST($4 AS TEXT) OR r.request_text LIKE CAST($4 AS TEXT) OR r.context LIKE CAST($4 AS TEXT)
+      OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
+        AND (e.media LIKE CAST($4 AS TEXT) OR e.request_text LIKE CAST($4 AS TEXT) OR e.context LIKE CAST($4 AS TEXT))))
+) AS shown
+`
+
+type UploadShownInParams struct {
+	UploadID string
+	Loops    string
+	AgentID  string
+	Named    string
+}
+
+// Whether a request of these loops names a file, now or in an earlier round. What once
+// named it may have been changed since.
+func (q *Queries) UploadShownIn(ctx context.Context, arg UploadShownInParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, uploadShownIn,
+		arg.UploadID,
+		arg.Loops,
+		arg.AgentID,
+		arg.Named,
+	)
+	var shown bool
+	err := row.Scan(&shown)
+	return shown, err
+}
+
+const uploadShownTo = `-- name: UploadShownTo :one
+SELECT EXISTS (
+  SELECT 1 FROM (SELECT u.review_id FROM review_uploads u WHERE u.upload_id = $1 LIMIT CAST($2 AS BIGINT)) AS named
+    CROSS JOIN review_recipients p CROSS JOIN reviews r
+  WHERE p.review_id = named.review_id AND r.id = named.review_id AND p.person_id = $3
+    AND r.agent_id = $4 AND r.mode = 'live'
     AND (r.media LIKE CAST($5 AS TEXT) OR r.request_text LIKE CAST($5 AS TEXT) OR r.context LIKE CAST($5 AS TEXT)
       OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
         AND (e.media LIKE CAST($5 AS TEXT) OR e.request_text LIKE CAST($5 AS TEXT) OR e.context LIKE CAST($5 AS TEXT))))
 ) AS shown
 `
 
-type ShowsUploadParams struct {
-	AgentID    string
-	UploadedAt int64
-	Loops      string
-	PersonID   string
-	Named      string
+type UploadShownToParams struct {
+	UploadID string
+	Most     int64
+	PersonID string
+	AgentID  string
+	Named    string
 }
 
-// Whether a request that the person may see, or one of its earlier rounds, names a file. A
-// request names it only after it was uploaded.
-func (q *Queries) ShowsUpload(ctx context.Context, arg ShowsUploadParams) (bool, error) {
-	row := q.db.QueryRowContext(ctx, showsUpload,
-		arg.AgentID,
-		arg.UploadedAt,
-		arg.Loops,
+// The same of a request that a person was asked about, among so many that name the file.
+func (q *Queries) UploadShownTo(ctx context.Context, arg UploadShownToParams) (bool, error) {
+	row := q.db.QueryRowContext(ctx, uploadShownTo,
+		arg.UploadID,
+		arg.Most,
 		arg.PersonID,
+		arg.AgentID,
 		arg.Named,
 	)
 	var shown bool

@@ -50,61 +50,301 @@ func (q *Queries) AnswersOf(ctx context.Context, reviews string) ([]AnswersOfRow
 	return items, nil
 }
 
-const countReviews = `-- name: CountReviews :one
+const countOfAgent = `-- name: CountOfAgent :one
 SELECT COUNT(*) FROM (
-  SELECT a.id, a.loop_id, a.agent_id, a.key_id, a.mode, a.status, a.round, a.step, a.processing_type, a.type, a.priority, a.priority_rank, a.status_rank, a.title, a.request_text, a.search_text, a.media, a.context, a.platform, a.platform_version, a.agent_name, a.response_type, a.response_config, a.default_response, a.on_timeout, a.timeout_seconds, a.tags, a.action, a.action_digest, a.task_id, a.task_submission, a.review_mode, a.restricted, a.content_hash, a.text_version, a.claimed_by, a.decide_by, a.claim_by, a.timeout_at, a.escalation_at, a.escalation_step, a.escalation_last, a.response, a.response_value, a.effective, a.response_source, a.decision, a.decided_by, a.decided_via, a.comment, a.edited_action, a.cancel_reason, a.created_at, a.round_at, a.updated_at, a.ended_at, a.disputed FROM reviews a WHERE CAST($1 AS BOOLEAN) = FALSE AND a.agent_id = $2 AND a.mode = $3
-  UNION ALL
-  SELECT b.id, b.loop_id, b.agent_id, b.key_id, b.mode, b.status, b.round, b.step, b.processing_type, b.type, b.priority, b.priority_rank, b.status_rank, b.title, b.request_text, b.search_text, b.media, b.context, b.platform, b.platform_version, b.agent_name, b.response_type, b.response_config, b.default_response, b.on_timeout, b.timeout_seconds, b.tags, b.action, b.action_digest, b.task_id, b.task_submission, b.review_mode, b.restricted, b.content_hash, b.text_version, b.claimed_by, b.decide_by, b.claim_by, b.timeout_at, b.escalation_at, b.escalation_step, b.escalation_last, b.response, b.response_value, b.effective, b.response_source, b.decision, b.decided_by, b.decided_via, b.comment, b.edited_action, b.cancel_reason, b.created_at, b.round_at, b.updated_at, b.ended_at, b.disputed FROM reviews b WHERE CAST($1 AS BOOLEAN) = FALSE AND CAST($2 AS TEXT) = '' AND b.mode = $3
-  UNION ALL
-  SELECT c.id, c.loop_id, c.agent_id, c.key_id, c.mode, c.status, c.round, c.step, c.processing_type, c.type, c.priority, c.priority_rank, c.status_rank, c.title, c.request_text, c.search_text, c.media, c.context, c.platform, c.platform_version, c.agent_name, c.response_type, c.response_config, c.default_response, c.on_timeout, c.timeout_seconds, c.tags, c.action, c.action_digest, c.task_id, c.task_submission, c.review_mode, c.restricted, c.content_hash, c.text_version, c.claimed_by, c.decide_by, c.claim_by, c.timeout_at, c.escalation_at, c.escalation_step, c.escalation_last, c.response, c.response_value, c.effective, c.response_source, c.decision, c.decided_by, c.decided_via, c.comment, c.edited_action, c.cancel_reason, c.created_at, c.round_at, c.updated_at, c.ended_at, c.disputed FROM reviews c WHERE CAST($1 AS BOOLEAN) = TRUE AND c.agent_id = $2 AND c.mode || '' = $3 AND c.status IN ('pending', 'claimed')
-  UNION ALL
-  SELECT d.id, d.loop_id, d.agent_id, d.key_id, d.mode, d.status, d.round, d.step, d.processing_type, d.type, d.priority, d.priority_rank, d.status_rank, d.title, d.request_text, d.search_text, d.media, d.context, d.platform, d.platform_version, d.agent_name, d.response_type, d.response_config, d.default_response, d.on_timeout, d.timeout_seconds, d.tags, d.action, d.action_digest, d.task_id, d.task_submission, d.review_mode, d.restricted, d.content_hash, d.text_version, d.claimed_by, d.decide_by, d.claim_by, d.timeout_at, d.escalation_at, d.escalation_step, d.escalation_last, d.response, d.response_value, d.effective, d.response_source, d.decision, d.decided_by, d.decided_via, d.comment, d.edited_action, d.cancel_reason, d.created_at, d.round_at, d.updated_at, d.ended_at, d.disputed FROM reviews d WHERE CAST($1 AS BOOLEAN) = TRUE AND CAST($2 AS TEXT) = '' AND d.mode = $3 AND d.status IN ('pending', 'claimed')
-) AS r
-WHERE (CAST($4 AS BOOLEAN) = TRUE
-    OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($5)))
-    OR EXISTS (SELECT 1 FROM review_recipients rr WHERE rr.review_id = r.id AND rr.person_id = CAST($6 AS TEXT)))
-  AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST($9 AS TEXT) = '' OR r.loop_id = $9)
-  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
-  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+    AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+    AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+    AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+    AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+  LIMIT CAST($12 AS BIGINT)
+) AS counted
 `
 
-type CountReviewsParams struct {
-	OnlyOpen   bool
+type CountOfAgentParams struct {
 	AgentID    string
 	Mode       string
-	Everything bool
-	Loops      string
-	PersonID   string
 	Statuses   string
-	Priorities string
-	LoopID     string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
 	TextLike   string
 	Tag        string
 	EndedSince int64
+	CountTo    int64
 }
 
-// The same ways in as SortedReviews.
-func (q *Queries) CountReviews(ctx context.Context, arg CountReviewsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countReviews,
-		arg.OnlyOpen,
+func (q *Queries) CountOfAgent(ctx context.Context, arg CountOfAgentParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOfAgent,
 		arg.AgentID,
 		arg.Mode,
-		arg.Everything,
-		arg.Loops,
-		arg.PersonID,
 		arg.Statuses,
-		arg.Priorities,
-		arg.LoopID,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
 		arg.EndedSince,
+		arg.CountTo,
 	)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const countOfAgentIn = `-- name: CountOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4)))
+    AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+    AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+    AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+    AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+  LIMIT CAST($13 AS BIGINT)
+) AS counted
+`
+
+type CountOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	CountTo    int64
+}
+
+func (q *Queries) CountOfAgentIn(ctx context.Context, arg CountOfAgentInParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOfHouse = `-- name: CountOfHouse :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.mode = $1 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($2)))
+    AND (r.created_at, r.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT)) AND (r.created_at, r.id) <= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+    AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
+    AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
+    AND (CAST($10 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
+  LIMIT CAST($11 AS BIGINT)
+) AS counted
+`
+
+type CountOfHouseParams struct {
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	CountTo    int64
+}
+
+func (q *Queries) CountOfHouse(ctx context.Context, arg CountOfHouseParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOfHouse,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOfLoops = `-- name: CountOfLoops :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+    AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+    AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+    AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+    AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+  LIMIT CAST($12 AS BIGINT)
+) AS counted
+`
+
+type CountOfLoopsParams struct {
+	Loops      string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	CountTo    int64
+}
+
+func (q *Queries) CountOfLoops(ctx context.Context, arg CountOfLoopsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOfLoops,
+		arg.Loops,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const decidedBy = `-- name: DecidedBy :many
+SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
+WHERE r.decided_by = CAST($1 AS TEXT) AND r.ended_at >= $2 AND r.mode = 'live' AND (CAST($3 AS BOOLEAN) = TRUE
+    OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($4)))
+    OR EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = CAST($1 AS TEXT)))
+ORDER BY r.ended_at DESC, r.id DESC
+LIMIT CAST($5 AS BIGINT)
+`
+
+type DecidedByParams struct {
+	PersonID   string
+	Since      int64
+	Everything bool
+	Loops      string
+	RowLimit   int64
+}
+
+// What a person decided lately, of that what they may still see.
+func (q *Queries) DecidedBy(ctx context.Context, arg DecidedByParams) ([]Review, error) {
+	rows, err := q.db.QueryContext(ctx, decidedBy,
+		arg.PersonID,
+		arg.Since,
+		arg.Everything,
+		arg.Loops,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Review{}
+	for rows.Next() {
+		var i Review
+		if err := rows.Scan(
+			&i.ID,
+			&i.LoopID,
+			&i.AgentID,
+			&i.KeyID,
+			&i.Mode,
+			&i.Status,
+			&i.Round,
+			&i.Step,
+			&i.ProcessingType,
+			&i.Type,
+			&i.Priority,
+			&i.PriorityRank,
+			&i.StatusRank,
+			&i.Title,
+			&i.RequestText,
+			&i.SearchText,
+			&i.Media,
+			&i.Context,
+			&i.Platform,
+			&i.PlatformVersion,
+			&i.AgentName,
+			&i.ResponseType,
+			&i.ResponseConfig,
+			&i.DefaultResponse,
+			&i.OnTimeout,
+			&i.TimeoutSeconds,
+			&i.Tags,
+			&i.Action,
+			&i.ActionDigest,
+			&i.TaskID,
+			&i.TaskSubmission,
+			&i.ReviewMode,
+			&i.Restricted,
+			&i.ContentHash,
+			&i.TextVersion,
+			&i.ClaimedBy,
+			&i.DecideBy,
+			&i.ClaimBy,
+			&i.TimeoutAt,
+			&i.EscalationAt,
+			&i.EscalationStep,
+			&i.EscalationLast,
+			&i.Response,
+			&i.ResponseValue,
+			&i.Effective,
+			&i.ResponseSource,
+			&i.Decision,
+			&i.DecidedBy,
+			&i.DecidedVia,
+			&i.Comment,
+			&i.EditedAction,
+			&i.CancelReason,
+			&i.CreatedAt,
+			&i.RoundAt,
+			&i.UpdatedAt,
+			&i.EndedAt,
+			&i.Disputed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const dropReviewLinks = `-- name: DropReviewLinks :exec
@@ -252,15 +492,18 @@ SELECT r.id, r.loop_id, r.title, r.request_text, CAST(SUBSTR(r.action, LENGTH(r.
   r.decision, r.response_value, r.comment, r.edited_action <> '' AS action_edited, r.response_type, r.response, r.ended_at
 FROM reviews r
 WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = 'completed' AND r.response_source IN ('human', 'simulated')
-  AND (CAST($3 AS TEXT) = '' OR r.loop_id = $3)
-  AND (CAST($4 AS TEXT) = '' OR r.decision = $4)
+  AND (r.created_at, r.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR r.loop_id = $5)
+  AND (CAST($6 AS TEXT) = '' OR r.decision = $6)
 ORDER BY r.created_at DESC, r.id DESC
-LIMIT CAST($5 AS BIGINT)
+LIMIT CAST($7 AS BIGINT)
 `
 
 type ListPrecedentsParams struct {
 	AgentID  string
 	Mode     string
+	Until    int64
+	UntilID  string
 	LoopID   string
 	Decision string
 	RowLimit int64
@@ -281,11 +524,13 @@ type ListPrecedentsRow struct {
 	EndedAt       int64
 }
 
-// An action's tool stands at the end of its canonical form.
+// Among the newest. An action's tool stands at the end of its canonical form.
 func (q *Queries) ListPrecedents(ctx context.Context, arg ListPrecedentsParams) ([]ListPrecedentsRow, error) {
 	rows, err := q.db.QueryContext(ctx, listPrecedents,
 		arg.AgentID,
 		arg.Mode,
+		arg.Until,
+		arg.UntilID,
 		arg.LoopID,
 		arg.Decision,
 		arg.RowLimit,
@@ -380,49 +625,100 @@ func (q *Queries) LoopOfReview(ctx context.Context, id string) (string, error) {
 	return loop_id, err
 }
 
-const newestOfAgent = `-- name: NewestOfAgent :many
-SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
-WHERE r.agent_id = $1 AND r.mode = $2
-  AND (CAST($3 AS TEXT) = '' OR CAST($3 AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST($4 AS TEXT) = '' OR CAST($4 AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST($5 AS TEXT) = '' OR r.loop_id = $5)
-  AND (CAST($6 AS TEXT) = '' OR r.search_text LIKE CAST($6 AS TEXT) ESCAPE '!')
-  AND (CAST($7 AS TEXT) = '' OR REPLACE(r.tags, CAST($7 AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST($8 AS BIGINT))
-  AND (r.created_at, r.id) < (CAST($9 AS BIGINT), CAST($10 AS TEXT))
-ORDER BY r.created_at DESC, r.id DESC
-LIMIT CAST($12 AS BIGINT) OFFSET CAST($11 AS BIGINT)
+const loopsAskedIn = `-- name: LoopsAskedIn :many
+WITH RECURSIVE asked (loop_id) AS (
+  SELECT (SELECT a.loop_id FROM review_recipients a WHERE a.person_id = $1 AND a.open = $2 ORDER BY a.loop_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT b.loop_id FROM review_recipients b WHERE b.person_id = $1 AND b.open = $2 AND b.loop_id > asked.loop_id ORDER BY b.loop_id LIMIT 1)
+  FROM asked WHERE asked.loop_id IS NOT NULL
+)
+SELECT CAST(asked.loop_id AS TEXT) AS loop_id FROM asked WHERE asked.loop_id IS NOT NULL
 `
 
-type NewestOfAgentParams struct {
-	AgentID    string
+type LoopsAskedInParams struct {
+	PersonID string
+	Open     bool
+}
+
+// The loops in which a person was asked, each found behind the one before.
+func (q *Queries) LoopsAskedIn(ctx context.Context, arg LoopsAskedInParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, loopsAskedIn, arg.PersonID, arg.Open)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var loop_id string
+		if err := rows.Scan(&loop_id); err != nil {
+			return nil, err
+		}
+		items = append(items, loop_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestAsked = `-- name: NewestAsked :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
+WHERE t.person_id = $1 AND t.open = $2 AND t.loop_id = $3
+  AND (t.requested_at, t.review_id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (t.requested_at, t.review_id) >= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
+  AND r.mode = $8 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($9)))
+  AND (CAST($10 AS TEXT) = '' OR CAST($10 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($11 AS TEXT) = '' OR r.search_text LIKE CAST($11 AS TEXT) ESCAPE '!')
+  AND (CAST($12 AS TEXT) = '' OR REPLACE(r.tags, CAST($12 AS TEXT), '') <> r.tags)
+  AND (CAST($13 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($13 AS BIGINT))
+ORDER BY t.requested_at DESC, t.review_id DESC
+LIMIT CAST($15 AS BIGINT) OFFSET CAST($14 AS BIGINT)
+`
+
+type NewestAskedParams struct {
+	PersonID   string
+	Open       bool
+	LoopID     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
 	Mode       string
 	Statuses   string
-	Priorities string
-	LoopID     string
+	Ranks      string
 	TextLike   string
 	Tag        string
 	EndedSince int64
-	Before     int64
-	BeforeID   string
 	RowOffset  int64
 	RowLimit   int64
 }
 
-// A list with the newest first comes straight from an index: one for an agent, another for
-// people. PostgreSQL would sort everything for a text that served both.
-func (q *Queries) NewestOfAgent(ctx context.Context, arg NewestOfAgentParams) ([]Review, error) {
-	rows, err := q.db.QueryContext(ctx, newestOfAgent,
-		arg.AgentID,
+type NewestAskedRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+// Where several steps ask somebody, the first counts.
+func (q *Queries) NewestAsked(ctx context.Context, arg NewestAskedParams) ([]NewestAskedRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestAsked,
+		arg.PersonID,
+		arg.Open,
+		arg.LoopID,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
 		arg.Mode,
 		arg.Statuses,
-		arg.Priorities,
-		arg.LoopID,
+		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
 		arg.EndedSince,
-		arg.Before,
-		arg.BeforeID,
 		arg.RowOffset,
 		arg.RowLimit,
 	)
@@ -430,67 +726,14 @@ func (q *Queries) NewestOfAgent(ctx context.Context, arg NewestOfAgentParams) ([
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Review{}
+	items := []NewestAskedRow{}
 	for rows.Next() {
-		var i Review
+		var i NewestAskedRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.LoopID,
-			&i.AgentID,
-			&i.KeyID,
-			&i.Mode,
-			&i.Status,
-			&i.Round,
-			&i.Step,
-			&i.ProcessingType,
-			&i.Type,
-			&i.Priority,
-			&i.PriorityRank,
-			&i.StatusRank,
-			&i.Title,
-			&i.RequestText,
-			&i.SearchText,
-			&i.Media,
-			&i.Context,
-			&i.Platform,
-			&i.PlatformVersion,
-			&i.AgentName,
-			&i.ResponseType,
-			&i.ResponseConfig,
-			&i.DefaultResponse,
-			&i.OnTimeout,
-			&i.TimeoutSeconds,
-			&i.Tags,
-			&i.Action,
-			&i.ActionDigest,
-			&i.TaskID,
-			&i.TaskSubmission,
-			&i.ReviewMode,
-			&i.Restricted,
-			&i.ContentHash,
-			&i.TextVersion,
-			&i.ClaimedBy,
-			&i.DecideBy,
-			&i.ClaimBy,
-			&i.TimeoutAt,
-			&i.EscalationAt,
-			&i.EscalationStep,
-			&i.EscalationLast,
-			&i.Response,
-			&i.ResponseValue,
-			&i.Effective,
-			&i.ResponseSource,
-			&i.Decision,
-			&i.DecidedBy,
-			&i.DecidedVia,
-			&i.Comment,
-			&i.EditedAction,
-			&i.CancelReason,
 			&i.CreatedAt,
-			&i.RoundAt,
-			&i.UpdatedAt,
-			&i.EndedAt,
-			&i.Disputed,
+			&i.PriorityRank,
+			&i.Status,
 		); err != nil {
 			return nil, err
 		}
@@ -505,55 +748,60 @@ func (q *Queries) NewestOfAgent(ctx context.Context, arg NewestOfAgentParams) ([
 	return items, nil
 }
 
-const newestOfPeople = `-- name: NewestOfPeople :many
-SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
-WHERE r.mode = $1 AND (CAST($2 AS BOOLEAN) = TRUE
-    OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($3)))
-    OR EXISTS (SELECT 1 FROM review_recipients rr WHERE rr.review_id = r.id AND rr.person_id = CAST($4 AS TEXT)))
-  AND (CAST($5 AS TEXT) = '' OR CAST($5 AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST($6 AS TEXT) = '' OR CAST($6 AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST($7 AS TEXT) = '' OR r.loop_id = $7)
-  AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
-  AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
-  AND (r.created_at, r.id) < (CAST($11 AS BIGINT), CAST($12 AS TEXT))
+const newestOfAgent = `-- name: NewestOfAgent :many
+
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
+  AND (r.created_at, r.id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) >= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
 ORDER BY r.created_at DESC, r.id DESC
-LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
 
-type NewestOfPeopleParams struct {
+type NewestOfAgentParams struct {
+	AgentID    string
 	Mode       string
-	Everything bool
-	Loops      string
-	PersonID   string
-	Statuses   string
-	Priorities string
-	LoopID     string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
 	TextLike   string
 	Tag        string
 	EndedSince int64
-	Before     int64
-	BeforeID   string
 	RowOffset  int64
 	RowLimit   int64
 }
 
-// What an owner may see, who may see everything, or a person: what came to their loops, and
-// what they were asked themselves.
-func (q *Queries) NewestOfPeople(ctx context.Context, arg NewestOfPeopleParams) ([]Review, error) {
-	rows, err := q.db.QueryContext(ctx, newestOfPeople,
+type NewestOfAgentRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+// Lists. What is in them is found in the order of time by an index, one status after the
+// other: of an agent, of an agent in one loop, of the house, of a loop, and of what a person was asked about in a loop
+// that they are not in. Only what stands in the index is read of it. What else is asked for
+// (ranks, text_like, tag, ended_since) is looked for among the rows between beyond and until,
+// of which the caller lets there be a bounded number.
+func (q *Queries) NewestOfAgent(ctx context.Context, arg NewestOfAgentParams) ([]NewestOfAgentRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestOfAgent,
+		arg.AgentID,
 		arg.Mode,
-		arg.Everything,
-		arg.Loops,
-		arg.PersonID,
-		arg.Statuses,
-		arg.Priorities,
-		arg.LoopID,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
 		arg.TextLike,
 		arg.Tag,
 		arg.EndedSince,
-		arg.Before,
-		arg.BeforeID,
 		arg.RowOffset,
 		arg.RowLimit,
 	)
@@ -561,67 +809,976 @@ func (q *Queries) NewestOfPeople(ctx context.Context, arg NewestOfPeopleParams) 
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Review{}
+	items := []NewestOfAgentRow{}
 	for rows.Next() {
-		var i Review
+		var i NewestOfAgentRow
 		if err := rows.Scan(
 			&i.ID,
-			&i.LoopID,
-			&i.AgentID,
-			&i.KeyID,
-			&i.Mode,
-			&i.Status,
-			&i.Round,
-			&i.Step,
-			&i.ProcessingType,
-			&i.Type,
-			&i.Priority,
-			&i.PriorityRank,
-			&i.StatusRank,
-			&i.Title,
-			&i.RequestText,
-			&i.SearchText,
-			&i.Media,
-			&i.Context,
-			&i.Platform,
-			&i.PlatformVersion,
-			&i.AgentName,
-			&i.ResponseType,
-			&i.ResponseConfig,
-			&i.DefaultResponse,
-			&i.OnTimeout,
-			&i.TimeoutSeconds,
-			&i.Tags,
-			&i.Action,
-			&i.ActionDigest,
-			&i.TaskID,
-			&i.TaskSubmission,
-			&i.ReviewMode,
-			&i.Restricted,
-			&i.ContentHash,
-			&i.TextVersion,
-			&i.ClaimedBy,
-			&i.DecideBy,
-			&i.ClaimBy,
-			&i.TimeoutAt,
-			&i.EscalationAt,
-			&i.EscalationStep,
-			&i.EscalationLast,
-			&i.Response,
-			&i.ResponseValue,
-			&i.Effective,
-			&i.ResponseSource,
-			&i.Decision,
-			&i.DecidedBy,
-			&i.DecidedVia,
-			&i.Comment,
-			&i.EditedAction,
-			&i.CancelReason,
 			&i.CreatedAt,
-			&i.RoundAt,
-			&i.UpdatedAt,
-			&i.EndedAt,
-			&i.Disputed,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestOfAgentIn = `-- name: NewestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
+  AND (r.created_at, r.id) < (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) >= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+`
+
+type NewestOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type NewestOfAgentInRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) NewestOfAgentIn(ctx context.Context, arg NewestOfAgentInParams) ([]NewestOfAgentInRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NewestOfAgentInRow{}
+	for rows.Next() {
+		var i NewestOfAgentInRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestOfHouse = `-- name: NewestOfHouse :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.mode = $1 AND r.status = $2
+  AND (r.created_at, r.id) < (CAST($3 AS BIGINT), CAST($4 AS TEXT)) AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
+  AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
+  AND (CAST($10 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST($12 AS BIGINT) OFFSET CAST($11 AS BIGINT)
+`
+
+type NewestOfHouseParams struct {
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type NewestOfHouseRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) NewestOfHouse(ctx context.Context, arg NewestOfHouseParams) ([]NewestOfHouseRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestOfHouse,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NewestOfHouseRow{}
+	for rows.Next() {
+		var i NewestOfHouseRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestOfLoop = `-- name: NewestOfLoop :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.loop_id = $1 AND r.mode = $2 AND r.status = $3
+  AND (r.created_at, r.id) < (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) >= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
+`
+
+type NewestOfLoopParams struct {
+	LoopID     string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type NewestOfLoopRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) NewestOfLoop(ctx context.Context, arg NewestOfLoopParams) ([]NewestOfLoopRow, error) {
+	rows, err := q.db.QueryContext(ctx, newestOfLoop,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NewestOfLoopRow{}
+	for rows.Next() {
+		var i NewestOfLoopRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestAsked = `-- name: OldestAsked :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
+WHERE t.person_id = $1 AND t.open = $2 AND t.loop_id = $3
+  AND (t.requested_at, t.review_id) > (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (t.requested_at, t.review_id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
+  AND r.mode = $8 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($9)))
+  AND (CAST($10 AS TEXT) = '' OR CAST($10 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($11 AS TEXT) = '' OR r.search_text LIKE CAST($11 AS TEXT) ESCAPE '!')
+  AND (CAST($12 AS TEXT) = '' OR REPLACE(r.tags, CAST($12 AS TEXT), '') <> r.tags)
+  AND (CAST($13 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($13 AS BIGINT))
+ORDER BY t.requested_at, t.review_id
+LIMIT CAST($15 AS BIGINT) OFFSET CAST($14 AS BIGINT)
+`
+
+type OldestAskedParams struct {
+	PersonID   string
+	Open       bool
+	LoopID     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Mode       string
+	Statuses   string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type OldestAskedRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) OldestAsked(ctx context.Context, arg OldestAskedParams) ([]OldestAskedRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldestAsked,
+		arg.PersonID,
+		arg.Open,
+		arg.LoopID,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Mode,
+		arg.Statuses,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestAskedRow{}
+	for rows.Next() {
+		var i OldestAskedRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestEndedSince = `-- name: OldestEndedSince :one
+SELECT CAST(COALESCE(MIN(e.created_at), 0) AS BIGINT) FROM (
+  SELECT s.created_at FROM subjects s
+  WHERE s.agent_id = $1 AND s.mode = $2 AND s.kind = 'review' AND s.finished = TRUE AND s.ended_at >= CAST($3 AS BIGINT)
+  ORDER BY s.ended_at DESC LIMIT CAST($4 AS BIGINT)
+) AS e
+`
+
+type OldestEndedSinceParams struct {
+	AgentID string
+	Mode    string
+	Since   int64
+	CountTo int64
+}
+
+// How old what ended since a time is at most; 0 when nothing did.
+func (q *Queries) OldestEndedSince(ctx context.Context, arg OldestEndedSinceParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, oldestEndedSince,
+		arg.AgentID,
+		arg.Mode,
+		arg.Since,
+		arg.CountTo,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const oldestOfAgent = `-- name: OldestOfAgent :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
+  AND (r.created_at, r.id) > (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
+`
+
+type OldestOfAgentParams struct {
+	AgentID    string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type OldestOfAgentRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) OldestOfAgent(ctx context.Context, arg OldestOfAgentParams) ([]OldestOfAgentRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldestOfAgent,
+		arg.AgentID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestOfAgentRow{}
+	for rows.Next() {
+		var i OldestOfAgentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestOfAgentIn = `-- name: OldestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
+  AND (r.created_at, r.id) > (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST($14 AS BIGINT) OFFSET CAST($13 AS BIGINT)
+`
+
+type OldestOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type OldestOfAgentInRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) OldestOfAgentIn(ctx context.Context, arg OldestOfAgentInParams) ([]OldestOfAgentInRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldestOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestOfAgentInRow{}
+	for rows.Next() {
+		var i OldestOfAgentInRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestOfHouse = `-- name: OldestOfHouse :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.mode = $1 AND r.status = $2
+  AND (r.created_at, r.id) > (CAST($3 AS BIGINT), CAST($4 AS TEXT)) AND (r.created_at, r.id) <= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
+  AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
+  AND (CAST($10 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST($12 AS BIGINT) OFFSET CAST($11 AS BIGINT)
+`
+
+type OldestOfHouseParams struct {
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type OldestOfHouseRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) OldestOfHouse(ctx context.Context, arg OldestOfHouseParams) ([]OldestOfHouseRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldestOfHouse,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestOfHouseRow{}
+	for rows.Next() {
+		var i OldestOfHouseRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const oldestOfLoop = `-- name: OldestOfLoop :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.loop_id = $1 AND r.mode = $2 AND r.status = $3
+  AND (r.created_at, r.id) > (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
+`
+
+type OldestOfLoopParams struct {
+	LoopID     string
+	Mode       string
+	Status     string
+	Beyond     int64
+	BeyondID   string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	RowOffset  int64
+	RowLimit   int64
+}
+
+type OldestOfLoopRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) OldestOfLoop(ctx context.Context, arg OldestOfLoopParams) ([]OldestOfLoopRow, error) {
+	rows, err := q.db.QueryContext(ctx, oldestOfLoop,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.Beyond,
+		arg.BeyondID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.RowOffset,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestOfLoopRow{}
+	for rows.Next() {
+		var i OldestOfLoopRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rankedOfAgent = `-- name: RankedOfAgent :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+  AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST($13 AS BIGINT)
+`
+
+type RankedOfAgentParams struct {
+	AgentID    string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	Sort       string
+	RowLimit   int64
+}
+
+type RankedOfAgentRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) RankedOfAgent(ctx context.Context, arg RankedOfAgentParams) ([]RankedOfAgentRow, error) {
+	rows, err := q.db.QueryContext(ctx, rankedOfAgent,
+		arg.AgentID,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.Sort,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RankedOfAgentRow{}
+	for rows.Next() {
+		var i RankedOfAgentRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rankedOfAgentIn = `-- name: RankedOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4)))
+  AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
+  AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
+  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
+  AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
+ORDER BY CASE CAST($13 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST($14 AS BIGINT)
+`
+
+type RankedOfAgentInParams struct {
+	AgentID    string
+	LoopID     string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	Sort       string
+	RowLimit   int64
+}
+
+type RankedOfAgentInRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) RankedOfAgentIn(ctx context.Context, arg RankedOfAgentInParams) ([]RankedOfAgentInRow, error) {
+	rows, err := q.db.QueryContext(ctx, rankedOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.Sort,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RankedOfAgentInRow{}
+	for rows.Next() {
+		var i RankedOfAgentInRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rankedOfHouse = `-- name: RankedOfHouse :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.mode = $1 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($2)))
+  AND (r.created_at, r.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT)) AND (r.created_at, r.id) <= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
+  AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
+  AND (CAST($10 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
+ORDER BY CASE CAST($11 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST($12 AS BIGINT)
+`
+
+type RankedOfHouseParams struct {
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	Sort       string
+	RowLimit   int64
+}
+
+type RankedOfHouseRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) RankedOfHouse(ctx context.Context, arg RankedOfHouseParams) ([]RankedOfHouseRow, error) {
+	rows, err := q.db.QueryContext(ctx, rankedOfHouse,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.Sort,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RankedOfHouseRow{}
+	for rows.Next() {
+		var i RankedOfHouseRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const rankedOfLoops = `-- name: RankedOfLoops :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+  AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
+  AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
+  AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
+ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST($13 AS BIGINT)
+`
+
+type RankedOfLoopsParams struct {
+	Loops      string
+	Mode       string
+	Statuses   string
+	Since      int64
+	SinceID    string
+	Until      int64
+	UntilID    string
+	Ranks      string
+	TextLike   string
+	Tag        string
+	EndedSince int64
+	Sort       string
+	RowLimit   int64
+}
+
+type RankedOfLoopsRow struct {
+	ID           string
+	CreatedAt    int64
+	PriorityRank int64
+	Status       string
+}
+
+func (q *Queries) RankedOfLoops(ctx context.Context, arg RankedOfLoopsParams) ([]RankedOfLoopsRow, error) {
+	rows, err := q.db.QueryContext(ctx, rankedOfLoops,
+		arg.Loops,
+		arg.Mode,
+		arg.Statuses,
+		arg.Since,
+		arg.SinceID,
+		arg.Until,
+		arg.UntilID,
+		arg.Ranks,
+		arg.TextLike,
+		arg.Tag,
+		arg.EndedSince,
+		arg.Sort,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []RankedOfLoopsRow{}
+	for rows.Next() {
+		var i RankedOfLoopsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.PriorityRank,
+			&i.Status,
 		); err != nil {
 			return nil, err
 		}
@@ -637,7 +1794,7 @@ func (q *Queries) NewestOfPeople(ctx context.Context, arg NewestOfPeopleParams) 
 }
 
 const recipientsOf = `-- name: RecipientsOf :many
-SELECT review_id, person_id, step, reason, role, notified, notified_at, seen_at, created_at FROM review_recipients WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text($1))) ORDER BY created_at, step, person_id
+SELECT review_id, person_id, step, reason, role, notified, notified_at, seen_at, created_at, loop_id, requested_at, open FROM review_recipients WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text($1))) ORDER BY created_at, step, person_id
 `
 
 // Whom some requests reached, in the order in which they did.
@@ -660,6 +1817,9 @@ func (q *Queries) RecipientsOf(ctx context.Context, reviews string) ([]ReviewRec
 			&i.NotifiedAt,
 			&i.SeenAt,
 			&i.CreatedAt,
+			&i.LoopID,
+			&i.RequestedAt,
+			&i.Open,
 		); err != nil {
 			return nil, err
 		}
@@ -680,162 +1840,6 @@ SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type
 
 func (q *Queries) ReviewsByIDs(ctx context.Context, ids string) ([]Review, error) {
 	rows, err := q.db.QueryContext(ctx, reviewsByIDs, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Review{}
-	for rows.Next() {
-		var i Review
-		if err := rows.Scan(
-			&i.ID,
-			&i.LoopID,
-			&i.AgentID,
-			&i.KeyID,
-			&i.Mode,
-			&i.Status,
-			&i.Round,
-			&i.Step,
-			&i.ProcessingType,
-			&i.Type,
-			&i.Priority,
-			&i.PriorityRank,
-			&i.StatusRank,
-			&i.Title,
-			&i.RequestText,
-			&i.SearchText,
-			&i.Media,
-			&i.Context,
-			&i.Platform,
-			&i.PlatformVersion,
-			&i.AgentName,
-			&i.ResponseType,
-			&i.ResponseConfig,
-			&i.DefaultResponse,
-			&i.OnTimeout,
-			&i.TimeoutSeconds,
-			&i.Tags,
-			&i.Action,
-			&i.ActionDigest,
-			&i.TaskID,
-			&i.TaskSubmission,
-			&i.ReviewMode,
-			&i.Restricted,
-			&i.ContentHash,
-			&i.TextVersion,
-			&i.ClaimedBy,
-			&i.DecideBy,
-			&i.ClaimBy,
-			&i.TimeoutAt,
-			&i.EscalationAt,
-			&i.EscalationStep,
-			&i.EscalationLast,
-			&i.Response,
-			&i.ResponseValue,
-			&i.Effective,
-			&i.ResponseSource,
-			&i.Decision,
-			&i.DecidedBy,
-			&i.DecidedVia,
-			&i.Comment,
-			&i.EditedAction,
-			&i.CancelReason,
-			&i.CreatedAt,
-			&i.RoundAt,
-			&i.UpdatedAt,
-			&i.EndedAt,
-			&i.Disputed,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const sortedReviews = `-- name: SortedReviews :many
-SELECT r.id, r.loop_id, r.agent_id, r.key_id, r.mode, r.status, r.round, r.step, r.processing_type, r.type, r.priority, r.priority_rank, r.status_rank, r.title, r.request_text, r.search_text, r.media, r.context, r.platform, r.platform_version, r.agent_name, r.response_type, r.response_config, r.default_response, r.on_timeout, r.timeout_seconds, r.tags, r.action, r.action_digest, r.task_id, r.task_submission, r.review_mode, r.restricted, r.content_hash, r.text_version, r.claimed_by, r.decide_by, r.claim_by, r.timeout_at, r.escalation_at, r.escalation_step, r.escalation_last, r.response, r.response_value, r.effective, r.response_source, r.decision, r.decided_by, r.decided_via, r.comment, r.edited_action, r.cancel_reason, r.created_at, r.round_at, r.updated_at, r.ended_at, r.disputed FROM (
-  SELECT a.id, a.loop_id, a.agent_id, a.key_id, a.mode, a.status, a.round, a.step, a.processing_type, a.type, a.priority, a.priority_rank, a.status_rank, a.title, a.request_text, a.search_text, a.media, a.context, a.platform, a.platform_version, a.agent_name, a.response_type, a.response_config, a.default_response, a.on_timeout, a.timeout_seconds, a.tags, a.action, a.action_digest, a.task_id, a.task_submission, a.review_mode, a.restricted, a.content_hash, a.text_version, a.claimed_by, a.decide_by, a.claim_by, a.timeout_at, a.escalation_at, a.escalation_step, a.escalation_last, a.response, a.response_value, a.effective, a.response_source, a.decision, a.decided_by, a.decided_via, a.comment, a.edited_action, a.cancel_reason, a.created_at, a.round_at, a.updated_at, a.ended_at, a.disputed FROM reviews a WHERE CAST($1 AS BOOLEAN) = FALSE AND a.agent_id = $2 AND a.mode = $3
-  UNION ALL
-  SELECT b.id, b.loop_id, b.agent_id, b.key_id, b.mode, b.status, b.round, b.step, b.processing_type, b.type, b.priority, b.priority_rank, b.status_rank, b.title, b.request_text, b.search_text, b.media, b.context, b.platform, b.platform_version, b.agent_name, b.response_type, b.response_config, b.default_response, b.on_timeout, b.timeout_seconds, b.tags, b.action, b.action_digest, b.task_id, b.task_submission, b.review_mode, b.restricted, b.content_hash, b.text_version, b.claimed_by, b.decide_by, b.claim_by, b.timeout_at, b.escalation_at, b.escalation_step, b.escalation_last, b.response, b.response_value, b.effective, b.response_source, b.decision, b.decided_by, b.decided_via, b.comment, b.edited_action, b.cancel_reason, b.created_at, b.round_at, b.updated_at, b.ended_at, b.disputed FROM reviews b WHERE CAST($1 AS BOOLEAN) = FALSE AND CAST($2 AS TEXT) = '' AND b.mode = $3
-  UNION ALL
-  SELECT c.id, c.loop_id, c.agent_id, c.key_id, c.mode, c.status, c.round, c.step, c.processing_type, c.type, c.priority, c.priority_rank, c.status_rank, c.title, c.request_text, c.search_text, c.media, c.context, c.platform, c.platform_version, c.agent_name, c.response_type, c.response_config, c.default_response, c.on_timeout, c.timeout_seconds, c.tags, c.action, c.action_digest, c.task_id, c.task_submission, c.review_mode, c.restricted, c.content_hash, c.text_version, c.claimed_by, c.decide_by, c.claim_by, c.timeout_at, c.escalation_at, c.escalation_step, c.escalation_last, c.response, c.response_value, c.effective, c.response_source, c.decision, c.decided_by, c.decided_via, c.comment, c.edited_action, c.cancel_reason, c.created_at, c.round_at, c.updated_at, c.ended_at, c.disputed FROM reviews c WHERE CAST($1 AS BOOLEAN) = TRUE AND c.agent_id = $2 AND c.mode || '' = $3 AND c.status IN ('pending', 'claimed')
-  UNION ALL
-  SELECT d.id, d.loop_id, d.agent_id, d.key_id, d.mode, d.status, d.round, d.step, d.processing_type, d.type, d.priority, d.priority_rank, d.status_rank, d.title, d.request_text, d.search_text, d.media, d.context, d.platform, d.platform_version, d.agent_name, d.response_type, d.response_config, d.default_response, d.on_timeout, d.timeout_seconds, d.tags, d.action, d.action_digest, d.task_id, d.task_submission, d.review_mode, d.restricted, d.content_hash, d.text_version, d.claimed_by, d.decide_by, d.claim_by, d.timeout_at, d.escalation_at, d.escalation_step, d.escalation_last, d.response, d.response_value, d.effective, d.response_source, d.decision, d.decided_by, d.decided_via, d.comment, d.edited_action, d.cancel_reason, d.created_at, d.round_at, d.updated_at, d.ended_at, d.disputed FROM reviews d WHERE CAST($1 AS BOOLEAN) = TRUE AND CAST($2 AS TEXT) = '' AND d.mode = $3 AND d.status IN ('pending', 'claimed')
-) AS r
-WHERE (CAST($4 AS BOOLEAN) = TRUE
-    OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($5)))
-    OR EXISTS (SELECT 1 FROM review_recipients rr WHERE rr.review_id = r.id AND rr.person_id = CAST($6 AS TEXT)))
-  AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST($9 AS TEXT) = '' OR r.loop_id = $9)
-  AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
-  AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
-  AND (r.created_at + 0, r.id) < (CAST($13 AS BIGINT), CAST($14 AS TEXT))
-  AND (r.created_at + 0, r.id) > (CAST($15 AS BIGINT), CAST($16 AS TEXT))
-ORDER BY
-  CASE CAST($17 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank WHEN 'status_asc' THEN r.status_rank ELSE 0 END,
-  CASE CAST($17 AS TEXT) WHEN 'created_at_desc' THEN -r.created_at ELSE r.created_at END,
-  CASE CAST($17 AS TEXT) WHEN 'created_at_desc' THEN r.id ELSE '' END DESC,
-  r.id
-LIMIT CAST($19 AS BIGINT) OFFSET CAST($18 AS BIGINT)
-`
-
-type SortedReviewsParams struct {
-	OnlyOpen   bool
-	AgentID    string
-	Mode       string
-	Everything bool
-	Loops      string
-	PersonID   string
-	Statuses   string
-	Priorities string
-	LoopID     string
-	TextLike   string
-	Tag        string
-	EndedSince int64
-	Before     int64
-	BeforeID   string
-	After      int64
-	AfterID    string
-	Sort       string
-	RowOffset  int64
-	RowLimit   int64
-}
-
-// Every other list. There are four ways in, of which the parameters open one: an agent's
-// requests or people's, all of them or those that are open. The others end before their
-// first row. The literal statuses let the indexes of open requests serve; what is added to
-// mode and created_at keeps SQLite from an index over everything that ever was.
-func (q *Queries) SortedReviews(ctx context.Context, arg SortedReviewsParams) ([]Review, error) {
-	rows, err := q.db.QueryContext(ctx, sortedReviews,
-		arg.OnlyOpen,
-		arg.AgentID,
-		arg.Mode,
-		arg.Everything,
-		arg.Loops,
-		arg.PersonID,
-		arg.Statuses,
-		arg.Priorities,
-		arg.LoopID,
-		arg.TextLike,
-		arg.Tag,
-		arg.EndedSince,
-		arg.Before,
-		arg.BeforeID,
-		arg.After,
-		arg.AfterID,
-		arg.Sort,
-		arg.RowOffset,
-		arg.RowLimit,
-	)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,25 @@ import (
 	"context"
 )
 
+const addUploaded = `-- name: AddUploaded :one
+INSERT INTO upload_totals (agent_id, bytes) VALUES ($1, $2)
+ON CONFLICT (agent_id) DO UPDATE SET bytes = upload_totals.bytes + excluded.bytes
+RETURNING bytes
+`
+
+type AddUploadedParams struct {
+	AgentID string
+	Bytes   int64
+}
+
+// What an agent has uploaded in all, with what it uploads now.
+func (q *Queries) AddUploaded(ctx context.Context, arg AddUploadedParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, addUploaded, arg.AgentID, arg.Bytes)
+	var bytes int64
+	err := row.Scan(&bytes)
+	return bytes, err
+}
+
 const findUpload = `-- name: FindUpload :one
 SELECT id, agent_id, mode, name, mime, bytes, sha256, created_at FROM uploads WHERE id = $1
 `
@@ -70,15 +89,4 @@ func (q *Queries) UploadInUse(ctx context.Context, sha string) (bool, error) {
 	var used bool
 	err := row.Scan(&used)
 	return used, err
-}
-
-const uploadedBytes = `-- name: UploadedBytes :one
-SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM uploads WHERE agent_id = $1
-`
-
-func (q *Queries) UploadedBytes(ctx context.Context, agentID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, uploadedBytes, agentID)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }

@@ -133,16 +133,31 @@ func (q *Queries) DeleteDeliveriesOf(ctx context.Context, webhookID string) erro
 	return err
 }
 
-const deleteOldDeliveries = `-- name: DeleteOldDeliveries :execrows
-DELETE FROM webhook_deliveries WHERE created_at <= $1
+const deleteOldDeliveries = `-- name: DeleteOldDeliveries :exec
+DELETE FROM webhook_deliveries WHERE id IN (
+  SELECT d.id FROM webhook_deliveries d WHERE d.created_at <= $1 ORDER BY d.created_at LIMIT CAST($2 AS BIGINT))
 `
 
-func (q *Queries) DeleteOldDeliveries(ctx context.Context, createdBefore int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteOldDeliveries, createdBefore)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+type DeleteOldDeliveriesParams struct {
+	CreatedBefore int64
+	RowLimit      int64
+}
+
+// Of the oldest, so many at once.
+func (q *Queries) DeleteOldDeliveries(ctx context.Context, arg DeleteOldDeliveriesParams) error {
+	_, err := q.db.ExecContext(ctx, deleteOldDeliveries, arg.CreatedBefore, arg.RowLimit)
+	return err
+}
+
+const deleteSilentCallback = `-- name: DeleteSilentCallback :exec
+DELETE FROM webhooks WHERE subject_id = CAST($1 AS TEXT) AND subject_id <> '' AND enabled = FALSE
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id)
+`
+
+// A callback that was taken away is kept only for its log.
+func (q *Queries) DeleteSilentCallback(ctx context.Context, subjectID string) error {
+	_, err := q.db.ExecContext(ctx, deleteSilentCallback, subjectID)
+	return err
 }
 
 const deleteWebhook = `-- name: DeleteWebhook :exec
@@ -325,7 +340,7 @@ func (q *Queries) InsertWebhook(ctx context.Context, arg InsertWebhookParams) er
 const listDeliveries = `-- name: ListDeliveries :many
 SELECT id, webhook_id, subject_id, event_id, event, body, state, attempts, status_code, last_error, created_at, delivered_at FROM webhook_deliveries
 WHERE webhook_id = CAST($1 AS TEXT)
-  AND (created_at < CAST($2 AS BIGINT) OR (created_at = CAST($2 AS BIGINT) AND id < $3))
+  AND (created_at, id) < (CAST($2 AS BIGINT), CAST($3 AS TEXT))
 ORDER BY created_at DESC, id DESC
 LIMIT $4
 `
@@ -430,7 +445,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 
 const listeningWebhooks = `-- name: ListeningWebhooks :many
 SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks
-WHERE (agent_id = $1 OR agent_id = '') AND mode = $2 AND subject_id = '' AND enabled = TRUE
+WHERE agent_id IN ($1, '') AND mode = $2 AND subject_id = '' AND enabled = TRUE
   AND (loop_id IS NULL OR loop_id = CAST($3 AS TEXT))
 ORDER BY id
 FOR KEY SHARE

@@ -31,7 +31,8 @@ UPDATE loops SET name = @name, description = @description, icon = @icon, setting
 WHERE id = @id AND version = @version;
 
 -- name: SettingsOfLoops :many
-SELECT settings FROM loops WHERE settings <> '{}';
+-- scans: the loops that a person gave settings, in an index of those alone.
+SELECT settings FROM loops WHERE settings <> '{}' ORDER BY id;
 
 -- name: CountLoopsOfAgent :one
 SELECT COUNT(*) FROM loops WHERE agent_id = @agent_id;
@@ -39,30 +40,31 @@ SELECT COUNT(*) FROM loops WHERE agent_id = @agent_id;
 -- name: ListAgentLoops :many
 -- An agent's own of its key's mode, and the house's.
 SELECT * FROM loops
-WHERE ((agent_id = @agent_id AND mode = @mode) OR agent_id = '')
-  AND (created_at < @before OR (created_at = @before AND id < @before_id))
+WHERE agent_id IN (@agent_id, '') AND (agent_id = '' OR mode = @mode)
+  AND (created_at, id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY created_at DESC, id DESC LIMIT @row_limit OFFSET @row_offset;
 
 -- name: CountAgentLoops :one
-SELECT COUNT(*) FROM loops WHERE (agent_id = @agent_id AND mode = @mode) OR agent_id = '';
+SELECT COUNT(*) FROM loops WHERE agent_id IN (@agent_id, '') AND (agent_id = '' OR mode = @mode);
 
 -- name: ListOwnerLoops :many
 SELECT * FROM loops
-WHERE mode = 'live' AND (created_at < @before OR (created_at = @before AND id < @before_id))
+WHERE mode = 'live' AND (created_at, id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY created_at DESC, id DESC LIMIT @row_limit OFFSET @row_offset;
 
 -- name: CountOwnerLoops :one
-SELECT COUNT(*) FROM loops WHERE mode = 'live';
+SELECT COUNT(*) FROM (SELECT 1 FROM loops WHERE mode = 'live' LIMIT CAST(@count_to AS BIGINT)) AS counted;
 
 -- name: ListPersonLoops :many
-SELECT l.* FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live'
-  AND (l.created_at < @before OR (l.created_at = @before AND l.id < @before_id))
+-- The cross join has SQLite begin with the person.
+SELECT l.* FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live'
+  AND (l.created_at, l.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY l.created_at DESC, l.id DESC LIMIT @row_limit OFFSET @row_offset;
 
 -- name: CountPersonLoops :one
-SELECT COUNT(*) FROM loops l JOIN loop_members m ON m.loop_id = l.id
-WHERE m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
+SELECT COUNT(*) FROM loop_members m CROSS JOIN loops l
+WHERE l.id = m.loop_id AND m.person_id = @person_id AND m.status = 'active' AND l.mode = 'live';
 
 -- Members ----------------------------------------------------------------------------
 
@@ -163,11 +165,13 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM people_groups WHERE id = @id OR name_key = @name_key ORDER BY id LIMIT 1;
 
 -- name: CountGroups :one
+-- scans: a house has few groups, and at most so many.
 SELECT COUNT(*) FROM people_groups;
 
 -- name: ListGroups :many
+-- scans: the groups of the house, of which there are few.
 SELECT * FROM people_groups
-WHERE created_at > @after OR (created_at = @after AND id > @after_id)
+WHERE (created_at, id) > (CAST(@after AS BIGINT), CAST(@after_id AS TEXT))
 ORDER BY created_at, id LIMIT @row_limit OFFSET @row_offset;
 
 -- name: GroupMembers :many

@@ -4,6 +4,7 @@
 SELECT * FROM signing_keys WHERE retired_at = 0;
 
 -- name: ListSigningKeys :many
+-- scans: a house has few, since its owner makes them.
 SELECT * FROM signing_keys ORDER BY CASE WHEN retired_at = 0 THEN 0 ELSE 1 END, created_at DESC, retired_at DESC, id;
 
 -- name: InsertSigningKey :execrows

@@ -49,9 +49,19 @@ UPDATE reviews SET
 WHERE id = @id;
 
 -- name: InsertReviewRecipient :execrows
-INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at)
-VALUES (@review_id, @person_id, @step, @reason, @role, @created_at)
+INSERT INTO review_recipients (review_id, person_id, step, reason, role, created_at, loop_id, requested_at, open)
+SELECT r.id, CAST(@person_id AS TEXT), CAST(@step AS BIGINT), CAST(@reason AS TEXT), CAST(@role AS TEXT), CAST(@created_at AS BIGINT),
+  r.loop_id, r.created_at, r.ended_at = 0
+FROM reviews r WHERE r.id = @review_id
 ON CONFLICT DO NOTHING;
+
+-- name: MarkRecipients :exec
+-- Whom a request reached has it before them while it is open.
+UPDATE review_recipients SET open = @open WHERE review_id = @review_id AND open <> @open;
+
+-- name: NameUpload :exec
+-- A request names a file in its text.
+INSERT INTO review_uploads (upload_id, loop_id, review_id) VALUES (@upload_id, @loop_id, @review_id) ON CONFLICT DO NOTHING;
 
 -- name: RecipientsIn :many
 -- Everybody who was asked, in the order in which they were.
@@ -84,11 +94,13 @@ VALUES (
 -- name: AwaitedFrom :many
 -- Open requests of several people that a person was asked to decide, locked.
 SELECT r.id FROM reviews r
-WHERE r.status = 'pending' AND r.review_mode <> '' AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
-  AND EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = @person_id)
+WHERE r.id IN (SELECT t.review_id FROM review_recipients t WHERE t.person_id = @person_id AND t.open = TRUE
+    AND (CAST(@loop_id AS TEXT) = '' OR t.loop_id = @loop_id))
+  AND r.status = 'pending' AND r.review_mode <> ''
 ORDER BY r.id FOR UPDATE;
 
 -- name: ReviewsIn :many
+-- scans: deleting a loop costs what it holds, here and in all that delete what is in one.
 SELECT id FROM reviews WHERE loop_id = @loop_id ORDER BY id;
 
 -- name: NoteNotified :exec
@@ -110,20 +122,24 @@ SELECT COUNT(*) FROM review_votes v JOIN reviews r ON r.id = v.review_id
 WHERE r.loop_id = @loop_id AND r.status IN ('pending', 'claimed') AND v.round = r.round;
 
 -- name: CountReviewsIn :one
+-- scans: it counts what is being deleted.
 SELECT COUNT(*) AS requests, CAST(COALESCE(SUM(CASE WHEN response <> '' THEN 1 ELSE 0 END), 0) AS BIGINT) AS responses
 FROM reviews WHERE loop_id = @loop_id;
 
 -- name: DropEscalated :exec
 -- Who has left the loop no longer decides what was escalated to them while they were in it:
 -- what is open, and what may be asked again.
-DELETE FROM review_recipients WHERE person_id = @person_id AND reason = 'escalated'
-  AND review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'));
+-- scans: what was ever escalated to one person in one loop, when they leave it.
+DELETE FROM review_recipients WHERE review_recipients.person_id = @person_id AND review_recipients.loop_id = @loop_id AND reason = 'escalated'
+  AND EXISTS (SELECT 1 FROM reviews r WHERE r.id = review_recipients.review_id AND (r.ended_at = 0 OR r.decision = 'needs_changes'));
 
 -- name: DropOpenAnswers :many
--- Who was taken out, of a loop or with '' of all, has no say in what is still open.
-DELETE FROM review_votes WHERE person_id = @person_id AND EXISTS (
-  SELECT 1 FROM reviews r WHERE r.id = review_votes.review_id AND r.round = review_votes.round AND r.ended_at = 0
-    AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id))
+-- Who was taken out, of a loop or with '' of all, has no say in what is still open. Only
+-- who was asked has answered what takes several answers.
+DELETE FROM review_votes WHERE review_votes.person_id = @person_id
+  AND review_id IN (SELECT t.review_id FROM review_recipients t WHERE t.person_id = @person_id AND t.open = TRUE
+    AND (CAST(@loop_id AS TEXT) = '' OR t.loop_id = @loop_id))
+  AND review_votes.round = (SELECT r.round FROM reviews r WHERE r.id = review_votes.review_id)
 RETURNING review_id;
 
 -- name: DeleteRoundsIn :exec
@@ -141,6 +157,9 @@ DELETE FROM review_links WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.
 -- name: DeleteReviewLinksOf :exec
 DELETE FROM review_links WHERE person_id = @person_id;
 
+-- name: DeleteUploadsNamedIn :exec
+DELETE FROM review_uploads WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
+
 -- name: DeleteFeedbackIn :exec
 DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
@@ -149,22 +168,34 @@ DELETE FROM reviews WHERE loop_id = @loop_id;
 
 -- name: OpenByPerson :many
 -- How many open requests each of some people has in hand, or was meant for.
-SELECT t.person_id, COUNT(*) AS open FROM (
+SELECT meant.person_id, COUNT(*) AS open FROM (
   SELECT s.claimed_by AS person_id FROM subjects s
   WHERE s.claimed_by = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND s.claimed_by <> '' AND s.kind = 'review'
   UNION ALL
   SELECT p.person_id FROM review_recipients p JOIN reviews r ON r.id = p.review_id
-  WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND p.reason <> 'escalated' AND r.restricted = TRUE AND r.status = 'pending'
-) AS t GROUP BY t.person_id;
+  WHERE p.person_id = ANY (ARRAY(SELECT json_array_elements_text(@ids))) AND p.open = TRUE AND p.reason <> 'escalated'
+    AND r.restricted = TRUE AND r.status = 'pending'
+) AS meant GROUP BY meant.person_id;
 
--- name: ShowsUpload :one
--- Whether a request that the person may see, or one of its earlier rounds, names a file. A
--- request names it only after it was uploaded.
+-- name: UploadShownIn :one
+-- Whether a request of these loops names a file, now or in an earlier round. What once
+-- named it may have been changed since.
 SELECT EXISTS (
-  SELECT 1 FROM reviews r
-  WHERE r.agent_id = @agent_id AND r.mode = 'live' AND r.updated_at >= @uploaded_at
-    AND (r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
-      OR EXISTS (SELECT 1 FROM review_recipients p WHERE p.review_id = r.id AND p.person_id = @person_id))
+  SELECT 1 FROM review_uploads n JOIN reviews r ON r.id = n.review_id
+  WHERE n.upload_id = @upload_id AND n.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
+    AND r.agent_id = @agent_id AND r.mode = 'live'
+    AND (r.media LIKE CAST(@named AS TEXT) OR r.request_text LIKE CAST(@named AS TEXT) OR r.context LIKE CAST(@named AS TEXT)
+      OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
+        AND (e.media LIKE CAST(@named AS TEXT) OR e.request_text LIKE CAST(@named AS TEXT) OR e.context LIKE CAST(@named AS TEXT))))
+) AS shown;
+
+-- name: UploadShownTo :one
+-- The same of a request that a person was asked about, among so many that name the file.
+SELECT EXISTS (
+  SELECT 1 FROM (SELECT u.review_id FROM review_uploads u WHERE u.upload_id = @upload_id LIMIT CAST(@most AS BIGINT)) AS named
+    CROSS JOIN review_recipients p CROSS JOIN reviews r
+  WHERE p.review_id = named.review_id AND r.id = named.review_id AND p.person_id = @person_id
+    AND r.agent_id = @agent_id AND r.mode = 'live'
     AND (r.media LIKE CAST(@named AS TEXT) OR r.request_text LIKE CAST(@named AS TEXT) OR r.context LIKE CAST(@named AS TEXT)
       OR EXISTS (SELECT 1 FROM review_rounds e WHERE e.review_id = r.id
         AND (e.media LIKE CAST(@named AS TEXT) OR e.request_text LIKE CAST(@named AS TEXT) OR e.context LIKE CAST(@named AS TEXT))))

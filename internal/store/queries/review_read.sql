@@ -3,93 +3,252 @@
 -- name: LoopOfReview :one
 SELECT loop_id FROM reviews WHERE id = @id;
 
+-- Lists. What is in them is found in the order of time by an index, one status after the
+-- other: of an agent, of an agent in one loop, of the house, of a loop, and of what a person was asked about in a loop
+-- that they are not in. Only what stands in the index is read of it. What else is asked for
+-- (ranks, text_like, tag, ended_since) is looked for among the rows between beyond and until,
+-- of which the caller lets there be a bounded number.
+
+-- name: NewestOfAgent :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: NewestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OldestOfAgent :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OldestOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: NewestOfHouse :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OldestOfHouse :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: NewestOfLoop :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at DESC, r.id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OldestOfLoop :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  AND (r.created_at, r.id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: LoopsAskedIn :many
+-- The loops in which a person was asked, each found behind the one before.
+WITH RECURSIVE asked (loop_id) AS (
+  SELECT (SELECT a.loop_id FROM review_recipients a WHERE a.person_id = @person_id AND a.open = @open ORDER BY a.loop_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT b.loop_id FROM review_recipients b WHERE b.person_id = @person_id AND b.open = @open AND b.loop_id > asked.loop_id ORDER BY b.loop_id LIMIT 1)
+  FROM asked WHERE asked.loop_id IS NOT NULL
+)
+SELECT CAST(asked.loop_id AS TEXT) AS loop_id FROM asked WHERE asked.loop_id IS NOT NULL;
+
+-- name: NewestAsked :many
+-- Where several steps ask somebody, the first counts.
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
+WHERE t.person_id = @person_id AND t.open = @open AND t.loop_id = @loop_id
+  AND (t.requested_at, t.review_id) < (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (t.requested_at, t.review_id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
+  AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY t.requested_at DESC, t.review_id DESC
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: OldestAsked :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM review_recipients t JOIN reviews r ON r.id = t.review_id
+WHERE t.person_id = @person_id AND t.open = @open AND t.loop_id = @loop_id
+  AND (t.requested_at, t.review_id) > (CAST(@beyond AS BIGINT), CAST(@beyond_id AS TEXT)) AND (t.requested_at, t.review_id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND t.step = (SELECT MIN(e.step) FROM review_recipients e WHERE e.review_id = t.review_id AND e.person_id = t.person_id)
+  AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY t.requested_at, t.review_id
+LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
+
+-- name: RankedOfAgent :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: RankedOfAgentIn :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: RankedOfHouse :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: RankedOfLoops :many
+SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
+WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops))) AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+  AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+  AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
+  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+LIMIT CAST(@row_limit AS BIGINT);
+
+-- name: CountOfAgent :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+    AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+    AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+    AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: CountOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+    AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+    AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+    AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: CountOfHouse :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+    AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+    AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+    AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: CountOfLoops :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops))) AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+    AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
+    AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
+    AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
+    AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
+    AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
+  LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: OldestEndedSince :one
+-- How old what ended since a time is at most; 0 when nothing did.
+SELECT CAST(COALESCE(MIN(e.created_at), 0) AS BIGINT) FROM (
+  SELECT s.created_at FROM subjects s
+  WHERE s.agent_id = @agent_id AND s.mode = @mode AND s.kind = 'review' AND s.finished = TRUE AND s.ended_at >= CAST(@since AS BIGINT)
+  ORDER BY s.ended_at DESC LIMIT CAST(@count_to AS BIGINT)
+) AS e;
+
 -- name: ReviewsByIDs :many
 SELECT * FROM reviews WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
--- name: NewestOfAgent :many
--- A list with the newest first comes straight from an index: one for an agent, another for
--- people. PostgreSQL would sort everything for a text that served both.
+-- name: DecidedBy :many
+-- What a person decided lately, of that what they may still see.
 SELECT * FROM reviews r
-WHERE r.agent_id = @agent_id AND r.mode = @mode
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST(@priorities AS TEXT) = '' OR CAST(@priorities AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
-  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
-  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  AND (r.created_at, r.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-ORDER BY r.created_at DESC, r.id DESC
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: NewestOfPeople :many
--- What an owner may see, who may see everything, or a person: what came to their loops, and
--- what they were asked themselves.
-SELECT * FROM reviews r
-WHERE r.mode = @mode AND (CAST(@everything AS BOOLEAN) = TRUE
+WHERE r.decided_by = CAST(@person_id AS TEXT) AND r.ended_at >= @since AND r.mode = 'live' AND (CAST(@everything AS BOOLEAN) = TRUE
     OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
-    OR EXISTS (SELECT 1 FROM review_recipients rr WHERE rr.review_id = r.id AND rr.person_id = CAST(@person_id AS TEXT)))
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST(@priorities AS TEXT) = '' OR CAST(@priorities AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
-  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
-  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  AND (r.created_at, r.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-ORDER BY r.created_at DESC, r.id DESC
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: SortedReviews :many
--- Every other list. There are four ways in, of which the parameters open one: an agent's
--- requests or people's, all of them or those that are open. The others end before their
--- first row. The literal statuses let the indexes of open requests serve; what is added to
--- mode and created_at keeps SQLite from an index over everything that ever was.
-SELECT r.* FROM (
-  SELECT a.* FROM reviews a WHERE CAST(@only_open AS BOOLEAN) = FALSE AND a.agent_id = @agent_id AND a.mode = @mode
-  UNION ALL
-  SELECT b.* FROM reviews b WHERE CAST(@only_open AS BOOLEAN) = FALSE AND CAST(@agent_id AS TEXT) = '' AND b.mode = @mode
-  UNION ALL
-  SELECT c.* FROM reviews c WHERE CAST(@only_open AS BOOLEAN) = TRUE AND c.agent_id = @agent_id AND c.mode || '' = @mode AND c.status IN ('pending', 'claimed')
-  UNION ALL
-  SELECT d.* FROM reviews d WHERE CAST(@only_open AS BOOLEAN) = TRUE AND CAST(@agent_id AS TEXT) = '' AND d.mode = @mode AND d.status IN ('pending', 'claimed')
-) AS r
-WHERE (CAST(@everything AS BOOLEAN) = TRUE
-    OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
-    OR EXISTS (SELECT 1 FROM review_recipients rr WHERE rr.review_id = r.id AND rr.person_id = CAST(@person_id AS TEXT)))
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST(@priorities AS TEXT) = '' OR CAST(@priorities AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
-  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
-  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  AND (r.created_at + 0, r.id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
-  AND (r.created_at + 0, r.id) > (CAST(@after AS BIGINT), CAST(@after_id AS TEXT))
-ORDER BY
-  CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank WHEN 'status_asc' THEN r.status_rank ELSE 0 END,
-  CASE CAST(@sort AS TEXT) WHEN 'created_at_desc' THEN -r.created_at ELSE r.created_at END,
-  CASE CAST(@sort AS TEXT) WHEN 'created_at_desc' THEN r.id ELSE '' END DESC,
-  r.id
-LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
-
--- name: CountReviews :one
--- The same ways in as SortedReviews.
-SELECT COUNT(*) FROM (
-  SELECT a.* FROM reviews a WHERE CAST(@only_open AS BOOLEAN) = FALSE AND a.agent_id = @agent_id AND a.mode = @mode
-  UNION ALL
-  SELECT b.* FROM reviews b WHERE CAST(@only_open AS BOOLEAN) = FALSE AND CAST(@agent_id AS TEXT) = '' AND b.mode = @mode
-  UNION ALL
-  SELECT c.* FROM reviews c WHERE CAST(@only_open AS BOOLEAN) = TRUE AND c.agent_id = @agent_id AND c.mode || '' = @mode AND c.status IN ('pending', 'claimed')
-  UNION ALL
-  SELECT d.* FROM reviews d WHERE CAST(@only_open AS BOOLEAN) = TRUE AND CAST(@agent_id AS TEXT) = '' AND d.mode = @mode AND d.status IN ('pending', 'claimed')
-) AS r
-WHERE (CAST(@everything AS BOOLEAN) = TRUE
-    OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
-    OR EXISTS (SELECT 1 FROM review_recipients rr WHERE rr.review_id = r.id AND rr.person_id = CAST(@person_id AS TEXT)))
-  AND (CAST(@statuses AS TEXT) = '' OR CAST(@statuses AS TEXT) LIKE '%,' || r.status || ',%')
-  AND (CAST(@priorities AS TEXT) = '' OR CAST(@priorities AS TEXT) LIKE '%,' || r.priority || ',%')
-  AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
-  AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
-  AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
-  AND (r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT));
+    OR EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = CAST(@person_id AS TEXT)))
+ORDER BY r.ended_at DESC, r.id DESC
+LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: RecipientsOf :many
 -- Whom some requests reached, in the order in which they did.
@@ -108,11 +267,12 @@ WHERE review_id = ANY (ARRAY(SELECT json_array_elements_text(@reviews)));
 SELECT * FROM review_rounds WHERE review_id = @review_id ORDER BY round;
 
 -- name: ListPrecedents :many
--- An action's tool stands at the end of its canonical form.
+-- Among the newest. An action's tool stands at the end of its canonical form.
 SELECT r.id, r.loop_id, r.title, r.request_text, CAST(SUBSTR(r.action, LENGTH(r.action) - 1250) AS TEXT) AS action_end,
   r.decision, r.response_value, r.comment, r.edited_action <> '' AS action_edited, r.response_type, r.response, r.ended_at
 FROM reviews r
 WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = 'completed' AND r.response_source IN ('human', 'simulated')
+  AND (r.created_at, r.id) >= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@loop_id AS TEXT) = '' OR r.loop_id = @loop_id)
   AND (CAST(@decision AS TEXT) = '' OR r.decision = @decision)
 ORDER BY r.created_at DESC, r.id DESC

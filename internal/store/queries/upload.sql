@@ -7,8 +7,11 @@ VALUES (@id, @agent_id, @mode, @name, @mime, @bytes, @sha256, @created_at);
 -- name: FindUpload :one
 SELECT * FROM uploads WHERE id = @id;
 
--- name: UploadedBytes :one
-SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM uploads WHERE agent_id = @agent_id;
+-- name: AddUploaded :one
+-- What an agent has uploaded in all, with what it uploads now.
+INSERT INTO upload_totals (agent_id, bytes) VALUES (@agent_id, @bytes)
+ON CONFLICT (agent_id) DO UPDATE SET bytes = upload_totals.bytes + excluded.bytes
+RETURNING bytes;
 
 -- name: UploadInUse :one
 SELECT EXISTS (SELECT 1 FROM uploads WHERE sha256 = @sha) AS used;

@@ -32,7 +32,7 @@ DELETE FROM webhook_deliveries WHERE webhook_id = CAST(@webhook_id AS TEXT);
 -- Those of the agent and, of live events, the owner's. The lock keeps them from being
 -- deleted before their deliveries are written.
 SELECT * FROM webhooks
-WHERE (agent_id = @agent_id OR agent_id = '') AND mode = @mode AND subject_id = '' AND enabled = TRUE
+WHERE agent_id IN (@agent_id, '') AND mode = @mode AND subject_id = '' AND enabled = TRUE
   AND (loop_id IS NULL OR loop_id = CAST(@loop_id AS TEXT))
 ORDER BY id
 FOR KEY SHARE;
@@ -69,7 +69,7 @@ SELECT * FROM webhook_deliveries WHERE id = @id AND webhook_id = CAST(@webhook_i
 -- name: ListDeliveries :many
 SELECT * FROM webhook_deliveries
 WHERE webhook_id = CAST(@webhook_id AS TEXT)
-  AND (created_at < CAST(@before AS BIGINT) OR (created_at = CAST(@before AS BIGINT) AND id < @before_id))
+  AND (created_at, id) < (CAST(@before AS BIGINT), CAST(@before_id AS TEXT))
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
@@ -92,9 +92,15 @@ RETURNING *;
 -- name: ForgiveWebhook :exec
 UPDATE webhooks SET failures = 0 WHERE id = @id AND failures > 0;
 
--- name: DeleteOldDeliveries :execrows
-DELETE FROM webhook_deliveries WHERE created_at <= @created_before;
+-- name: DeleteOldDeliveries :exec
+-- Of the oldest, so many at once.
+DELETE FROM webhook_deliveries WHERE id IN (
+  SELECT d.id FROM webhook_deliveries d WHERE d.created_at <= @created_before ORDER BY d.created_at LIMIT CAST(@row_limit AS BIGINT));
 
+-- name: DeleteSilentCallback :exec
+-- A callback that was taken away is kept only for its log.
+DELETE FROM webhooks WHERE subject_id = CAST(@subject_id AS TEXT) AND subject_id <> '' AND enabled = FALSE
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id);
 
 -- name: DeleteDeliveriesIn :exec
 -- A deleted loop's addresses have nothing more to hear.
