@@ -132,42 +132,57 @@ func first[R any](rows []R, id func(R) string) string {
 // aroundReviews looks at everything else that is asked of requests and of what hangs on them.
 func aroundReviews(t *testing.T, s *store.Store) {
 	ctx := t.Context()
-	over, open, all := store.IDs([]string{"timeout"}), store.IDs([]string{"claimed", "pending"}), store.IDs([]string{"cancelled", "claimed", "completed", "pending", "timeout"})
 	threeLoops, people := store.IDs([]string{"loop_1", "loop_2", "loop_3"}), store.IDs([]string{"op_1", "op_3", "op_501"})
 	for name, c := range map[string]struct {
 		index string
 		ask   func(ctx context.Context, q *db.Queries) error
 	}{
 		"an agent's count": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_quiet", Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
+			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_quiet", Mode: "live", Status: "timeout", Until: latest, CountTo: 10_001})
 			return err
 		}},
 		"an agent's count of what is open": {"reviews_by_(agent|content|status)", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_busy", Mode: "live", Statuses: open, Until: latest, CountTo: 10_001})
+			_, err := q.CountOfAgent(ctx, db.CountOfAgentParams{AgentID: "ag_busy", Mode: "live", Status: "pending", Until: latest, CountTo: 10_001})
+			return err
+		}},
+		"an agent's total": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfAgent(ctx, db.TotalOfAgentParams{AgentID: "ag_quiet", Mode: "live", Status: "timeout", CountTo: 10_001})
+			return err
+		}},
+		"an agent's total in a loop": {"reviews_by_agent_loop", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfAgentIn(ctx, db.TotalOfAgentInParams{AgentID: "ag_quiet", LoopID: "loop_0", Mode: "live", Status: "timeout", CountTo: 10_001})
+			return err
+		}},
+		"the house's total": {"reviews_by_status", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfHouse(ctx, db.TotalOfHouseParams{Mode: "live", Status: "timeout", CountTo: 10_001})
+			return err
+		}},
+		"a total in loops": {"reviews_by_loop", func(ctx context.Context, q *db.Queries) error {
+			_, err := q.TotalOfLoop(ctx, db.TotalOfLoopParams{LoopID: "loop_1", Mode: "live", Status: "timeout", CountTo: 10_001})
 			return err
 		}},
 		"an agent's count in a loop": {"reviews_by_agent_loop", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.CountOfAgentIn(ctx, db.CountOfAgentInParams{AgentID: "ag_quiet", LoopID: "loop_0", Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
+			_, err := q.CountOfAgentIn(ctx, db.CountOfAgentInParams{AgentID: "ag_quiet", LoopID: "loop_0", Mode: "live", Status: "timeout", Until: latest, CountTo: 10_001})
 			return err
 		}},
 		"the house's count": {"reviews_by_status", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.CountOfHouse(ctx, db.CountOfHouseParams{Mode: "live", Statuses: over, Until: latest, CountTo: 10_001})
+			_, err := q.CountOfHouse(ctx, db.CountOfHouseParams{Mode: "live", Status: "timeout", Until: latest, CountTo: 10_001})
 			return err
 		}},
 		"a count in loops": {"reviews_by_loop", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.CountOfLoops(ctx, db.CountOfLoopsParams{Loops: threeLoops, Mode: "live", Statuses: all, Until: latest, CountTo: 10_001})
+			_, err := q.CountOfLoop(ctx, db.CountOfLoopParams{LoopID: "loop_1", Mode: "live", Status: "timeout", Until: latest, CountTo: 10_001})
 			return err
 		}},
 		"an agent's most urgent": {"reviews_by_agent", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.RankedOfAgent(ctx, db.RankedOfAgentParams{AgentID: "ag_quiet", Mode: "live", Statuses: all, Since: 9_000, Until: latest, Sort: "priority_desc", RowLimit: fifty})
+			_, err := q.RankedOfAgent(ctx, db.RankedOfAgentParams{AgentID: "ag_quiet", Mode: "live", Status: "timeout", Since: 9_000, Until: latest, Sort: "priority_desc", RowLimit: fifty})
 			return err
 		}},
 		"the house's most urgent": {"reviews_by_status", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.RankedOfHouse(ctx, db.RankedOfHouseParams{Mode: "live", Statuses: open, Until: latest, Sort: "priority_desc", RowLimit: fifty})
+			_, err := q.RankedOfHouse(ctx, db.RankedOfHouseParams{Mode: "live", Status: "pending", Until: latest, Sort: "priority_desc", RowLimit: fifty})
 			return err
 		}},
 		"the most urgent in loops": {"reviews_by_loop", func(ctx context.Context, q *db.Queries) error {
-			_, err := q.RankedOfLoops(ctx, db.RankedOfLoopsParams{Loops: threeLoops, Mode: "live", Statuses: open, Until: latest, Sort: "priority_desc", RowLimit: fifty})
+			_, err := q.RankedOfLoop(ctx, db.RankedOfLoopParams{LoopID: "loop_1", Mode: "live", Status: "pending", Until: latest, Sort: "priority_desc", RowLimit: fifty})
 			return err
 		}},
 		"the loops somebody was asked in": {"review_recipients_person", func(ctx context.Context, q *db.Queries) error {

@@ -164,7 +164,7 @@ func (s floored) keys(ctx context.Context, tx *store.Tx, at span, r rest) ([]key
 // keyed are the rows of the queries that find places.
 type keyed interface {
 	db.NewestOfAgentRow | db.OldestOfAgentRow | db.NewestOfAgentInRow | db.OldestOfAgentInRow | db.NewestOfHouseRow | db.OldestOfHouseRow | db.NewestOfLoopRow | db.OldestOfLoopRow |
-		db.NewestAskedRow | db.OldestAskedRow | db.RankedOfAgentRow | db.RankedOfAgentInRow | db.RankedOfHouseRow | db.RankedOfLoopsRow
+		db.NewestAskedRow | db.OldestAskedRow | db.RankedOfAgentRow | db.RankedOfAgentInRow | db.RankedOfHouseRow | db.RankedOfLoopRow
 }
 
 func keysOf[R keyed](rows []R) []key {
@@ -175,65 +175,120 @@ func keysOf[R keyed](rows []R) []key {
 	return keys
 }
 
+// stretches are what a list is counted and sorted in: a status, and a loop where it is of loops.
+func (s scope) stretches(f filter, do func(loopID, status string) error) error {
+	circles := s.loops
+	if s.agentID != "" || s.house {
+		circles = []string{f.loopID}
+	}
+	for _, status := range f.statuses {
+		for _, id := range circles {
+			if err := do(id, status); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // ranked are the first places of a list in an order other than that of time, of the
 // requests that the stretch begins with, without those that a person was asked about elsewhere.
-func (s scope) ranked(ctx context.Context, tx *store.Tx, f filter, at span) ([]key, error) {
-	since, until, statuses := at.until, at.beyond, store.IDs(f.statuses)
+func (s scope) ranked(ctx context.Context, tx *store.Tx, f filter, at span) (keys []key, err error) {
+	err = s.stretches(f, func(loopID, status string) error {
+		more, err := s.rankedIn(ctx, tx, f, at, loopID, status)
+		keys = append(keys, more...)
+		return err
+	})
+	return keys, err
+}
+
+func (s scope) rankedIn(ctx context.Context, tx *store.Tx, f filter, at span, loopID, status string) ([]key, error) {
+	since, until := at.until, at.beyond
 	switch {
-	case s.agentID != "" && f.loopID != "":
+	case s.agentID != "" && loopID != "":
 		rows, err := tx.RankedOfAgentIn(ctx, db.RankedOfAgentInParams{
-			AgentID: s.agentID, LoopID: f.loopID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			AgentID: s.agentID, LoopID: loopID, Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
 		})
 		return keysOf(rows), err
 	case s.agentID != "":
 		rows, err := tx.RankedOfAgent(ctx, db.RankedOfAgentParams{
-			AgentID: s.agentID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			AgentID: s.agentID, Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
 		})
 		return keysOf(rows), err
 	case s.house:
 		rows, err := tx.RankedOfHouse(ctx, db.RankedOfHouseParams{
-			Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
 		})
 		return keysOf(rows), err
 	}
-	rows, err := tx.RankedOfLoops(ctx, db.RankedOfLoopsParams{
-		Loops: store.IDs(s.loops), Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+	rows, err := tx.RankedOfLoop(ctx, db.RankedOfLoopParams{
+		LoopID: loopID, Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 		Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, Sort: f.sort, RowLimit: at.limit,
 	})
 	return keysOf(rows), err
 }
 
-// count counts what matches in a stretch, up to keyset.CountTo, without what a person was
-// asked about elsewhere.
-func (s scope) count(ctx context.Context, tx *store.Tx, f filter, at span) (int64, error) {
-	since, until, statuses := at.until, at.beyond, store.IDs(f.statuses)
+// count counts what matches in a stretch, of each part up to keyset.CountTo, without what a
+// person was asked about elsewhere.
+func (s scope) count(ctx context.Context, tx *store.Tx, f filter, at span) (total int64, err error) {
+	plain := f.rest == rest{} && (at.until == keyset.Oldest || at.until == keyset.Newest)
+	err = s.stretches(f, func(loopID, status string) (err error) {
+		var n int64
+		switch {
+		case total > keyset.MaxTotal: // it is known to be more
+		case plain:
+			n, err = s.totalIn(ctx, tx, loopID, status)
+		default:
+			n, err = s.countIn(ctx, tx, f, at, loopID, status)
+		}
+		total += n
+		return err
+	})
+	return total, err
+}
+
+func (s scope) countIn(ctx context.Context, tx *store.Tx, f filter, at span, loopID, status string) (int64, error) {
+	since, until := at.until, at.beyond
 	if at.oldest {
 		since, until = until, since
 	}
 	switch {
-	case s.agentID != "" && f.loopID != "":
+	case s.agentID != "" && loopID != "":
 		return tx.CountOfAgentIn(ctx, db.CountOfAgentInParams{
-			AgentID: s.agentID, LoopID: f.loopID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			AgentID: s.agentID, LoopID: loopID, Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
 		})
 	case s.agentID != "":
 		return tx.CountOfAgent(ctx, db.CountOfAgentParams{
-			AgentID: s.agentID, Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			AgentID: s.agentID, Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
 		})
 	case s.house:
 		return tx.CountOfHouse(ctx, db.CountOfHouseParams{
-			Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+			Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 			Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
 		})
 	}
-	return tx.CountOfLoops(ctx, db.CountOfLoopsParams{
-		Loops: store.IDs(s.loops), Mode: s.mode, Statuses: statuses, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
+	return tx.CountOfLoop(ctx, db.CountOfLoopParams{
+		LoopID: loopID, Mode: s.mode, Status: status, Since: since.Time, SinceID: since.ID, Until: until.Time, UntilID: until.ID,
 		Ranks: f.ranks, TextLike: f.textLike, Tag: f.tag, EndedSince: f.endedSince, CountTo: keyset.CountTo,
 	})
+}
+
+// totalIn counts everything that is in a status.
+func (s scope) totalIn(ctx context.Context, tx *store.Tx, loopID, status string) (int64, error) {
+	switch {
+	case s.agentID != "" && loopID != "":
+		return tx.TotalOfAgentIn(ctx, db.TotalOfAgentInParams{AgentID: s.agentID, LoopID: loopID, Mode: s.mode, Status: status, CountTo: keyset.CountTo})
+	case s.agentID != "":
+		return tx.TotalOfAgent(ctx, db.TotalOfAgentParams{AgentID: s.agentID, Mode: s.mode, Status: status, CountTo: keyset.CountTo})
+	case s.house:
+		return tx.TotalOfHouse(ctx, db.TotalOfHouseParams{Mode: s.mode, Status: status, CountTo: keyset.CountTo})
+	}
+	return tx.TotalOfLoop(ctx, db.TotalOfLoopParams{LoopID: loopID, Mode: s.mode, Status: status, CountTo: keyset.CountTo})
 }
 
 // everyStatus is every status that a request can be in.

@@ -53,20 +53,20 @@ func (q *Queries) AnswersOf(ctx context.Context, reviews string) ([]AnswersOfRow
 const countOfAgent = `-- name: CountOfAgent :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+  WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
     AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
     AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
     AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
     AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
-  LIMIT CAST($12 AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST($12 AS BIGINT)
 ) AS counted
 `
 
 type CountOfAgentParams struct {
 	AgentID    string
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -82,7 +82,7 @@ func (q *Queries) CountOfAgent(ctx context.Context, arg CountOfAgentParams) (int
 	row := q.db.QueryRowContext(ctx, countOfAgent,
 		arg.AgentID,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -101,13 +101,13 @@ func (q *Queries) CountOfAgent(ctx context.Context, arg CountOfAgentParams) (int
 const countOfAgentIn = `-- name: CountOfAgentIn :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4)))
+  WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
     AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
     AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
     AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
     AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
-  LIMIT CAST($13 AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST($13 AS BIGINT)
 ) AS counted
 `
 
@@ -115,7 +115,7 @@ type CountOfAgentInParams struct {
 	AgentID    string
 	LoopID     string
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -132,7 +132,7 @@ func (q *Queries) CountOfAgentIn(ctx context.Context, arg CountOfAgentInParams) 
 		arg.AgentID,
 		arg.LoopID,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -151,19 +151,19 @@ func (q *Queries) CountOfAgentIn(ctx context.Context, arg CountOfAgentInParams) 
 const countOfHouse = `-- name: CountOfHouse :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.mode = $1 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($2)))
+  WHERE r.mode = $1 AND r.status = $2
     AND (r.created_at, r.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT)) AND (r.created_at, r.id) <= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
     AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
     AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
     AND (CAST($10 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
-  LIMIT CAST($11 AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST($11 AS BIGINT)
 ) AS counted
 `
 
 type CountOfHouseParams struct {
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -178,7 +178,7 @@ type CountOfHouseParams struct {
 func (q *Queries) CountOfHouse(ctx context.Context, arg CountOfHouseParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countOfHouse,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -194,23 +194,23 @@ func (q *Queries) CountOfHouse(ctx context.Context, arg CountOfHouseParams) (int
 	return count, err
 }
 
-const countOfLoops = `-- name: CountOfLoops :one
+const countOfLoop = `-- name: CountOfLoop :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+  WHERE r.loop_id = $1 AND r.mode = $2 AND r.status = $3
     AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
     AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
     AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
     AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
-  LIMIT CAST($12 AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST($12 AS BIGINT)
 ) AS counted
 `
 
-type CountOfLoopsParams struct {
-	Loops      string
+type CountOfLoopParams struct {
+	LoopID     string
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -222,11 +222,11 @@ type CountOfLoopsParams struct {
 	CountTo    int64
 }
 
-func (q *Queries) CountOfLoops(ctx context.Context, arg CountOfLoopsParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countOfLoops,
-		arg.Loops,
+func (q *Queries) CountOfLoop(ctx context.Context, arg CountOfLoopParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOfLoop,
+		arg.LoopID,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -1483,21 +1483,20 @@ func (q *Queries) OldestOfLoop(ctx context.Context, arg OldestOfLoopParams) ([]O
 
 const rankedOfAgent = `-- name: RankedOfAgent :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
   AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
   AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
   AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
   AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
-ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST($13 AS BIGINT)
 `
 
 type RankedOfAgentParams struct {
 	AgentID    string
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -1521,7 +1520,7 @@ func (q *Queries) RankedOfAgent(ctx context.Context, arg RankedOfAgentParams) ([
 	rows, err := q.db.QueryContext(ctx, rankedOfAgent,
 		arg.AgentID,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -1561,14 +1560,13 @@ func (q *Queries) RankedOfAgent(ctx context.Context, arg RankedOfAgentParams) ([
 
 const rankedOfAgentIn = `-- name: RankedOfAgentIn :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($4)))
+WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
   AND (r.created_at, r.id) >= (CAST($5 AS BIGINT), CAST($6 AS TEXT)) AND (r.created_at, r.id) <= (CAST($7 AS BIGINT), CAST($8 AS TEXT))
   AND (CAST($9 AS TEXT) = '' OR CAST($9 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST($10 AS TEXT) = '' OR r.search_text LIKE CAST($10 AS TEXT) ESCAPE '!')
   AND (CAST($11 AS TEXT) = '' OR REPLACE(r.tags, CAST($11 AS TEXT), '') <> r.tags)
   AND (CAST($12 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($12 AS BIGINT))
-ORDER BY CASE CAST($13 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST($13 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST($14 AS BIGINT)
 `
 
@@ -1576,7 +1574,7 @@ type RankedOfAgentInParams struct {
 	AgentID    string
 	LoopID     string
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -1601,7 +1599,7 @@ func (q *Queries) RankedOfAgentIn(ctx context.Context, arg RankedOfAgentInParams
 		arg.AgentID,
 		arg.LoopID,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -1641,20 +1639,19 @@ func (q *Queries) RankedOfAgentIn(ctx context.Context, arg RankedOfAgentInParams
 
 const rankedOfHouse = `-- name: RankedOfHouse :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.mode = $1 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($2)))
+WHERE r.mode = $1 AND r.status = $2
   AND (r.created_at, r.id) >= (CAST($3 AS BIGINT), CAST($4 AS TEXT)) AND (r.created_at, r.id) <= (CAST($5 AS BIGINT), CAST($6 AS TEXT))
   AND (CAST($7 AS TEXT) = '' OR CAST($7 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST($8 AS TEXT) = '' OR r.search_text LIKE CAST($8 AS TEXT) ESCAPE '!')
   AND (CAST($9 AS TEXT) = '' OR REPLACE(r.tags, CAST($9 AS TEXT), '') <> r.tags)
   AND (CAST($10 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($10 AS BIGINT))
-ORDER BY CASE CAST($11 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST($11 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST($12 AS BIGINT)
 `
 
 type RankedOfHouseParams struct {
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -1677,7 +1674,7 @@ type RankedOfHouseRow struct {
 func (q *Queries) RankedOfHouse(ctx context.Context, arg RankedOfHouseParams) ([]RankedOfHouseRow, error) {
 	rows, err := q.db.QueryContext(ctx, rankedOfHouse,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -1715,23 +1712,22 @@ func (q *Queries) RankedOfHouse(ctx context.Context, arg RankedOfHouseParams) ([
 	return items, nil
 }
 
-const rankedOfLoops = `-- name: RankedOfLoops :many
+const rankedOfLoop = `-- name: RankedOfLoop :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($1))) AND r.mode = $2 AND r.status = ANY (ARRAY(SELECT json_array_elements_text($3)))
+WHERE r.loop_id = $1 AND r.mode = $2 AND r.status = $3
   AND (r.created_at, r.id) >= (CAST($4 AS BIGINT), CAST($5 AS TEXT)) AND (r.created_at, r.id) <= (CAST($6 AS BIGINT), CAST($7 AS TEXT))
   AND (CAST($8 AS TEXT) = '' OR CAST($8 AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST($9 AS TEXT) = '' OR r.search_text LIKE CAST($9 AS TEXT) ESCAPE '!')
   AND (CAST($10 AS TEXT) = '' OR REPLACE(r.tags, CAST($10 AS TEXT), '') <> r.tags)
   AND (CAST($11 AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST($11 AS BIGINT))
-ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST($12 AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST($13 AS BIGINT)
 `
 
-type RankedOfLoopsParams struct {
-	Loops      string
+type RankedOfLoopParams struct {
+	LoopID     string
 	Mode       string
-	Statuses   string
+	Status     string
 	Since      int64
 	SinceID    string
 	Until      int64
@@ -1744,18 +1740,18 @@ type RankedOfLoopsParams struct {
 	RowLimit   int64
 }
 
-type RankedOfLoopsRow struct {
+type RankedOfLoopRow struct {
 	ID           string
 	CreatedAt    int64
 	PriorityRank int64
 	Status       string
 }
 
-func (q *Queries) RankedOfLoops(ctx context.Context, arg RankedOfLoopsParams) ([]RankedOfLoopsRow, error) {
-	rows, err := q.db.QueryContext(ctx, rankedOfLoops,
-		arg.Loops,
+func (q *Queries) RankedOfLoop(ctx context.Context, arg RankedOfLoopParams) ([]RankedOfLoopRow, error) {
+	rows, err := q.db.QueryContext(ctx, rankedOfLoop,
+		arg.LoopID,
 		arg.Mode,
-		arg.Statuses,
+		arg.Status,
 		arg.Since,
 		arg.SinceID,
 		arg.Until,
@@ -1771,9 +1767,9 @@ func (q *Queries) RankedOfLoops(ctx context.Context, arg RankedOfLoopsParams) ([
 		return nil, err
 	}
 	defer rows.Close()
-	items := []RankedOfLoopsRow{}
+	items := []RankedOfLoopRow{}
 	for rows.Next() {
-		var i RankedOfLoopsRow
+		var i RankedOfLoopRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.CreatedAt,
@@ -1917,4 +1913,110 @@ func (q *Queries) ReviewsByIDs(ctx context.Context, ids string) ([]Review, error
 		return nil, err
 	}
 	return items, nil
+}
+
+const totalOfAgent = `-- name: TotalOfAgent :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.mode = $2 AND r.status = $3
+  ORDER BY r.created_at LIMIT CAST($4 AS BIGINT)
+) AS counted
+`
+
+type TotalOfAgentParams struct {
+	AgentID string
+	Mode    string
+	Status  string
+	CountTo int64
+}
+
+// A count that asks for nothing but a status reads nothing but the index. Its order keeps
+// PostgreSQL on the index, where it expects to find as many rows as it may count.
+func (q *Queries) TotalOfAgent(ctx context.Context, arg TotalOfAgentParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfAgent,
+		arg.AgentID,
+		arg.Mode,
+		arg.Status,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const totalOfAgentIn = `-- name: TotalOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = $1 AND r.loop_id = $2 AND r.mode = $3 AND r.status = $4
+  ORDER BY r.created_at LIMIT CAST($5 AS BIGINT)
+) AS counted
+`
+
+type TotalOfAgentInParams struct {
+	AgentID string
+	LoopID  string
+	Mode    string
+	Status  string
+	CountTo int64
+}
+
+func (q *Queries) TotalOfAgentIn(ctx context.Context, arg TotalOfAgentInParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfAgentIn,
+		arg.AgentID,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const totalOfHouse = `-- name: TotalOfHouse :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.mode = $1 AND r.status = $2
+  ORDER BY r.created_at LIMIT CAST($3 AS BIGINT)
+) AS counted
+`
+
+type TotalOfHouseParams struct {
+	Mode    string
+	Status  string
+	CountTo int64
+}
+
+func (q *Queries) TotalOfHouse(ctx context.Context, arg TotalOfHouseParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfHouse, arg.Mode, arg.Status, arg.CountTo)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const totalOfLoop = `-- name: TotalOfLoop :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.loop_id = $1 AND r.mode = $2 AND r.status = $3
+  ORDER BY r.created_at LIMIT CAST($4 AS BIGINT)
+) AS counted
+`
+
+type TotalOfLoopParams struct {
+	LoopID  string
+	Mode    string
+	Status  string
+	CountTo int64
+}
+
+func (q *Queries) TotalOfLoop(ctx context.Context, arg TotalOfLoopParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, totalOfLoop,
+		arg.LoopID,
+		arg.Mode,
+		arg.Status,
+		arg.CountTo,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }

@@ -136,98 +136,124 @@ LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
 -- name: RankedOfAgent :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
   AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
   AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: RankedOfAgentIn :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
   AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
   AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: RankedOfHouse :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+WHERE r.mode = @mode AND r.status = @status
   AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
   AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST(@row_limit AS BIGINT);
 
--- name: RankedOfLoops :many
+-- name: RankedOfLoop :many
 SELECT r.id, r.created_at, r.priority_rank, r.status FROM reviews r
-WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops))) AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+WHERE r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
   AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
   AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
   AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
   AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
   AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank
-  ELSE CASE r.status WHEN 'pending' THEN 0 WHEN 'claimed' THEN 1 WHEN 'completed' THEN 2 WHEN 'timeout' THEN 3 ELSE 4 END END, r.created_at, r.id
+ORDER BY CASE CAST(@sort AS TEXT) WHEN 'priority_desc' THEN r.priority_rank ELSE 0 END, r.created_at, r.id
 LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: CountOfAgent :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
     AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
     AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
     AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
     AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: CountOfAgentIn :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
     AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
     AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
     AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
     AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: CountOfHouse :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  WHERE r.mode = @mode AND r.status = @status
     AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
     AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
     AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
     AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
--- name: CountOfLoops :one
+-- name: CountOfLoop :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM reviews r
-  WHERE r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops))) AND r.mode = @mode AND r.status = ANY (ARRAY(SELECT json_array_elements_text(@statuses)))
+  WHERE r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
     AND (r.created_at, r.id) >= (CAST(@since AS BIGINT), CAST(@since_id AS TEXT)) AND (r.created_at, r.id) <= (CAST(@until AS BIGINT), CAST(@until_id AS TEXT))
     AND (CAST(@ranks AS TEXT) = '' OR CAST(@ranks AS TEXT) LIKE '%,' || r.priority_rank || ',%')
     AND (CAST(@text_like AS TEXT) = '' OR r.search_text LIKE CAST(@text_like AS TEXT) ESCAPE '!')
     AND (CAST(@tag AS TEXT) = '' OR REPLACE(r.tags, CAST(@tag AS TEXT), '') <> r.tags)
     AND (CAST(@ended_since AS BIGINT) = 0 OR r.ended_at = 0 OR r.ended_at >= CAST(@ended_since AS BIGINT))
-  LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfAgent :one
+-- A count that asks for nothing but a status reads nothing but the index. Its order keeps
+-- PostgreSQL on the index, where it expects to find as many rows as it may count.
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.mode = @mode AND r.status = @status
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfAgentIn :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.agent_id = @agent_id AND r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfHouse :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.mode = @mode AND r.status = @status
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
+) AS counted;
+
+-- name: TotalOfLoop :one
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM reviews r
+  WHERE r.loop_id = @loop_id AND r.mode = @mode AND r.status = @status
+  ORDER BY r.created_at LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: OldestEndedSince :one
