@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -14,30 +15,19 @@ import (
 )
 
 // How often it is looked how far a check is, and when one that tells nothing is given up.
-const (
-	lookEvery   = time.Second
-	silentCheck = time.Minute
-)
+const lookEvery, silentCheck = time.Second, time.Minute
 
-const checkLong = `Check that everything the platform keeps fits together: that the books balance, that every trail
-and every anchor is as it was written, and that each task and review is in the state that its
-trail led to.
-
-It looks at what goes on, and at what was written since a check found everything exact. --full
-looks at everything. Both read a little at a time, and hold nobody up. While a check runs, how
-far it is goes to standard error; --watch shows it of a check that somebody else began.
-
+const checkLong = `Check that books, trails, anchors and states fit together: of what goes on, and of what was written
+since a check found everything exact; with --full, of everything. It reads a little at a time and
+holds nobody up. How far it is goes to standard error, or with --watch to whoever asks for it.
 The exit code is 1 when something does not fit.`
 
 func (p *program) checkCommand() *cobra.Command {
 	var in schemas.CheckRequest
 	var watch bool
 	cmd := &cobra.Command{
-		Use:     "check",
-		Short:   "Check that what is kept fits together",
-		Long:    checkLong,
+		Use: "check", Short: "Check that what is kept fits together", Long: checkLong, Args: noArguments,
 		Example: "  humanops-mcp check\n  humanops-mcp check --full\n  humanops-mcp check --watch",
-		Args:    noArguments,
 		RunE: p.withOwner(func(ctx context.Context, c *client.Client, _ []string) error {
 			if watch {
 				return p.watchCheck(ctx, c)
@@ -53,37 +43,32 @@ func (p *program) checkCommand() *cobra.Command {
 func (p *program) check(ctx context.Context, c *client.Client, in schemas.CheckRequest) error {
 	began := p.clock.Now()
 	watching, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.follow(watching, c, began)
-	}()
+	var followed sync.WaitGroup
+	followed.Go(func() { p.follow(watching, c, began) })
 	report, err := c.GetCheck(ctx, in)
 	stop()
-	<-done
+	followed.Wait()
 	if err != nil {
 		return err
 	}
 	if p.json {
-		err = p.printJSON(report)
-	} else {
-		p.sayReport(report)
+		return errors.Join(p.printJSON(report), outcome(report.Exact))
 	}
-	if !report.Exact {
-		return errors.Join(err, errSilent)
-	}
-	return err
+	p.say("%s", reportOf(report))
+	return outcome(report.Exact)
 }
 
-// follow says how far the check is that began here, until ctx ends. What cannot be asked is
-// left out: the check itself says why.
+// outcome fails where something does not fit, which was said already.
+func outcome(exact bool) error {
+	if exact {
+		return nil
+	}
+	return errSilent
+}
+
+// follow says how far the check is that began here, until ctx ends.
 func (p *program) follow(ctx context.Context, c *client.Client, began time.Time) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-p.clock.After(lookEvery):
-		}
+	for p.paused(ctx) {
 		if at, err := c.GetCheckProgress(ctx); err == nil && at.EndedAt.IsZero() && !at.StartedAt.Before(began.Add(-lookEvery)) {
 			fmt.Fprintln(p.stderr, progressLine(at))
 		}
@@ -101,20 +86,23 @@ func (p *program) watchCheck(ctx context.Context, c *client.Client) error {
 			p.say("Nothing was checked yet.")
 			return nil
 		case !at.EndedAt.IsZero():
-			p.say("%s The last check ended at %s: %s.", progressLine(at), when(at.EndedAt), either(at.Exact, "exact", "it is not exact; humanops-mcp check says what does not fit"))
-			if !at.Exact {
-				return errSilent
-			}
-			return nil
+			p.say("%s The last check ended at %s: %s.", progressLine(at), when(at.EndedAt), either(at.Exact, "exact", "not exact; humanops-mcp check says why"))
+			return outcome(at.Exact)
 		case p.clock.Now().Sub(at.UpdatedAt) > silentCheck:
 			return fmt.Errorf("the check that began at %s has told nothing since %s: it was cut off", when(at.StartedAt), when(at.UpdatedAt))
 		}
 		p.say("%s", progressLine(at))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-p.clock.After(lookEvery):
-		}
+		p.paused(ctx)
+	}
+}
+
+// paused waits until it is time to look again; false once ctx has ended.
+func (p *program) paused(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-p.clock.After(lookEvery):
+		return true
 	}
 }
 
@@ -124,16 +112,13 @@ func progressLine(at schemas.CheckProgress) string {
 		humanize.Comma(at.Subjects), humanize.Comma(at.Entries), either(at.Problems == 0, "", ", "+itoa(at.Problems)+" problems"))
 }
 
-func (p *program) sayReport(r schemas.CheckReport) {
-	looked := fmt.Sprintf("%s transactions, %s tasks and reviews with %s entries", humanize.Comma(r.Transactions), humanize.Comma(r.Subjects), humanize.Comma(r.Entries))
+func reportOf(r schemas.CheckReport) string {
 	if !r.Exact {
-		p.say("NOT EXACT: %s", plain(r.Problem))
-		p.say("Keep a backup (humanops-mcp backup FILE) and report it.")
-		return
+		return "NOT EXACT: " + plain(r.Problem) + "\nKeep a backup (humanops-mcp backup FILE) and report it."
 	}
+	looked := fmt.Sprintf("%s transactions, %s tasks and reviews with %s entries", humanize.Comma(r.Transactions), humanize.Comma(r.Subjects), humanize.Comma(r.Entries))
 	if r.Full {
-		p.say("Exact. Everything was looked at: %s.", looked)
-		return
+		return "Exact. Everything was looked at: " + looked + "."
 	}
-	p.say("Exact. What goes on and what was written since %s was looked at: %s. Everything was looked at %s.", when(r.Since), looked, when(r.FullAt))
+	return fmt.Sprintf("Exact. What goes on and what was written since %s was looked at: %s. Everything was looked at %s.", when(r.Since), looked, when(r.FullAt))
 }

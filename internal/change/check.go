@@ -24,9 +24,9 @@ type Look struct {
 }
 
 // Check looks whether subjects are as they were written: each one's trail ends where its line
-// says, in the state that its line has, and its line has the state of its row. It reads a slice at a time, so that it holds
-// nobody up. For each subject that is not it has a sentence; there may be more than the
-// twenty that it gives.
+// says, in the state that its line has, and its line has the state of its row. It reads a
+// slice at a time, so that it holds nobody up. For each subject that is not it has a
+// sentence; there may be more than the twenty that it gives.
 func (c *Changes) Check(ctx context.Context, look Look) (problems []string, err error) {
 	walks := []walk{c.everything()}
 	if look.Since > 0 {

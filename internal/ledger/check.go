@@ -32,8 +32,8 @@ type Books struct {
 // none but an issuer's is below zero; no money is held for what is over or was never there;
 // and a deposit says how much is held of it. From no books it proves them for all rows. A
 // conflict names the first that is broken. It reads a slice at a time, so that it holds
-// nobody up, and tells seen of how many transactions each was. The answer is the books to go on from the next time. What a task
-// has to hold is CheckEscrow's to look at.
+// nobody up, and tells seen of how many transactions each was. The answer is the books to go
+// on from the next time. What a task has to hold is CheckEscrow's to look at.
 func CheckBooks(ctx context.Context, s *store.Store, from Books, seen func(transactions int)) (Books, error) {
 	return newAudit(from, seen).run(ctx, func(unit func(tx *store.Tx) error) error { return s.Read(ctx, unit) })
 }

@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -113,7 +114,7 @@ func (r run) document(command string, at time.Time) string {
 
 func (r run) machine() string {
 	name := r.cpu
-	if out, err := exec.Command("uname", "-sr").Output(); err == nil {
+	if out, err := exec.CommandContext(context.Background(), "uname", "-sr").Output(); err == nil {
 		name += ", " + strings.TrimSpace(string(out))
 	}
 	return name

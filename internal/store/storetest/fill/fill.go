@@ -44,7 +44,7 @@ func House(t testing.TB, s *store.Store, size Size) {
 		size.Now = storetest.Start
 	}
 	w := newWriter(t, s)
-	h := &house{w: w, size: size, random: rand.New(rand.NewPCG(7, 11)), balance: map[account]int64{}, held: map[string]int64{}, stored: map[string]int64{}}
+	h := &house{w: w, size: size, random: rand.New(rand.NewPCG(7, 11)), balance: map[account]int64{}, held: map[string]int64{}, stored: map[string]int64{}, uploaded: map[string]int64{}}
 	h.settle(t, s)
 	h.live(t)
 	h.balances()
@@ -82,18 +82,19 @@ func anchor(t testing.TB, s *store.Store) {
 
 // house is a house being filled.
 type house struct {
-	w       *writer
-	size    Size
-	random  *rand.Rand
-	agents  []string
-	people  []string
-	loops   []string
-	webhook string
-	seq     int64
-	first   int64             // seq before the first entry
-	balance map[account]int64 // of accounts that many transactions move
-	held    map[string]int64  // of what agents have
-	stored  map[string]int64  // proof that people have handed in, in bytes
+	w        *writer
+	size     Size
+	random   *rand.Rand
+	agents   []string
+	people   []string
+	loops    []string
+	webhook  string
+	seq      int64
+	first    int64             // seq before the first entry
+	balance  map[account]int64 // of accounts that many transactions move
+	held     map[string]int64  // of what agents have
+	uploaded map[string]int64  // by agents, in bytes
+	stored   map[string]int64  // proof that people have handed in, in bytes
 }
 
 type account struct{ kind, owner string }

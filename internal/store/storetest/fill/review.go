@@ -51,12 +51,13 @@ func (h *house) keepReview(s subject, reviewer string, i int) {
 	if decided {
 		decidedBy = reviewer
 	}
-	h.w.put("reviews", s.id, h.most(h.loops), s.agent, "live", state, "deferred", "markdown", pick(i%10 == 0, "high", "medium"), pick(i%10 == 0, 1, 2), rank,
+	loop := h.most(h.loops)
+	h.w.put("reviews", s.id, loop, s.agent, "live", state, "deferred", "markdown", pick(i%10 == 0, "high", "medium"), pick(i%10 == 0, 1, 2), rank,
 		"Refund an order", "May I refund order 4711?", "refund an order may i refund order 4711?", "api", "boolean", "{}", "cancel", 3600,
 		h.hex(64), claimedBy, last+forever, pick(decided, `true`, ""), pick(decided, "true", ""), pick(s.finished, "true", ""), source, pick(decided, "approved", ""),
 		decidedBy, pick(decided, "page", ""), first, first, last, pick(s.finished, last, 0))
 	for n := range 3 {
-		h.w.put("review_recipients", s.id, h.people[(i+n)%len(h.people)], "loop", "sent", first, first)
+		h.w.put("review_recipients", s.id, h.people[(i+n)%len(h.people)], "loop", "sent", first, loop, first, !s.finished, first)
 	}
 	if !decided {
 		return

@@ -115,10 +115,10 @@ func (h *house) task(t testing.TB, i int) {
 		default:
 		}
 	} else {
-		switch {
-		case i%20 == 0:
+		switch i % 20 {
+		case 0:
 			add("cancel", agent, "api", "CANCELLED", hour)
-		case i%20 == 1:
+		case 1:
 			add("deadline", "system", "timeout", "EXPIRED", 20*hour)
 		default:
 			accept()
@@ -179,6 +179,7 @@ func (h *house) around(s subject, i int) {
 		h.w.put("idempotency_keys", s.agent, h.id("idem_"), h.hex(64), 201, "{}", s.id, last, last+24*hour)
 	}
 	if i%100 == 0 {
+		h.uploaded[s.agent] += 1000
 		h.w.put("uploads", h.id("up_"), s.agent, "live", "plan.pdf", "application/pdf", 1000, h.hex(64), last)
 	}
 	if i < 20 {
@@ -220,6 +221,9 @@ func (h *house) balances() {
 	for _, agent := range h.agents {
 		own := account{"deposit", agent}
 		h.transfer("issue", own.id(), account{"issuer", "house"}, own, 10_000_000_000-min(h.balance[own], 0), at)
+	}
+	for agent, bytes := range h.uploaded {
+		h.w.put("upload_totals", agent, bytes)
 	}
 	for whose, balance := range h.balance {
 		h.w.put("accounts", whose.id(), whose.owner, whose.kind, "house", balance, pick(whose.kind == "deposit", h.held[whose.owner], 0), at)

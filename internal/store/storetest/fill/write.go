@@ -41,7 +41,7 @@ var columns = []table{
 		title, request_text, search_text, platform, response_type, response_config, on_timeout, timeout_seconds,
 		content_hash, claimed_by, timeout_at, response, response_value, effective, response_source, decision,
 		decided_by, decided_via, created_at, round_at, updated_at, ended_at`},
-	{name: "review_recipients", columns: "review_id, person_id, reason, notified, notified_at, created_at"},
+	{name: "review_recipients", columns: "review_id, person_id, reason, notified, notified_at, loop_id, requested_at, open, created_at"},
 	{name: "review_votes", columns: "review_id, round, person_id, response, value, decision, via, created_at"},
 	{name: "review_rounds", columns: "review_id, round, request_text, response, response_value, decision, opened_at, ended_at"},
 	{name: "review_feedback", columns: "review_id, id, agent_id, body, created_at"},
@@ -50,6 +50,7 @@ var columns = []table{
 	{name: "webhook_deliveries", columns: "id, webhook_id, subject_id, event_id, event, body, state, attempts, status_code, created_at, delivered_at"},
 	{name: "idempotency_keys", columns: "caller_id, name, fingerprint, status, response, object_id, created_at, expires_at"},
 	{name: "uploads", columns: "id, agent_id, mode, name, mime, bytes, sha256, created_at"},
+	{name: "upload_totals", columns: "agent_id, bytes"},
 	{name: "jobs", columns: "id, kind, owner, unique_key, args, state, run_at, created_at"},
 }
 
