@@ -211,6 +211,8 @@ func (b binder) text(name string, q query, wide bool) string {
 	switch {
 	case name == "ids" || name == "reviews" || name == "loops":
 		return list(map[string]string{"reviews": "review", "loops": "loop", "ids": of}[name])
+	case name == "statuses" && strings.Contains(q.text, "status = ANY"):
+		return store.JSON([]string{"PAID", "completed"})
 	case name == "loopid" && wide && strings.Contains(q.text, "= ''"):
 		return ""
 	case whose[name] != "":
@@ -231,7 +233,7 @@ func (b binder) number(name string) int64 {
 		return 10_001
 	case strings.Contains(name, "limit") || strings.Contains(name, "rows") && !strings.Contains(name, "skip") || name == "count" || name == "most":
 		return 21
-	case name == "before" || name == "until" || name == "beforetime":
+	case name == "before" || name == "beyond" || name == "until" || name == "beforetime":
 		return 1 << 60
 	case name == "now":
 		return store.Micros(storetest.Start)

@@ -94,6 +94,7 @@ const deleteFeedbackIn = `-- name: DeleteFeedbackIn :exec
 DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
 `
 
+// scans: what is in the loop, which goes with it.
 func (q *Queries) DeleteFeedbackIn(ctx context.Context, loopID string) error {
 	_, err := q.db.ExecContext(ctx, deleteFeedbackIn, loopID)
 	return err
@@ -103,6 +104,7 @@ const deleteRecipientsIn = `-- name: DeleteRecipientsIn :exec
 DELETE FROM review_recipients WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
 `
 
+// scans: what is in the loop, which goes with it.
 func (q *Queries) DeleteRecipientsIn(ctx context.Context, loopID string) error {
 	_, err := q.db.ExecContext(ctx, deleteRecipientsIn, loopID)
 	return err
@@ -139,6 +141,7 @@ const deleteRoundsIn = `-- name: DeleteRoundsIn :exec
 DELETE FROM review_rounds WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
 `
 
+// scans: what is in the loop, which goes with it.
 func (q *Queries) DeleteRoundsIn(ctx context.Context, loopID string) error {
 	_, err := q.db.ExecContext(ctx, deleteRoundsIn, loopID)
 	return err
@@ -157,6 +160,7 @@ const deleteVotesIn = `-- name: DeleteVotesIn :exec
 DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = $1)
 `
 
+// scans: what is in the loop, which goes with it.
 func (q *Queries) DeleteVotesIn(ctx context.Context, loopID string) error {
 	_, err := q.db.ExecContext(ctx, deleteVotesIn, loopID)
 	return err

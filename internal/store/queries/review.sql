@@ -143,12 +143,15 @@ DELETE FROM review_votes WHERE review_votes.person_id = @person_id
 RETURNING review_id;
 
 -- name: DeleteRoundsIn :exec
+-- scans: what is in the loop, which goes with it.
 DELETE FROM review_rounds WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
 -- name: DeleteRecipientsIn :exec
+-- scans: what is in the loop, which goes with it.
 DELETE FROM review_recipients WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
 -- name: DeleteVotesIn :exec
+-- scans: what is in the loop, which goes with it.
 DELETE FROM review_votes WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
 -- name: DeleteReviewLinksIn :exec
@@ -161,6 +164,7 @@ DELETE FROM review_links WHERE person_id = @person_id;
 DELETE FROM review_uploads WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
 -- name: DeleteFeedbackIn :exec
+-- scans: what is in the loop, which goes with it.
 DELETE FROM review_feedback WHERE review_id IN (SELECT r.id FROM reviews r WHERE r.loop_id = @loop_id);
 
 -- name: DeleteReviewsIn :exec
