@@ -56,12 +56,12 @@ func (q *Queries) CountAgentEnded(ctx context.Context, arg CountAgentEndedParams
 const countAgentTasks = `-- name: CountAgentTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE (t.agent_id, t.mode) <= ($1, $2)
-    AND (t.agent_id, t.mode, t.created_at, t.id) >= ($1, $2, CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
+  WHERE t.agent_id = $1 AND t.mode = $2
+    AND (t.created_at, t.id) >= (CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
     AND (CAST($5 AS TEXT) = '' OR t.task_type = $5)
     AND (CAST($6 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($6 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($7 AS TEXT) ESCAPE '!')
-  ORDER BY t.agent_id DESC, t.mode DESC, t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
+  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST($8 AS BIGINT)
 ) AS counted
 `
 
@@ -95,13 +95,14 @@ func (q *Queries) CountAgentTasks(ctx context.Context, arg CountAgentTasksParams
 const countAgentTasksIn = `-- name: CountAgentTasksIn :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE (t.agent_id, t.mode, t.status) <= ($1, $2, $3)
-    AND (t.agent_id, t.mode, t.status, t.created_at, t.id) >= ($1, $2, $3, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
+  WHERE t.agent_id = $1 AND t.mode = $2
+    AND t.status <= CAST($3 AS TEXT)
+    AND (t.status, t.created_at, t.id) >= ($3, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
     AND (CAST($6 AS TEXT) = '' OR t.task_type = $6)
     AND (CAST($7 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($7 AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST($8 AS TEXT) ESCAPE '!')
     AND (CAST($9 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($9 AS BIGINT))
-  ORDER BY t.agent_id DESC, t.mode DESC, t.status DESC, t.created_at DESC, t.id DESC LIMIT CAST($10 AS BIGINT)
+  ORDER BY t.status DESC, t.created_at DESC, t.id DESC LIMIT CAST($10 AS BIGINT)
 ) AS counted
 `
 
@@ -427,12 +428,13 @@ func (q *Queries) ListAgentEnded(ctx context.Context, arg ListAgentEndedParams) 
 const listAgentTasks = `-- name: ListAgentTasks :many
 
 SELECT t.id, t.created_at FROM tasks t
-WHERE (t.agent_id, t.mode, t.created_at, t.id) < ($1, $2, CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
-  AND (t.agent_id, t.mode, t.created_at, t.id) >= ($1, $2, CAST($5 AS BIGINT) + 0, CAST($6 AS TEXT) || '')
+WHERE t.agent_id = $1 AND t.mode = $2
+  AND (t.created_at, t.id) < (CAST($3 AS BIGINT) + 0, CAST($4 AS TEXT) || '')
+  AND (t.created_at, t.id) >= (CAST($5 AS BIGINT) + 0, CAST($6 AS TEXT) || '')
   AND (CAST($7 AS TEXT) = '' OR t.task_type = $7)
   AND (CAST($8 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($8 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($9 AS TEXT) ESCAPE '!')
-ORDER BY t.agent_id DESC, t.mode DESC, t.created_at DESC, t.id DESC
+ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST($11 AS BIGINT) OFFSET CAST($10 AS BIGINT)
 `
 
@@ -460,10 +462,11 @@ type ListAgentTasksRow struct {
 // what stands beyond its bounds, and a count stops at count_to; it is in the walk's order
 // because PostgreSQL would otherwise read the table where it expects many.
 //
-// The bounds say whose tasks they are, and in which status: where a condition of its own did,
-// both databases would now and then follow another index, past all that is somebody else's.
-// SQLite goes by all columns of a bound only where its values have no type of their own,
-// which + 0 and || ” take from what is cast for its type here.
+// The bounds say in which status the tasks are: where a condition of its own did, SQLite would
+// follow the index without a status, past all that is in another one. PostgreSQL ends a walk
+// by the first column of a bound alone: nothing stands there before the status. SQLite goes by
+// all columns of a bound only where its values have no type of their own, which + 0 and || ”
+// take from what is cast for its type here.
 //
 // A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
 func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) ([]ListAgentTasksRow, error) {
@@ -503,13 +506,14 @@ func (q *Queries) ListAgentTasks(ctx context.Context, arg ListAgentTasksParams) 
 
 const listAgentTasksIn = `-- name: ListAgentTasksIn :many
 SELECT t.id, t.created_at FROM tasks t
-WHERE (t.agent_id, t.mode, t.status, t.created_at, t.id) < ($1, $2, $3, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
-  AND (t.agent_id, t.mode, t.status, t.created_at, t.id) >= ($1, $2, $3, CAST($6 AS BIGINT) + 0, CAST($7 AS TEXT) || '')
+WHERE t.agent_id = $1 AND t.mode = $2
+  AND (t.status, t.created_at, t.id) < ($3, CAST($4 AS BIGINT) + 0, CAST($5 AS TEXT) || '')
+  AND (t.status, t.created_at, t.id) >= ($3, CAST($6 AS BIGINT) + 0, CAST($7 AS TEXT) || '')
   AND (CAST($8 AS TEXT) = '' OR t.task_type = $8)
   AND (CAST($9 AS TEXT) = '' OR LOWER(t.title) LIKE CAST($9 AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST($10 AS TEXT) ESCAPE '!')
   AND (CAST($11 AS BIGINT) = 0 OR t.updated_at + 0 >= CAST($11 AS BIGINT))
-ORDER BY t.agent_id DESC, t.mode DESC, t.status DESC, t.created_at DESC, t.id DESC
+ORDER BY t.status DESC, t.created_at DESC, t.id DESC
 LIMIT CAST($13 AS BIGINT) OFFSET CAST($12 AS BIGINT)
 `
 

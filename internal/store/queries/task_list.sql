@@ -3,56 +3,60 @@
 -- what stands beyond its bounds, and a count stops at count_to; it is in the walk's order
 -- because PostgreSQL would otherwise read the table where it expects many.
 --
--- The bounds say whose tasks they are, and in which status: where a condition of its own did,
--- both databases would now and then follow another index, past all that is somebody else's.
--- SQLite goes by all columns of a bound only where its values have no type of their own,
--- which + 0 and || '' take from what is cast for its type here.
+-- The bounds say in which status the tasks are: where a condition of its own did, SQLite would
+-- follow the index without a status, past all that is in another one. PostgreSQL ends a walk
+-- by the first column of a bound alone: nothing stands there before the status. SQLite goes by
+-- all columns of a bound only where its values have no type of their own, which + 0 and || ''
+-- take from what is cast for its type here.
 --
 -- A title is looked for in lower case and as it was written: SQLite's LOWER knows A to Z only.
 
 -- name: ListAgentTasks :many
 SELECT t.id, t.created_at FROM tasks t
-WHERE (t.agent_id, t.mode, t.created_at, t.id) < (@agent_id, @mode, CAST(@before AS BIGINT) + 0, CAST(@before_id AS TEXT) || '')
-  AND (t.agent_id, t.mode, t.created_at, t.id) >= (@agent_id, @mode, CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
+WHERE t.agent_id = @agent_id AND t.mode = @mode
+  AND (t.created_at, t.id) < (CAST(@before AS BIGINT) + 0, CAST(@before_id AS TEXT) || '')
+  AND (t.created_at, t.id) >= (CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-ORDER BY t.agent_id DESC, t.mode DESC, t.created_at DESC, t.id DESC
+ORDER BY t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
 -- name: CountAgentTasks :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE (t.agent_id, t.mode) <= (@agent_id, @mode)
-    AND (t.agent_id, t.mode, t.created_at, t.id) >= (@agent_id, @mode, CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
+  WHERE t.agent_id = @agent_id AND t.mode = @mode
+    AND (t.created_at, t.id) >= (CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
     AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
-  ORDER BY t.agent_id DESC, t.mode DESC, t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: ListAgentTasksIn :many
 -- updated_at + 0, like created_at + 0 below, is for sifting, and not for another index.
 SELECT t.id, t.created_at FROM tasks t
-WHERE (t.agent_id, t.mode, t.status, t.created_at, t.id) < (@agent_id, @mode, @status, CAST(@before AS BIGINT) + 0, CAST(@before_id AS TEXT) || '')
-  AND (t.agent_id, t.mode, t.status, t.created_at, t.id) >= (@agent_id, @mode, @status, CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
+WHERE t.agent_id = @agent_id AND t.mode = @mode
+  AND (t.status, t.created_at, t.id) < (@status, CAST(@before AS BIGINT) + 0, CAST(@before_id AS TEXT) || '')
+  AND (t.status, t.created_at, t.id) >= (@status, CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
   AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
   AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
     OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
   AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at + 0 >= CAST(@ended_since AS BIGINT))
-ORDER BY t.agent_id DESC, t.mode DESC, t.status DESC, t.created_at DESC, t.id DESC
+ORDER BY t.status DESC, t.created_at DESC, t.id DESC
 LIMIT CAST(@row_limit AS BIGINT) OFFSET CAST(@row_offset AS BIGINT);
 
 -- name: CountAgentTasksIn :one
 SELECT COUNT(*) FROM (
   SELECT 1 FROM tasks t
-  WHERE (t.agent_id, t.mode, t.status) <= (@agent_id, @mode, @status)
-    AND (t.agent_id, t.mode, t.status, t.created_at, t.id) >= (@agent_id, @mode, @status, CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
+  WHERE t.agent_id = @agent_id AND t.mode = @mode
+    AND t.status <= CAST(@status AS TEXT)
+    AND (t.status, t.created_at, t.id) >= (@status, CAST(@floor AS BIGINT) + 0, CAST(@floor_id AS TEXT) || '')
     AND (CAST(@task_type AS TEXT) = '' OR t.task_type = @task_type)
     AND (CAST(@title_like AS TEXT) = '' OR LOWER(t.title) LIKE CAST(@title_like AS TEXT) ESCAPE '!'
       OR t.title LIKE CAST(@title_as_is AS TEXT) ESCAPE '!')
     AND (CAST(@ended_since AS BIGINT) = 0 OR t.updated_at + 0 >= CAST(@ended_since AS BIGINT))
-  ORDER BY t.agent_id DESC, t.mode DESC, t.status DESC, t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
+  ORDER BY t.status DESC, t.created_at DESC, t.id DESC LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: ListOwnerTasks :many
