@@ -172,7 +172,7 @@ func TestWhatAccountsAndPeopleAreReadBy(t *testing.T) {
 			return rows(q.EscrowOf(ctx, db.EscrowOfParams{OwnerID: "t_1", Asset: "house"}))
 		}},
 		"ProofInUse":  {"o", "proof_files_(sha|large|thumb)", false, func(q *db.Queries) error { return rows(q.ProofInUse(ctx, "s5")) }},
-		"PeopleCount": {"people", "people_here", false, func(q *db.Queries) error { return rows(q.PeopleCount(ctx, count)) }},
+		"PeopleCount": {"people", "people_here|people_name", false, func(q *db.Queries) error { return rows(q.PeopleCount(ctx, count)) }},
 		"PeoplePage": {"p", "people_here", false, func(q *db.Queries) error {
 			return rows(q.PeoplePage(ctx, db.PeoplePageParams{MaxRows: page}))
 		}},

@@ -367,51 +367,6 @@ func TestSweep(t *testing.T) {
 		h.run(t)
 		require.Empty(t, h.deliveries(t, "wh_1"))
 	})
-	each(t, "forgets a subject's callback with the last of its log, once the subject is over", func(t *testing.T, h *house) {
-		r := receive(t)
-		h.callback(t, task, r.url, "", webhook.Marketplace)
-		h.changed(t, task)
-		h.run(t)
-		callbacks := func() []string { return storetest.Texts(t, h.store, "SELECT subject_id FROM webhooks") }
-		h.clock.Advance(31 * 24 * time.Hour)
-		h.run(t)
-		require.Equal(t, []string{task}, callbacks(), "it may hear more")
-		storetest.Exec(t, h.store, "INSERT INTO subjects (id, kind, agent_id, mode, state, finished, created_at, updated_at, ended_at) VALUES ($1, 'task', 'ag_1', 'live', 'PAID', TRUE, 1, 1, $2)",
-			task, store.Micros(h.clock.Now()))
-		h.announceEnd(t, "ev_2")
-		h.run(t)
-		h.clock.Advance(29 * 24 * time.Hour)
-		h.run(t)
-		require.Equal(t, []string{task}, callbacks(), "as long as its log")
-		h.clock.Advance(2 * 24 * time.Hour)
-		h.run(t)
-		require.Empty(t, callbacks())
-	})
-	each(t, "keeps a callback that was taken away only for its log", func(t *testing.T, h *house) {
-		away := func() {
-			h.write(t, func(ctx context.Context, tx *store.Tx) error {
-				return h.Resubscribe(ctx, tx, webhook.Callback{SubjectID: task, AgentID: "ag_1", Mode: "live", Style: webhook.Marketplace})
-			})
-		}
-		h.callback(t, task, receive(t).url, "", webhook.Marketplace)
-		away()
-		require.Empty(t, storetest.Texts(t, h.store, "SELECT id FROM webhooks"))
-		h.callback(t, task, receive(t).url, "", webhook.Marketplace)
-		h.changed(t, task)
-		h.run(t)
-		away()
-		require.Len(t, storetest.Texts(t, h.store, "SELECT id FROM webhooks"), 1)
-	})
-}
-
-func (h *house) announceEnd(t *testing.T, eventID string) {
-	t.Helper()
-	h.write(t, func(ctx context.Context, tx *store.Tx) error {
-		return webhook.Announce(ctx, tx, webhook.Event{
-			ID: eventID, Name: "task.status_changed", SubjectID: task, AgentID: "ag_1", Mode: "live", Own: true,
-			Body: func() ([]byte, error) { return []byte(taskBody), nil },
-		})
-	})
 }
 
 func TestTry(t *testing.T) {

@@ -38,15 +38,10 @@ func (s *Service) Subscribe(ctx context.Context, tx *store.Tx, c Callback) error
 // was on its way goes to the new address, or nowhere.
 func (s *Service) Resubscribe(ctx context.Context, tx *store.Tx, c Callback) error {
 	n, err := tx.MoveCallback(ctx, db.MoveCallbackParams{SubjectID: c.SubjectID, Url: c.URL, Enabled: c.URL != "", UpdatedAt: store.Micros(tx.Now())})
-	switch {
-	case err != nil:
+	if err != nil || n > 0 {
 		return err
-	case n == 0:
-		return s.Subscribe(ctx, tx, c)
-	case c.URL == "":
-		return tx.DeleteSilentCallback(ctx, c.SubjectID)
 	}
-	return nil
+	return s.Subscribe(ctx, tx, c)
 }
 
 // Addresses are the callback addresses of subjects, by the subject's id.

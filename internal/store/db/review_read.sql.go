@@ -246,7 +246,7 @@ const decidedBy = `-- name: DecidedBy :many
 SELECT id, loop_id, agent_id, key_id, mode, status, round, step, processing_type, type, priority, priority_rank, status_rank, title, request_text, search_text, media, context, platform, platform_version, agent_name, response_type, response_config, default_response, on_timeout, timeout_seconds, tags, action, action_digest, task_id, task_submission, review_mode, restricted, content_hash, text_version, claimed_by, decide_by, claim_by, timeout_at, escalation_at, escalation_step, escalation_last, response, response_value, effective, response_source, decision, decided_by, decided_via, comment, edited_action, cancel_reason, created_at, round_at, updated_at, ended_at, disputed FROM reviews r
 WHERE r.decided_by = CAST($1 AS TEXT) AND r.ended_at >= $2 AND r.mode = 'live' AND (CAST($3 AS BOOLEAN) = TRUE
     OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text($4)))
-    OR EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = CAST($1 AS TEXT)))
+    OR (SELECT t.step FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = CAST($1 AS TEXT) LIMIT 1) IS NOT NULL)
 ORDER BY r.ended_at DESC, r.id DESC
 LIMIT CAST($5 AS BIGINT)
 `
@@ -259,7 +259,8 @@ type DecidedByParams struct {
 	RowLimit   int64
 }
 
-// What a person decided lately, of that what they may still see.
+// What a person decided lately, of that what they may still see. A row is looked for, and not
+// whether there is one: for that PostgreSQL would read all that the person was ever asked.
 func (q *Queries) DecidedBy(ctx context.Context, arg DecidedByParams) ([]Review, error) {
 	rows, err := q.db.QueryContext(ctx, decidedBy,
 		arg.PersonID,

@@ -149,17 +149,6 @@ func (q *Queries) DeleteOldDeliveries(ctx context.Context, arg DeleteOldDeliveri
 	return err
 }
 
-const deleteSilentCallback = `-- name: DeleteSilentCallback :exec
-DELETE FROM webhooks WHERE subject_id = CAST($1 AS TEXT) AND subject_id <> '' AND enabled = FALSE
-  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id)
-`
-
-// A callback that was taken away is kept only for its log.
-func (q *Queries) DeleteSilentCallback(ctx context.Context, subjectID string) error {
-	_, err := q.db.ExecContext(ctx, deleteSilentCallback, subjectID)
-	return err
-}
-
 const deleteWebhook = `-- name: DeleteWebhook :exec
 DELETE FROM webhooks WHERE id = $1
 `
@@ -226,7 +215,7 @@ func (q *Queries) FindDelivery(ctx context.Context, id string) (WebhookDelivery,
 }
 
 const findWebhook = `-- name: FindWebhook :one
-SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = $1 OR (subject_id = $1 AND subject_id <> '')
+SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = COALESCE((SELECT w.id FROM webhooks w WHERE w.subject_id = $1 AND w.subject_id <> ''), $1)
 `
 
 // A subject's callback is found by the subject's id, too.
@@ -530,7 +519,7 @@ func (q *Queries) LockDelivery(ctx context.Context, arg LockDeliveryParams) (Web
 }
 
 const lockWebhook = `-- name: LockWebhook :one
-SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = $1 OR (subject_id = $1 AND subject_id <> '') FOR UPDATE
+SELECT id, agent_id, mode, loop_id, name, url, events, secret, former_secret, former_until, enabled, failures, created_at, updated_at, subject_id, style, sealed_as FROM webhooks WHERE id = COALESCE((SELECT w.id FROM webhooks w WHERE w.subject_id = $1 AND w.subject_id <> ''), $1) FOR UPDATE
 `
 
 func (q *Queries) LockWebhook(ctx context.Context, id string) (Webhook, error) {

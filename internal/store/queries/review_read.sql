@@ -268,11 +268,12 @@ SELECT CAST(COALESCE(MIN(e.created_at), 0) AS BIGINT) FROM (
 SELECT * FROM reviews WHERE id = ANY (ARRAY(SELECT json_array_elements_text(@ids)));
 
 -- name: DecidedBy :many
--- What a person decided lately, of that what they may still see.
+-- What a person decided lately, of that what they may still see. A row is looked for, and not
+-- whether there is one: for that PostgreSQL would read all that the person was ever asked.
 SELECT * FROM reviews r
 WHERE r.decided_by = CAST(@person_id AS TEXT) AND r.ended_at >= @since AND r.mode = 'live' AND (CAST(@everything AS BOOLEAN) = TRUE
     OR r.loop_id = ANY (ARRAY(SELECT json_array_elements_text(@loops)))
-    OR EXISTS (SELECT 1 FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = CAST(@person_id AS TEXT)))
+    OR (SELECT t.step FROM review_recipients t WHERE t.review_id = r.id AND t.person_id = CAST(@person_id AS TEXT) LIMIT 1) IS NOT NULL)
 ORDER BY r.ended_at DESC, r.id DESC
 LIMIT CAST(@row_limit AS BIGINT);
 

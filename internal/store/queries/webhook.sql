@@ -6,10 +6,10 @@ VALUES (@id, @agent_id, @mode, @loop_id, @subject_id, @style, @name, @url, @even
 
 -- name: FindWebhook :one
 -- A subject's callback is found by the subject's id, too.
-SELECT * FROM webhooks WHERE id = @id OR (subject_id = @id AND subject_id <> '');
+SELECT * FROM webhooks WHERE id = COALESCE((SELECT w.id FROM webhooks w WHERE w.subject_id = @id AND w.subject_id <> ''), @id);
 
 -- name: LockWebhook :one
-SELECT * FROM webhooks WHERE id = @id OR (subject_id = @id AND subject_id <> '') FOR UPDATE;
+SELECT * FROM webhooks WHERE id = COALESCE((SELECT w.id FROM webhooks w WHERE w.subject_id = @id AND w.subject_id <> ''), @id) FOR UPDATE;
 
 -- name: CountWebhooks :one
 SELECT COUNT(*) FROM webhooks WHERE agent_id = @agent_id AND mode = @mode AND subject_id = '';
@@ -96,11 +96,6 @@ UPDATE webhooks SET failures = 0 WHERE id = @id AND failures > 0;
 -- Of the oldest, so many at once.
 DELETE FROM webhook_deliveries WHERE id IN (
   SELECT d.id FROM webhook_deliveries d WHERE d.created_at <= @created_before ORDER BY d.created_at LIMIT CAST(@row_limit AS BIGINT));
-
--- name: DeleteSilentCallback :exec
--- A callback that was taken away is kept only for its log.
-DELETE FROM webhooks WHERE subject_id = CAST(@subject_id AS TEXT) AND subject_id <> '' AND enabled = FALSE
-  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id);
 
 -- name: DeleteDeliveriesIn :exec
 -- A deleted loop's addresses have nothing more to hear.
