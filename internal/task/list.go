@@ -279,7 +279,7 @@ func (s *Service) GetWork(ctx context.Context, tx *store.Tx) (out Work, err erro
 	if err != nil {
 		return out, err
 	}
-	held, err := tx.NewestTasks(ctx, db.NewestTasksParams{Ids: store.IDs(ids), RowLimit: int64(len(ids))})
+	held, err := tx.NewestTasks(ctx, db.NewestTasksParams{Ids: store.IDs(ids), RowLimit: int64(len(ids)), RowOffset: 0})
 	if err != nil {
 		return out, err
 	}

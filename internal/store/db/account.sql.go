@@ -692,7 +692,7 @@ func (q *Queries) PeopleByIDs(ctx context.Context, ids string) ([]Person, error)
 
 const peopleCount = `-- name: PeopleCount :one
 SELECT COUNT(*) FROM (
-  SELECT 1 FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT CAST($1 AS BIGINT)
+  SELECT 1 FROM people WHERE removed_at = 0 AND simulated = FALSE LIMIT CAST($1 AS BIGINT)
 ) AS counted
 `
 

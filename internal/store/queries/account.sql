@@ -28,7 +28,7 @@ SELECT name FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY crea
 
 -- name: PeopleCount :one
 SELECT COUNT(*) FROM (
-  SELECT 1 FROM people WHERE removed_at = 0 AND simulated = FALSE ORDER BY created_at, id LIMIT CAST(@count_to AS BIGINT)
+  SELECT 1 FROM people WHERE removed_at = 0 AND simulated = FALSE LIMIT CAST(@count_to AS BIGINT)
 ) AS counted;
 
 -- name: PeoplePage :many
