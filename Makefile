@@ -16,7 +16,7 @@ SOAK_FUZZ    ?= 60s
 export GO
 export HUMANOPS_TEST_REQUIRE ?=
 
-.PHONY: help build test setup generate golden vet lint suite races soak fuzz bench clean
+.PHONY: help build test setup generate golden vet lint suite history races soak fuzz bench clean
 
 help: ## this list; times are rough, of two cores with nothing else to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,8 @@ help: ## this list; times are rough, of two cores with nothing else to do
 build: ## the binary, in bin/ (20 s)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/humanops-mcp ./cmd/humanops-mcp
 
-test: setup ## everything that CI runs: setup, vet, lint, suite, races (12 min; 18 min on a bare machine)
-	$(MAKE) HUMANOPS_TEST_REQUIRE=1 vet lint suite races
+test: setup ## everything that CI runs: setup, vet, lint, suite, history, races (14 min; 18 min on a bare machine)
+	$(MAKE) HUMANOPS_TEST_REQUIRE=1 vet lint suite history races
 
 setup: ## install what the tests need, and prove that it works (10 s; 5 min on a bare machine)
 	./scripts/setup.sh
@@ -50,13 +50,17 @@ vet: ## go vet and gofmt (20 s)
 lint: ## golangci-lint (40 s)
 	$(PINNED) golangci-lint run --timeout 10m
 
-# Races are left to a target of their own, where they do many rounds: under the detector
-# they would be ten times as slow. The end-to-end tests mostly wait, so more packages run
-# than there are cores.
-RACE_PACKAGES = $(shell git grep -l '^func TestRace' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's,^,./,')
+# Races, which do many rounds, and what looks at long histories are left to targets of their
+# own: under the detector they would be ten times as slow. The end-to-end tests mostly wait,
+# so more packages run than there are cores.
+packages_with = $(shell git grep -l '^func $(1)' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's,^,./,')
+RACE_PACKAGES = $(call packages_with,TestRace)
 
-suite: ## every test but the races, under the race detector, with browser, clients and kills (9 min)
-	HUMANOPS_E2E=1 HUMANOPS_KILLS=$(KILLS) $(SUITE) -race -count=1 -p 3 -parallel 6 -timeout 30m -skip '^TestRace' ./...
+suite: ## every test but those two, under the race detector, with browser, clients and kills (11 min)
+	HUMANOPS_E2E=1 HUMANOPS_KILLS=$(KILLS) $(SUITE) -race -count=1 -p 3 -parallel 6 -timeout 30m -skip '^Test(Race|History)' ./...
+
+history: ## what is asked of long histories, on both databases (1 min)
+	$(SUITE) -count=1 -p 3 -timeout 30m -run '^TestHistory' $(call packages_with,TestHistory)
 
 races: ## the races, ROUNDS of each, on both databases (1 min)
 	HUMANOPS_RACE_ROUNDS=$(ROUNDS) $(SUITE) -count=1 -p 3 -timeout 60m -run '^TestRace' $(RACE_PACKAGES)

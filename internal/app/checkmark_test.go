@@ -116,7 +116,7 @@ func TestACheckTellsHowFarItIs(t *testing.T) {
 	})
 }
 
-func TestAFilledHouseIsExact(t *testing.T) {
+func TestHistory_AFilledHouseIsExact(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h *house) {
 		fill.House(t, h.app.store, fill.Size{Tasks: 3000, Reviews: 600, Open: 60, Now: h.clk.Now()})
 		report := h.must(h.owner(), "GET", "/platform/v1/check", nil)

@@ -58,7 +58,7 @@ func (d *desk) keep(k kept) {
 func agentOf(ctx context.Context) string { return account.From(ctx).AgentID }
 
 // Every list is compared with one that is made by looking at everything.
-func TestEveryListIsWhatLookingAtEverythingGives(t *testing.T) {
+func TestHistory_EveryListIsWhatLookingAtEverythingGives(t *testing.T) {
 	eachDesk(t, func(t *testing.T, d *desk) {
 		here := run(d, d.owner, d.GetLoop, schemas.LoopRequest{LoopID: "default"}).Loop.ID
 		there := run(d, d.owner, d.CreateLoop, schemas.CreateLoopRequest{Name: "There"}).Loop.ID
@@ -202,7 +202,7 @@ func (d *desk) fillHistory(loopID string) {
 		SELECT id, CAST($1 AS TEXT), 'escalated', created_at, loop_id, created_at, FALSE FROM reviews`, personOf(d.cy))
 }
 
-func TestAListGoesNoFurtherThanTenThousand(t *testing.T) {
+func TestHistory_AListGoesNoFurtherThanTenThousand(t *testing.T) {
 	eachDesk(t, func(t *testing.T, d *desk) {
 		d.fillHistory(run(d, d.owner, d.GetLoop, schemas.LoopRequest{LoopID: "default"}).Loop.ID)
 		fourth := fmt.Sprintf("%024d", 3)

@@ -50,7 +50,7 @@ const (
 // alike for few; PostgreSQL shows what it read. The busiest agent has four of five.
 var filled = map[string]int{"sqlite": 1_000, "postgres": 20_000}
 
-func TestNoQueryWalksAlongATableThatGrows(t *testing.T) {
+func TestHistory_NoQueryWalksAlongATableThatGrows(t *testing.T) {
 	queries := allQueries(t)
 	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
 		fill.House(t, s, fill.Size{Tasks: filled[s.Kind()], Reviews: filled[s.Kind()] / 2, Open: 300})

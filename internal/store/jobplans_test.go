@@ -32,7 +32,7 @@ func flood(t testing.TB, s *store.Store, n int) {
 // withFullOwner is what a claim asks while the owner of the flood has its share.
 var withFullOwner = db.NextQueuesParams{Limited: ",hook,", FullKinds: ",", FullOwners: ",hook ag_many,", FullLanes: ",", Count: 32}
 
-func TestAClaimReadsLittleOfALongTable(t *testing.T) {
+func TestHistory_AClaimReadsLittleOfALongTable(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
 		flood(t, s, 20_000)
 		for name, query := range map[string]func(*db.Queries) error{

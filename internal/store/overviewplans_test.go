@@ -19,7 +19,7 @@ const lines = `INSERT INTO subjects (id, kind, agent_id, mode, state, finished, 
 	FROM n CROSS JOIN (SELECT 't_' AS prefix, 'task' AS kind, 'MANUAL_REVIEW' AS opened, 'PAID' AS ended
 		UNION ALL SELECT 'r_', 'review', 'pending', 'completed') AS k`
 
-func TestWhatAnAgentHasBeforeItComesFromIndexes(t *testing.T) {
+func TestHistory_WhatAnAgentHasBeforeItComesFromIndexes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
 		storetest.Exec(t, s, lines)
 		if s.Kind() == "postgres" {

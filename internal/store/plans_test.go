@@ -59,7 +59,7 @@ var history = []string{
 }
 
 // PostgreSQL knows its tables, as it does after a while by itself; SQLite is never told.
-func TestInAHouseWithAHistory(t *testing.T) {
+func TestHistory_InAHouseWithAHistory(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, _ *clock.Fake) {
 		texts := history
 		if s.Kind() == "postgres" {

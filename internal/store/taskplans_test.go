@@ -62,7 +62,7 @@ const (
 	count = 10_001
 )
 
-func TestWhatTasksAreReadBy(t *testing.T) {
+func TestHistory_WhatTasksAreReadBy(t *testing.T) {
 	ctx := t.Context()
 	queries := map[string]access{
 		"ListAgentTasks": {"t", "tasks_by_agent", false, func(q *db.Queries) error {
@@ -162,7 +162,7 @@ func TestWhatTasksAreReadBy(t *testing.T) {
 	})
 }
 
-func TestWhatAccountsAndPeopleAreReadBy(t *testing.T) {
+func TestHistory_WhatAccountsAndPeopleAreReadBy(t *testing.T) {
 	ctx := t.Context()
 	key := func(table string) string { return "sqlite_autoindex_" + table + `_\d|` + table + `_\w*key` }
 	inLongUse(t, map[string]access{

@@ -90,7 +90,7 @@ func (k kept) matches(in schemas.ListTasksRequest) bool {
 
 // Every combination of filters, page by page and by offset, gives what looking at each task
 // would: for an agent and for the owner, on both databases.
-func TestFiltersTogetherFindWhatEachTaskSays(t *testing.T) {
+func TestHistory_FiltersTogetherFindWhatEachTaskSays(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		h := houseOn(t, s, clk, task.Config{})
 		var words []string
@@ -156,7 +156,7 @@ func (h *house) kept() (all []kept) {
 	return all
 }
 
-func TestTotalsStopAtTenThousand(t *testing.T) {
+func TestHistory_TotalsStopAtTenThousand(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		h := houseOn(t, s, clk, task.Config{})
 		h.fill(10_000, map[string]string{"status": cases("POSTED", "PAID"), "operator_id": "'" + account.From(h.ada).PersonID + "'"})
@@ -190,7 +190,7 @@ func TestTotalsStopAtTenThousand(t *testing.T) {
 }
 
 // A search looks at 10,000 tasks a page, says where it stopped, and finds everything in the end.
-func TestASearchSaysHowFarBackItLooked(t *testing.T) {
+func TestHistory_ASearchSaysHowFarBackItLooked(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		h := houseOn(t, s, clk, task.Config{})
 		h.fill(25_000, map[string]string{
@@ -223,7 +223,7 @@ func TestASearchSaysHowFarBackItLooked(t *testing.T) {
 }
 
 // So much ended that it cannot all be put in order: it is found in the order of the list all the same.
-func TestWhatEndedSinceIsFoundHoweverMuchItIs(t *testing.T) {
+func TestHistory_WhatEndedSinceIsFoundHoweverMuchItIs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store, clk *clock.Fake) {
 		h := houseOn(t, s, clk, task.Config{})
 		h.fill(12_000, map[string]string{
