@@ -82,7 +82,7 @@ fuzz: ## every fuzz target for SOAK_FUZZ (6 min)
 # has them on PostgreSQL.
 BENCH_TASKS ?= 1000000
 
-bench: ## ratios in one run, against baselines and of a long history; writes docs/performance.md (15 min, 6 GB)
+bench: ## ratios in one run, against baselines and of a long history; writes docs/performance.md (25 min, 6 GB)
 	HUMANOPS_BENCH_TASKS=$(BENCH_TASKS) $(GO) test -run '^$$' -bench . -benchtime 2s -timeout 60m ./internal/e2e/bench/ | $(GO) run ./scripts/performance "make bench" docs/performance.md
 
 clean: ## away with what was built (1 s)

@@ -7,11 +7,9 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"slices"
@@ -76,7 +74,7 @@ func parse(name, rest string) result {
 	r := result{name: strings.ReplaceAll(name, "_", " "), metrics: map[string]float64{}}
 	fields := strings.Fields(rest)
 	for i := 0; i+1 < len(fields); i += 2 {
-		if value, err := strconv.ParseFloat(fields[i], 64); err == nil && fields[i+1] != "ns/op" {
+		if value, err := strconv.ParseFloat(fields[i], 64); err == nil {
 			r.metrics[fields[i+1]] = value
 			r.units = append(r.units, fields[i+1])
 		}
@@ -92,7 +90,7 @@ var scale = [][2]string{
 func (r run) document(command string, at time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Performance\n\nWritten by `%s` on %s: %s, %d cores, %s/%s, %s. Do not edit it; run it again.\n",
-		command, at.UTC().Format("2006-01-02 15:04 UTC"), r.machine(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+		command, at.UTC().Format("2006-01-02 15:04 UTC"), r.cpu, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	b.WriteString("\n## Against a baseline of the same run\n\n`x-bare` is against mcp-go or net/http alone, `x-raw` against the same rows written by one prepared transaction.\n\n| | measured |\n| --- | --- |\n")
 	for _, one := range r.results {
 		if !one.scaled() {
@@ -110,14 +108,6 @@ func (r run) document(command string, at time.Time) string {
 		}
 	}
 	return b.String()
-}
-
-func (r run) machine() string {
-	name := r.cpu
-	if out, err := exec.CommandContext(context.Background(), "uname", "-sr").Output(); err == nil {
-		name += ", " + strings.TrimSpace(string(out))
-	}
-	return name
 }
 
 func heads() string {
@@ -145,7 +135,11 @@ func (r result) row() string {
 func (r result) all() string {
 	parts := make([]string, len(r.units))
 	for i, unit := range r.units {
-		parts[i] = strconv.FormatFloat(r.metrics[unit], 'g', 4, 64) + " " + unit
+		value, digits := r.metrics[unit], 2
+		if value >= 100 {
+			digits = 0
+		}
+		parts[i] = strconv.FormatFloat(value, 'f', digits, 64) + " " + unit
 	}
 	return strings.Join(parts, ", ")
 }

@@ -24,7 +24,7 @@ func TestARunBecomesADocument(t *testing.T) {
 	require.Equal(t, printed, passed.String())
 	text := r.document("make bench", time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	require.Contains(t, text, "Written by `make bench` on 2026-03-02 09:00 UTC: Some CPU")
-	require.Contains(t, text, "| ColdStart | 9000 us-p50, 2.1 x-bare |")
+	require.Contains(t, text, "| ColdStart | 9000 us-p50, 2.10 x-bare |")
 	require.Contains(t, text, "| list/tasks that are paid | 100 | 151 | 1.50 | 200 | 500 | 2.50 |")
 	require.Contains(t, text, "Filled with 1000 tasks in 1s.")
 }
